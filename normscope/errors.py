@@ -1,0 +1,9 @@
+"""What can go wrong in the world around us. A caller's mistake is a ValueError or TypeError instead."""
+
+
+class NormscopeError(Exception):
+    """Root of every error that the world causes: a network, a disk, a peer that speaks another version."""
+
+
+class WireError(NormscopeError):
+    """Bytes that are not what the protocol says; the message names what is wrong."""
