@@ -1,3 +1,30 @@
-"""Normscope: see what happens inside a neural network while it trains."""
+"""Normscope: see what happens inside a neural network while it trains.
+
+```python
+import normscope
+
+with normscope.watch(model, name="my net") as watch:
+    for x, y in loader:
+        ...                                   # an ordinary training step
+        watch.step(loss=loss, accuracy=acc)   # any scalars
+```
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .watching import Watch, watch
 
 __version__ = "0.1.0"
+__all__ = ["Watch", "__version__", "watch"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load `watch` when it is used: the server imports this package's other modules, and never torch."""
+    if name in ("Watch", "watch"):
+        from . import watching
+
+        return getattr(watching, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

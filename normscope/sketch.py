@@ -63,7 +63,8 @@ def bin_index(values: ArrayLike) -> Ints:
     """
     bits = np.asarray(values, dtype=np.float32).view(np.int32)
     code = np.clip(((bits & 0x7FFFFFFF) >> SHIFT) - FIRST_CODE + 1, 0, PER_SIGN + 1).astype(np.int64)
-    return np.where(bits < 0, ZERO_BIN - code, ZERO_BIN + code)
+    result: Ints = np.where(bits < 0, ZERO_BIN - code, ZERO_BIN + code)
+    return result
 
 
 def histogram(values: ArrayLike) -> Ints:

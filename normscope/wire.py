@@ -205,7 +205,7 @@ def _decode(data: bytes) -> Frame:
     integers, ends = decode_varints(data[at:])
     # A layer's integers end where its bytes end; anything else is a table that lies.
     cuts = np.searchsorted(ends, np.cumsum(sizes) - 1)
-    if rows and (cuts >= len(ends)).any() or not np.array_equal(ends[cuts], np.cumsum(sizes) - 1):
+    if (rows and (cuts >= len(ends)).any()) or not np.array_equal(ends[cuts], np.cumsum(sizes) - 1):
         raise WireError("malformed frame: a layer's counters do not end where its table says")
     _read_counters(frame, integers, cuts)
     return frame
@@ -276,7 +276,9 @@ def merge(frames: Sequence[Frame]) -> Frame:
     np.add.at(result.counters, row, counters)
     result.moments = _merge_moments(moments, counters[:, 0] - counters[:, 3], row, len(names))
     offsets = np.cumsum([0, *(len(f.layers) for f in frames)])
-    keys = np.concatenate([row[f.bins // BINS + o] * BINS + f.bins % BINS for f, o in zip(frames, offsets, strict=False)])
+    keys = np.concatenate(
+        [row[f.bins // BINS + o] * BINS + f.bins % BINS for f, o in zip(frames, offsets, strict=False)]
+    )
     result.bins, place = np.unique(keys, return_inverse=True)
     result.counts = np.zeros(len(result.bins), np.int64)
     np.add.at(result.counts, place, np.concatenate([f.counts for f in frames]))

@@ -1,0 +1,1 @@
+"""The FastAPI server: takes frames in, keeps them, shows them. Never imports torch."""

@@ -1,0 +1,110 @@
+"""The server's command line: `python -m app`, or `normscope serve` where installed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from normscope.errors import NormscopeError
+
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The flags; each has its default from Settings."""
+    parser = argparse.ArgumentParser("normscope serve", description="Serve the Normscope dashboard.")
+    usual = Settings()
+    parser.add_argument("--host", default=usual.host, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=usual.port, help="port; 0 takes a free one (default: %(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=usual.data, help="folder to keep everything in (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until interrupted; the exit status."""
+    given = arguments().parse_args(argv)
+    try:
+        listener = _listen(given.host, given.port)
+        given.data.mkdir(parents=True, exist_ok=True)
+        settings = Settings(
+            host=given.host, port=listener.getsockname()[1], data=given.data,
+            browser=not given.no_browser, hosts=tuple(given.allow_host),
+        )  # fmt: skip
+        return _serve(settings, listener)
+    except NormscopeError as error:
+        sys.stderr.write(f"normscope: {error}\n")
+    except OSError as error:
+        sys.stderr.write(f"normscope: cannot use the data folder {given.data}: {error.strerror}\n")
+    return 1
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a port is a number from 0 to 65535"
+        raise NormscopeError(f"cannot listen on {host}:{port}: {reason}; choose another with --port") from error
+    return listener
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    from .main import create_app
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    config = uvicorn.Config(
+        create_app(settings), ws="websockets-sansio", ws_max_size=8 << 20, ws_ping_interval=10, ws_ping_timeout=10,
+        log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
+    )  # fmt: skip
+    server = Server(config, settings)
+    server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, and a word to the person who started it once pages are being served."""
+
+    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+        super().__init__(config)
+        self._settings = settings
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, print the address, open the browser where there is a display."""
+        await super().startup(sockets)
+        if self.started and not self.should_exit:
+            url = self._settings.url
+            sys.stdout.write(f"Normscope is at {url} (Ctrl-C ends it; runs go on)\n")
+            sys.stdout.flush()
+            if self._settings.browser and _display():
+                await asyncio.to_thread(webbrowser.open, url)
+
+
+def _display() -> bool:
+    """Whether a browser could show itself."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

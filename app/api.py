@@ -1,0 +1,177 @@
+"""The HTTP interface."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from normscope import catalogue
+
+from . import query
+from .access import Owner, Reader, owner
+from .experiments import Experiments
+from .history import pack
+from .links import make_link, revoke_link
+from .metrics import metrics
+from .schemas import ExperimentOut, ExperimentsOut, LinkOut, LinksOut, NewExperiment, NewLink, Pace, RunOut
+from .store import Experiment, Link, Run, Store
+
+if TYPE_CHECKING:
+    from .access import Rights
+
+router = APIRouter()
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.app.state.store
+    return store
+
+
+def _experiments(request: Request) -> Experiments:
+    experiments: Experiments = request.app.state.experiments
+    return experiments
+
+
+TheStore = Annotated[Store, Depends(_store)]
+TheExperiments = Annotated[Experiments, Depends(_experiments)]
+
+
+async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOut:  # noqa: A002
+    """An experiment with its runs.
+
+    Raises:
+        HTTPException: 404 if there is none that may be read.
+    """
+    experiment = await store.get(Experiment, id)
+    if experiment is None or not rights.may_read(id):
+        raise HTTPException(404, f"there is no experiment {id!r}")
+    return ExperimentOut.of(experiment, await store.find(Run, experiment=id))
+
+
+async def find_run(store: TheStore, rights: Reader, id: str) -> Run:  # noqa: A002
+    """A run.
+
+    Raises:
+        HTTPException: 404 if there is none that may be read.
+    """
+    run = await store.get(Run, id)
+    if run is None or not rights.may_read(run.experiment):
+        raise HTTPException(404, f"there is no run {id!r}")
+    return run
+
+
+TheRun = Annotated[Run, Depends(find_run)]
+
+
+@router.get("/api/catalogue")
+async def get_catalogue() -> dict[str, list[dict[str, Any]]]:
+    """The claims that are ready to be tried."""
+    return {"claims": [asdict(claim) for claim in catalogue.CLAIMS.values()]}
+
+
+@router.get("/api/experiments")
+async def get_experiments(store: TheStore, _: Owner) -> ExperimentsOut:
+    """All experiments, newest first."""
+    runs = await store.find(Run)
+    found = await store.find(Experiment)
+    return ExperimentsOut(
+        experiments=[ExperimentOut.of(e, [r for r in runs if r.experiment == e.id]) for e in reversed(found)]
+    )
+
+
+@router.post("/api/experiments", status_code=201)
+async def post_experiment(
+    body: NewExperiment, store: TheStore, experiments: TheExperiments, rights: Owner
+) -> ExperimentOut:
+    """Start an experiment: one training process for each arm and seed."""
+    try:
+        experiment = await experiments.start(body.claim, body.settings, body.arms, body.name)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    return await find_experiment(store, rights, experiment.id)
+
+
+@router.get("/api/experiments/{id}")
+async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:  # noqa: A002
+    """One experiment with its runs."""
+    return await find_experiment(store, rights, id)
+
+
+@router.get("/api/runs/{id}")
+async def get_run(run: TheRun) -> RunOut:
+    """One run."""
+    return RunOut.of(run)
+
+
+@router.post("/api/runs/{id}/pace", dependencies=[Depends(owner)])
+async def post_pace(run: TheRun, body: Pace, experiments: TheExperiments) -> RunOut:
+    """Limit how many steps a run makes in a second."""
+    return RunOut.of(await experiments.control(run, "pace", body.steps_per_second))
+
+
+@router.post("/api/runs/{id}/{action}", dependencies=[Depends(owner)])
+async def post_control(
+    run: TheRun, action: Literal["pause", "resume", "step", "stop"], experiments: TheExperiments
+) -> RunOut:
+    """Pause a run, let it go on, let it make one step, or end it with a checkpoint."""
+    return RunOut.of(await experiments.control(run, action))
+
+
+@router.get("/api/runs/{id}/history", response_class=Response)
+async def get_history(
+    run: TheRun,
+    store: TheStore,
+    first_step: Annotated[int, Query(ge=0, le=2**32)] = 0,
+    last_step: Annotated[int | None, Query(ge=0, le=2**32)] = None,
+    points: Annotated[int, Query(ge=1, le=10_000)] = 600,
+    layers: Annotated[
+        str | None, Query(pattern=r"^(\d{1,5}(,\d{1,5})*)?$", description="Indices; all unless given.")
+    ] = None,
+    format: Literal["frames", "json"] = "frames",  # noqa: A002
+) -> Response:
+    """The frames that cover a range of steps, merged to about as many points as asked for."""
+    chosen = None if layers is None else {int(i) for i in layers.split(",") if i}
+    frames = await query.history(store, run, first_step=first_step, last_step=last_step, points=points, layers=chosen)
+    headers = {"Cache-Control": "no-store", "X-Last-Seq": str(run.last_seq)}
+    if format == "json":
+        return JSONResponse({"frames": [query.as_json(data) for data in frames]}, headers=headers)
+    return Response(pack(frames), media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/api/links")
+async def get_links(store: TheStore, experiment: str, _: Owner) -> LinksOut:
+    """An experiment's links that still open."""
+    found = await store.find(Link, experiment=experiment, revoked=None)
+    return LinksOut(links=[LinkOut.of(link) for link in found])
+
+
+@router.post("/api/links", status_code=201)
+async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Request) -> LinkOut:
+    """Make a link that opens a view read-only. Its address is in this answer and nowhere else."""
+    await find_experiment(store, rights, body.experiment)
+    link, token = await make_link(store, body.experiment, body.view.removeprefix("?"))
+    return LinkOut.of(link, f"{request.scope.get('root_path', '')}/s/{token}")
+
+
+@router.delete("/api/links/{id}")
+async def delete_link(id: str, store: TheStore, request: Request, _: Owner) -> LinkOut:  # noqa: A002
+    """Revoke a link; pages that it opened close within a second."""
+    link = await revoke_link(store, request.app.state.bus, id)
+    if link is None:
+        raise HTTPException(404, f"there is no link {id!r}")
+    return LinkOut.of(link)
+
+
+@router.get("/healthz", response_class=PlainTextResponse)
+async def healthz() -> str:
+    """Alive."""
+    return "ok"
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def get_metrics(_: Owner) -> str:
+    """Counters, for Prometheus."""
+    return metrics.text()

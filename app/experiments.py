@@ -1,0 +1,191 @@
+"""Experiments and their runs: started, controlled, watched over."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from normscope import catalogue
+from normscope.errors import NormscopeError
+from normscope.spec import Job
+
+from .store import Experiment, Run
+from .store.records import ACTIVE
+from .tokens import digest, new_id, new_token
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from normscope.spec import Spec
+
+    from .bus import Bus
+    from .launcher import Launcher
+    from .settings import Settings
+    from .store import Store
+
+log = logging.getLogger("normscope.experiments")
+
+LOST_AFTER: Final = 15.0
+"""Seconds without a word from a training process after which its run is called lost."""
+STOP_PATIENCE: Final = 5.0
+"""Seconds that a run may take to stop by itself; then its process is asked to end, and after as long again made to."""
+_LOOK_EVERY: Final = 1.0
+
+
+class RefusedError(NormscopeError):
+    """A request that makes no sense in the run's present state; the message says why."""
+
+
+@dataclass(slots=True)
+class Experiments:
+    """Everything that changes experiments and runs, except frames, which come in through `ingest`."""
+
+    settings: Settings
+    store: Store
+    bus: Bus
+    launcher: Launcher
+    connected: dict[str, float] = field(default_factory=dict)
+    """When each run's training process was last heard of, unix seconds, for those connected here."""
+    _stopping: dict[str, float] = field(default_factory=dict)
+
+    async def start(
+        self, number: int, settings: Mapping[str, object], arms: Sequence[str] | None, name: str | None
+    ) -> Experiment:
+        """Make an experiment of a claim and start a trainer for each of its runs.
+
+        Raises:
+            ValueError: If the claim, a setting or an arm is refused.
+        """
+        claim = catalogue.claim(number)
+        arms = claim.default_arms if arms is None else arms
+        whole = claim.check(settings, arms)
+        experiment = Experiment(new_id(), name or claim.title, time.time(), number, dict(whole))
+        pace = float(whole["pace"]) or None
+        tokens = [(spec, new_token()) for spec in claim.specs(whole, arms)]
+        runs = [self._run(experiment, spec, token, pace) for spec, token in tokens]
+        await self.store.add(experiment, *runs)
+        await self._announce(*runs)
+        for run, (spec, token) in zip(runs, tokens, strict=True):
+            await self._launch(run, spec, token)
+        return experiment
+
+    def _run(self, experiment: Experiment, spec: Spec, token: str, pace: float | None) -> Run:
+        several = int(experiment.settings["seeds"]) > 1
+        return Run(
+            new_id(), experiment.id, f"{spec.arm}, seed {spec.seed}" if several else spec.arm, digest(token),
+            time.time(), arm=spec.arm, seed=spec.seed, steps=spec.steps, pace=pace,
+        )  # fmt: skip
+
+    async def _launch(self, run: Run, spec: Spec, token: str) -> None:
+        folder = self.folder(run.id)
+        try:
+            handle = await self.launcher.start(Job(spec, run.name, self.settings.url, token, str(folder)))
+        except NormscopeError as error:
+            await self.change(run.id, status="failed", error=str(error), ended=time.time())
+            return
+        await self.change(run.id, handle=handle)
+
+    async def adopt(self, name: str, key: str) -> Run:
+        """A run for a training process that nobody started from here, in an experiment of its own."""
+        experiment = Experiment(new_id(), name, time.time())
+        run = Run(new_id(), experiment.id, name, digest(key), time.time())
+        await self.store.add(experiment, run)
+        await self._announce(run)
+        return run
+
+    def folder(self, run: str) -> Path:
+        """Where a run's log and checkpoint are."""
+        return self.settings.data.absolute() / "runs" / run
+
+    async def change(self, run: str, **values: Any) -> Run | None:
+        """Set fields of a run and tell those who watch it."""
+        changed = await self.store.change(Run, run, **values)
+        if changed is not None:
+            await self._announce(changed)
+        return changed
+
+    async def _announce(self, *runs: Run) -> None:
+        for run in runs:
+            await self.bus.publish("run", run.id)
+
+    async def control(self, run: Run, action: str, value: float | None = None) -> Run:
+        """Note what a person wants, and tell the training process if it is there.
+
+        Raises:
+            RefusedError: If the run has ended.
+        """
+        if run.status not in ACTIVE:
+            raise RefusedError(f"the run is {run.status}: there is nothing left to {action}")
+        choices: dict[str, dict[str, Any]] = {
+            "pause": {"paused": True},
+            "resume": {"paused": False},
+            "step": {"paused": True, "singles": run.singles + 1},
+            "stop": {"stop": True, "status": "stopping"},
+            "pace": {"pace": value},
+        }
+        wanted = choices[action]
+        if action == "stop" and run.status == "lost":
+            wanted |= {"status": "stopped", "ended": time.time()}
+        changed = await self.change(run.id, **wanted)
+        assert changed is not None
+        await self.bus.publish("control", run.id, json.dumps({"action": action, "value": value}))
+        return changed
+
+    async def watch_exits(self) -> None:
+        """Notice, for as long as the server lives, how processes started here end."""
+        async for exit_ in self.launcher.exits():
+            for run in await self.store.find(Run, handle=exit_.handle):
+                # Its End was acknowledged before it left; if there was none, it died of something else.
+                if run.status in ACTIVE:
+                    await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
+
+    async def watch_over(self) -> None:
+        """Notice, for as long as the server lives, runs that went silent or do not stop."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                for run in await self.store.find(Run, status=ACTIVE):
+                    await self._look_after(run, time.time())
+            except NormscopeError as error:  # a full disk, say: look again later
+                log.warning("cannot look after the runs: %s", error)
+
+    async def _look_after(self, run: Run, now: float) -> None:
+        if run.id not in self.connected:
+            gone = run.handle is not None and not await self.launcher.alive(run.handle)
+            silent = now - max(run.seen or run.created, run.created)
+            if gone and silent > 2:
+                await self._bury(run, None)
+            elif run.status != "lost" and silent > LOST_AFTER:
+                await self.change(run.id, status="lost")
+        if run.status == "stopping" and run.handle is not None:
+            since = now - self._stopping.setdefault(run.id, now)
+            if since > STOP_PATIENCE:
+                await self.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)
+
+    async def _bury(self, run: Run, reason: str | None) -> None:
+        """Call a run failed, or stopped if that was wanted, whose process has left without saying so."""
+        words = [reason or "the training process ended without a word"]
+        last = _last_line(self.folder(run.id) / "log.txt")
+        if last:
+            words.append(f"its last words: {last}")
+        self._stopping.pop(run.id, None)
+        if run.stop:
+            await self.change(run.id, status="stopped", ended=time.time())
+        else:
+            await self.change(run.id, status="failed", error="; ".join(words), ended=time.time())
+
+
+def _last_line(path: Path) -> str | None:
+    """The last line of a log that says anything, at most 300 characters of it."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+    except OSError:
+        return None
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), None)

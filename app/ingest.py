@@ -1,0 +1,236 @@
+"""Frames in: decode, validate, commit, acknowledge, publish, in that order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+
+from normscope import wire
+from normscope.errors import NormscopeError, WireError
+
+from .history import Pyramid
+from .metrics import metrics
+from .store import Run
+from .store.records import ACTIVE
+from .tokens import digest
+
+if TYPE_CHECKING:
+    from .experiments import Experiments
+    from .store import Block
+
+log = logging.getLogger("normscope.ingest")
+router = APIRouter()
+
+MAX_PENDING: Final = 256
+"""Decoded frames that may wait for a commit before the connection is left unread."""
+HELLO_WITHIN: Final = 10.0
+"""Seconds a new connection has to say Hello."""
+
+
+@router.websocket("/ws/ingest")
+async def ingest(socket: WebSocket) -> None:
+    """A training process for as long as it is connected."""
+    await socket.accept()
+    experiments: Experiments = socket.app.state.experiments
+    try:
+        run, hello = await _greet(socket, experiments)
+        await Connection(socket, experiments, run, hello).serve()
+    except WireError as error:
+        await _close(socket, 1008, str(error))
+    except NormscopeError as error:
+        log.warning("ingest: %s", error)
+        await _close(socket, 1013, str(error))
+    except TimeoutError:
+        await _close(socket, 1008, f"no hello within {HELLO_WITHIN:g} s")
+    except WebSocketDisconnect:
+        pass
+
+
+async def _close(socket: WebSocket, code: int, reason: str) -> None:
+    """Close with a reason, cut to the 123 bytes that a close frame holds."""
+    metrics.refused += 1
+    if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
+        await socket.close(code, reason.encode()[:123].decode(errors="ignore"))
+
+
+async def _greet(socket: WebSocket, experiments: Experiments) -> tuple[Run, wire.Hello]:
+    """The run that a Hello belongs to; one is made for a training process that was not started from here."""
+    async with asyncio.timeout(HELLO_WITHIN):
+        message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    hello = wire.parse(message.get("text") or "")
+    if not isinstance(hello, wire.Hello):
+        raise WireError(f"expected a hello, not {type(hello).__name__.lower()}")
+    found = await experiments.store.find(Run, token_hash=digest(hello.token or hello.key))
+    if not found and hello.token is not None:
+        raise WireError("unknown run: its token is not one of this server's")
+    run = found[0] if found else await experiments.adopt(hello.name, hello.key)
+    if run.status not in ACTIVE and run.status != "failed":
+        raise WireError(f"the run is {run.status}: it takes no more frames")
+    return run, hello
+
+
+class Connection:
+    """One training process's socket: a reader, a committer, and a teller of what people want."""
+
+    _open: dict[str, Connection] = {}  # noqa: RUF012  which connection speaks for a run; the newest one does
+
+    def __init__(self, socket: WebSocket, experiments: Experiments, run: Run, hello: wire.Hello) -> None:
+        self._socket = socket
+        self._experiments = experiments
+        self._run = run
+        self._layers = len(hello.layers)
+        self._hello = hello
+        self._pyramid = Pyramid()
+        self._pending: deque[tuple[list[Block], int, int]] = deque()
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._read_all = False
+        self._end: wire.End | None = None
+
+    async def serve(self) -> None:
+        """Until either side leaves."""
+        older = self._open.pop(self._run.id, None)
+        if older is not None:  # half-open: the process came back before its old socket was missed
+            await _close(older._socket, 1008, "the run's training process has connected anew")
+        self._open[self._run.id] = self
+        self._experiments.connected[self._run.id] = time.time()
+        try:
+            await self._welcome()
+            async with asyncio.TaskGroup() as tasks:
+                helpers = [tasks.create_task(self._commit()), tasks.create_task(self._tell())]
+                await self._read()
+                self._read_all = True
+                self._work.set()
+                await helpers[0]
+                helpers[1].cancel()
+        except* NormscopeError as group:
+            raise group.exceptions[0] from None
+        except* WebSocketDisconnect:
+            pass
+        finally:
+            if self._open.get(self._run.id) is self:
+                del self._open[self._run.id]
+                self._experiments.connected.pop(self._run.id, None)
+
+    async def _welcome(self) -> None:
+        store, hello = self._experiments.store, self._hello
+        run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
+        assert run is not None
+        self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
+        status = "stopping" if run.stop else "running"
+        self._run = (
+            await self._experiments.change(
+                run.id, status=status, error=None, ended=None, seen=time.time(), started=run.started or time.time(),
+                versions=hello.versions,
+                layers=[{"name": x.name, "type": x.type, "kinds": list(x.kinds)} for x in hello.layers],
+            )
+            or run
+        )  # fmt: skip
+        welcome = wire.Welcome(run.id, run.last_seq, run.paused, run.pace, run.stop)
+        await self._socket.send_text(welcome.dump())
+
+    async def _read(self) -> None:
+        while self._end is None:
+            message = await self._socket.receive()
+            self._experiments.connected[self._run.id] = time.time()
+            if message["type"] == "websocket.disconnect":
+                return
+            if message.get("bytes") is not None:
+                self._take(message["bytes"])
+                while len(self._pending) >= MAX_PENDING:
+                    self._room.clear()
+                    await self._room.wait()
+            else:
+                await self._hear(wire.parse(message.get("text") or ""))
+
+    def _take(self, data: bytes) -> None:
+        frame = wire.decode(data)
+        metrics.frames += 1
+        metrics.frame_bytes += len(data)
+        if frame.level or frame.frames != 1:
+            raise WireError("a training process sends single frames, not merged ones")
+        if len(frame.layers) and frame.layers.max() >= self._layers:
+            raise WireError(f"frame of layer {frame.layers.max()}, but the hello named {self._layers}")
+        if frame.seq <= self._pyramid.last:
+            metrics.repeated += 1
+            return
+        if frame.seq > self._pyramid.last + 1:
+            raise WireError(f"frame {frame.seq} came after frame {self._pyramid.last}: the ones between are missing")
+        self._pending.append((self._pyramid.add(frame, data), frame.seq, frame.last_step))
+        self._work.set()
+
+    async def _hear(self, message: wire.Message) -> None:
+        match message:
+            case wire.State(paused=paused):
+                run = await self._experiments.store.get(Run, self._run.id)
+                if run is not None and run.status in ("running", "paused"):
+                    await self._experiments.change(run.id, status="paused" if paused else "running")
+            case wire.End():
+                self._end = message
+            case _:
+                raise WireError(f"a training process does not say {type(message).__name__.lower()}")
+
+    async def _commit(self) -> None:
+        """Commit what has come in, as much at a time as there is, then acknowledge and publish."""
+        run, socket = self._run.id, self._socket
+        while self._pending or not self._read_all:
+            await self._work.wait()
+            if self._read_all:
+                self._work.set()  # nobody will wake this loop again
+            else:
+                self._work.clear()
+            batch = list(self._pending)
+            self._pending.clear()
+            self._room.set()
+            if batch:
+                _, seq, step = batch[-1]
+                blocks = [block for frame, _, _ in batch for block in frame]
+                await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
+                metrics.committed += len(batch)
+                await self._experiments.bus.publish("frames", run, str(seq))
+                if socket.client_state is WebSocketState.CONNECTED:
+                    await socket.send_text(wire.Ack(seq).dump())
+        if self._end is not None:
+            end = self._end
+            await self._experiments.change(run, status=end.status, error=end.error, ended=time.time(), seen=time.time())
+            await socket.send_text(wire.Ack(self._pyramid.last, ended=True).dump())
+
+    async def _tell(self) -> None:
+        """Pass on what people want. It stands in the store too, for when this socket is gone."""
+        with self._experiments.bus.subscribe("control", [self._run.id]) as subscription:
+            await self._catch_up()
+            singles = self._run.singles
+            while True:
+                news = await subscription.get()
+                run = await self._experiments.store.get(Run, self._run.id)
+                wanted = json.loads(news[self._run.id])
+                if run is None:
+                    return
+                # Two quick clicks may arrive as one piece of news; what is wanted is in the record.
+                for action in _actions(run, wanted["action"], run.singles - singles):
+                    await self._socket.send_text(wire.Control(action, run.pace if action == "pace" else None).dump())
+                singles = run.singles
+
+    async def _catch_up(self) -> None:
+        """Say again what was asked for between the Welcome and now."""
+        run = await self._experiments.store.get(Run, self._run.id)
+        if run is not None and run.stop and not self._run.stop:
+            await self._socket.send_text(wire.Control("stop").dump())
+
+
+def _actions(run: Run, newest: str, singles: int) -> list[str]:
+    """The controls that bring a training process to where its record says it should be."""
+    if run.stop:
+        return ["stop"]
+    if singles > 0:
+        return ["step"] * singles
+    return ["pace"] if newest == "pace" else ["pause" if run.paused else "resume"]

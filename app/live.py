@@ -1,0 +1,208 @@
+"""Frames out: each viewer is a cursor over a shared, bounded tail of recent frames, never a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from .access import Rights, socket_rights
+from .history import pack
+from .metrics import metrics
+from .schemas import RunOut
+from .store import Run
+
+if TYPE_CHECKING:
+    from .bus import Bus
+    from .store import Store
+
+router = APIRouter()
+
+TAIL: Final = 256
+"""Recent frames of a run that are kept in memory for its viewers; one further behind skips."""
+TAILS: Final = 64
+"""Runs whose tails are kept."""
+PERIOD: Final = 0.04
+"""Seconds between two messages to a viewer: 25 a second is more than a page can draw."""
+
+
+@dataclass(slots=True)
+class Tail:
+    """The newest frames of one run, read from the store once for all viewers."""
+
+    last: int
+    frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=TAIL))
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def after(self, store: Store, run: str, cursor: int, newest: int) -> tuple[int, list[bytes]]:
+        """The first frame number and the frames after `cursor` that are still here."""
+        async with self.lock:
+            if newest > self.last:
+                first = max(self.last + 1, newest - TAIL + 1)
+                fresh = await store.blocks(run, 0, first, newest)
+                if first > self.last + 1:
+                    self.frames.clear()
+                self.frames.extend(fresh)
+                self.last = first + len(fresh) - 1
+        oldest = self.last - len(self.frames) + 1
+        start = max(oldest, cursor + 1)
+        return start, [self.frames[i] for i in range(start - oldest, len(self.frames))]
+
+
+class Tails:
+    """The tails of the runs that are being watched."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tails: OrderedDict[str, Tail] = OrderedDict()
+
+    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, list[bytes]]:
+        """The first frame number and the frames after `cursor`, at most TAIL of them."""
+        tail = self._tails.get(run)
+        if tail is None:
+            tail = self._tails[run] = Tail(max(cursor, newest - TAIL))
+            if len(self._tails) > TAILS:
+                self._tails.popitem(last=False)
+        self._tails.move_to_end(run)
+        return await tail.after(self._store, run, cursor, newest)
+
+
+@router.websocket("/ws/live")
+async def live(socket: WebSocket) -> None:
+    """A viewer for as long as it is connected."""
+    rights = await socket_rights(socket)
+    if rights is None:
+        await socket.close(1008, "this link is unknown or has been revoked")
+        return
+    await socket.accept()
+    metrics.viewers += 1
+    state = socket.app.state
+    viewer = Viewer(socket, rights, state.store, state.bus, state.tails)
+    try:
+        await viewer.serve()
+    except WebSocketDisconnect:
+        pass
+    finally:
+        metrics.viewers -= 1
+
+
+class Viewer:
+    """One browser's socket."""
+
+    def __init__(self, socket: WebSocket, rights: Rights, store: Store, bus: Bus, tails: Tails) -> None:
+        self._socket = socket
+        self._rights = rights
+        self._store = store
+        self._bus = bus
+        self._tails = tails
+        self._generation = 0
+        self._cursors: dict[str, int] = {}
+        self._sending = asyncio.Lock()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Until the browser leaves, or its link is revoked."""
+        guard = asyncio.create_task(self._leave_when_revoked())
+        try:
+            while True:
+                await self._obey(await self._socket.receive_text())
+        finally:
+            for task in (guard, *self._tasks.values()):
+                task.cancel()
+
+    async def _leave_when_revoked(self) -> None:
+        if self._rights.link is None:
+            return
+        with self._bus.subscribe("revoked", [self._rights.link]) as subscription:
+            await subscription.get()
+            await self._socket.close(1008, "this link has been revoked")
+
+    async def _obey(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+            kind = message["type"]
+            if kind == "watch":
+                await self._watch(_strings(message.get("runs", [])), dict(message.get("after") or {}))
+            elif kind == "list" and self._rights.owner:
+                self._begin("list", self._tell_runs(None))
+            else:
+                await self._error(f"cannot do {str(kind)[:40]!r} here; there are watch and list")
+        except (ValueError, TypeError, KeyError, AttributeError):
+            await self._error("not a message of this socket")
+
+    async def _watch(self, ids: list[str], after: dict[str, Any]) -> None:
+        runs = {run.id: run for run in await self._store.find(Run, id=ids)}
+        seen = [run for run in ids if run in runs and self._rights.may_read(runs[run].experiment)]
+        if len(seen) < len(ids):
+            await self._error(f"unknown run {next(run for run in ids if run not in seen)[:40]!r}")
+        async with self._sending:  # what is on its way still belongs to the old watch
+            self._generation += 1
+            newest = {run: runs[run].last_seq for run in seen}
+            self._cursors = {run: min(int(after.get(run, last)), last) for run, last in newest.items()}
+            self._begin("runs", self._tell_runs(seen))
+            self._begin("frames", self._tell_frames(seen, self._generation, newest))
+
+    def _begin(self, name: str, work: Any) -> None:
+        old = self._tasks.get(name)
+        if old is not None:
+            old.cancel()
+        self._tasks[name] = asyncio.create_task(_quietly(work))
+
+    async def _tell_runs(self, ids: list[str] | None) -> None:
+        """Send every run as it is now (the watched ones), then each that changes."""
+        with self._bus.subscribe("run", ids) as subscription:
+            changed = list(ids or ())
+            while True:
+                for run in await self._store.find(Run, id=changed) if changed else ():
+                    await self._send({"type": "run", "run": RunOut.of(run).model_dump()})
+                changed = list(await subscription.get())
+
+    async def _tell_frames(self, ids: list[str], generation: int, newest: dict[str, int]) -> None:
+        with self._bus.subscribe("frames", ids) as subscription:
+            while True:
+                began = time.monotonic()
+                for run, last in newest.items():
+                    await self._deliver(ids, run, last, generation)
+                await asyncio.sleep(max(0.0, began + PERIOD - time.monotonic()))
+                newest = {run: int(last) for run, last in (await subscription.get()).items()}
+
+    async def _deliver(self, ids: list[str], run: str, newest: int, generation: int) -> None:
+        cursor = self._cursors[run]
+        if newest <= cursor:
+            return
+        first, frames = await self._tails.after(run, cursor, newest)
+        if first > cursor + 1:
+            metrics.skipped += first - cursor - 1
+            await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
+        self._cursors[run] = first + len(frames) - 1
+        if frames:
+            metrics.delivered += len(frames)
+            async with self._sending:
+                if generation == self._generation:
+                    await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + pack(frames))
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        async with self._sending:
+            await self._socket.send_text(json.dumps(message))
+
+    async def _error(self, sentence: str) -> None:
+        await self._send({"type": "error", "message": sentence})
+
+
+def _strings(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(v, str) for v in values) or len(values) > 255:
+        raise TypeError("a list of at most 255 strings is needed")
+    return list(dict.fromkeys(values))
+
+
+async def _quietly(work: Any) -> None:
+    """Let a teller end with its viewer: once the socket is closed there is nobody to tell."""
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        await work

@@ -1,0 +1,79 @@
+"""The application: ports opened, routes put together, background tasks kept."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from normscope import __version__
+
+from . import api, ingest, live, pages
+from .bus import open_bus
+from .experiments import Experiments, RefusedError
+from .guard import LOOPBACK, Guard
+from .launcher import open_launcher
+from .store import StoreError, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.responses import Response
+
+    from .settings import Settings
+
+log = logging.getLogger("normscope")
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server as an ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = await open_store(settings.store_url)
+        bus = await open_bus(settings.bus)
+        launcher = await open_launcher(settings.launcher)
+        experiments = Experiments(settings, store, bus, launcher)
+        app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
+        app.state.tails = live.Tails(store)
+        tasks = [asyncio.create_task(experiments.watch_exits()), asyncio.create_task(experiments.watch_over())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await launcher.close()
+        await bus.close()
+        await store.close()
+
+    app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan)
+    for part in (api, ingest, live, pages):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=pages.HOUSE / "static"), name="static")
+    app.add_exception_handler(RefusedError, _refused)
+    app.add_exception_handler(StoreError, _unstored)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    loopback = settings.host in LOOPBACK
+    app.add_middleware(Guard, hosts={*LOOPBACK, *settings.hosts} if loopback or settings.hosts else None)
+    return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 409)
+
+
+async def _unstored(_: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return JSONResponse({"detail": str(error)}, 507)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    """All that is wrong with a request in one sentence."""
+    assert isinstance(error, RequestValidationError)
+    wrong = [f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg']}" for e in error.errors()]
+    return JSONResponse({"detail": "; ".join(wrong)[:500]}, 422)

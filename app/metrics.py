@@ -1,0 +1,44 @@
+"""What the server counts about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+
+@dataclass(slots=True)
+class Metrics:
+    """Counters since the server started."""
+
+    frames: int = 0
+    frame_bytes: int = 0
+    committed: int = 0
+    repeated: int = 0
+    refused: int = 0
+    viewers: int = 0
+    delivered: int = 0
+    skipped: int = 0
+
+    def text(self) -> str:
+        """In Prometheus' text format, version 0.0.4."""
+        lines = []
+        for field in fields(self):
+            kind = "gauge" if field.name == "viewers" else "counter"
+            name = f"normscope_{field.name}{'' if kind == 'gauge' else '_total'}"
+            lines += [f"# HELP {name} {_MEANINGS[field.name]}", f"# TYPE {name} {kind}"]
+            lines.append(f"{name} {getattr(self, field.name)}")
+        return "\n".join(lines) + "\n"
+
+
+_MEANINGS: Final = {
+    "frames": "Frames received from training processes.",
+    "frame_bytes": "Bytes of those frames.",
+    "committed": "Frames committed to the store.",
+    "repeated": "Frames received that were committed before.",
+    "refused": "Connections of training processes closed with a reason.",
+    "viewers": "Viewers connected now.",
+    "delivered": "Frames sent to viewers.",
+    "skipped": "Frames that viewers were told to ask for, since they had fallen behind.",
+}
+
+metrics = Metrics()

@@ -1,0 +1,47 @@
+"""What the server can be told from outside, by flags or by NORMSCOPE_* environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _default_data() -> Path:
+    return Path(os.environ.get("NORMSCOPE_DATA", "data"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the server is configured by.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        data: Folder for the database, logs and checkpoints.
+        store: URL of the store; empty for SQLite in `data`.
+        bus: URL of the bus.
+        launcher: URL of the launcher.
+        browser: Whether to open a browser when ready.
+        hosts: Further names this server is reached by, beside loopback's.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data: Path = field(default_factory=_default_data)
+    store: str = ""
+    bus: str = "memory:"
+    launcher: str = "local:"
+    browser: bool = True
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL, spelled out."""
+        return self.store or f"sqlite:///{(self.data / 'normscope.db').absolute()}"
+
+    @property
+    def url(self) -> str:
+        """Where processes on this machine reach the server."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104  compared, not bound
+        return f"http://{host}:{self.port}"

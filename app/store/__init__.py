@@ -1,0 +1,59 @@
+"""The store: the only truth about experiments, runs, links and frames. A port of seven methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from normscope.errors import NormscopeError
+
+from .records import Block, Experiment, Link, Record, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Block", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store"]
+
+R = TypeVar("R", Experiment, Run, Link)
+
+
+class StoreError(NormscopeError):
+    """The store cannot be opened, read or written; the message says why in one sentence."""
+
+
+class Store(Protocol):
+    """Where everything is kept. Every method raises StoreError when the world fails it."""
+
+    async def add(self, *records: Record) -> None:
+        """Keep new records, all or none."""
+
+    async def get(self, kind: type[R], id: str) -> R | None:  # noqa: A002  the field's own name
+        """The record with this id."""
+
+    async def find(self, kind: type[R], **where: Any) -> list[R]:
+        """All records whose fields equal the given values (or are in a given list), oldest first."""
+
+    async def change(self, kind: type[R], id: str, **values: Any) -> R | None:  # noqa: A002
+        """Set fields of one record; the record as it is then, None if there is none."""
+
+    async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:
+        """Commit blocks of a run and how far it has come, all or none. A block that is there already stays as it is."""
+
+    async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
+        """The run's blocks of one level with an index in [first, last], in order."""
+
+    async def close(self) -> None:
+        """Finish what is being written and let go."""
+
+
+async def open_store(url: str) -> Store:
+    """The store at a URL: `sqlite:///PATH`.
+
+    Raises:
+        ValueError: For a URL no adapter knows.
+        StoreError: If it cannot be opened or is of a newer version than this program.
+    """
+    if url.startswith("sqlite:///"):
+        from .sql import SqlStore
+
+        return await SqlStore.open(url)
+    raise ValueError(f"unknown store {url!r}; it must begin with sqlite:///")

@@ -1,0 +1,93 @@
+"""What the store keeps, one dataclass per table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+ACTIVE: Final = ("starting", "running", "paused", "stopping", "lost")
+"""The states in which a run may still send frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A question put to several nets. `claim` is its number in the catalogue; None for a user's own net."""
+
+    id: str
+    name: str
+    created: float
+    claim: int | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One net's training.
+
+    Attributes:
+        experiment: The id of the experiment it belongs to.
+        token_hash: SHA-256 of what its training process proves itself with.
+        status: See `docs/architecture.md`, States of a run.
+        error: Why it failed, in the trainer's words.
+        seen: When its training process was last heard of, unix seconds.
+        steps: How many steps are planned; None if nobody knows.
+        layers: As in its Hello.
+        versions: As in its Hello.
+        paused: Whether a person wants it held.
+        pace: The largest number of steps per second a person wants; None for no limit.
+        stop: Whether a person wants it to end.
+        singles: How many single steps have been asked for, ever.
+        handle: What the launcher knows its process by.
+        last_seq: Sequence number of the last committed frame, -1 before the first.
+        last_step: The step of that frame.
+    """
+
+    id: str
+    experiment: str
+    name: str
+    token_hash: str
+    created: float
+    arm: str = ""
+    seed: int = 0
+    status: str = "starting"
+    error: str | None = None
+    started: float | None = None
+    ended: float | None = None
+    seen: float | None = None
+    steps: int | None = None
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    paused: bool = False
+    pace: float | None = None
+    stop: bool = False
+    singles: int = 0
+    handle: str | None = None
+    last_seq: int = -1
+    last_step: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A shareable address that opens a view of an experiment read-only."""
+
+    id: str
+    token_hash: str
+    experiment: str
+    view: str
+    created: float
+    revoked: float | None = None
+    last_used: float | None = None
+
+
+Record = Experiment | Run | Link
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An encoded frame at its place in a run's history."""
+
+    level: int
+    index: int
+    first_step: int
+    last_step: int
+    data: bytes

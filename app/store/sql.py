@@ -1,0 +1,163 @@
+"""The store on a SQL database, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from . import StoreError, tables
+from .writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .records import Block, Record
+
+T = TypeVar("T")
+
+
+class SqlStore:
+    """Experiments, runs, links and blocks in the tables of `tables.py`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._writer = Writer(engine)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open the database, made or migrated if need be."""
+        return cls(await asyncio.to_thread(_open, url))
+
+    async def add(self, *records: Record) -> None:
+        """Keep new records, all or none."""
+
+        def operation(connection: sa.Connection) -> None:
+            for record in records:
+                connection.execute(sa.insert(tables.TABLES[type(record)]).values(**asdict(record)))
+
+        await self._write(operation)
+
+    async def get(self, kind: type[T], id: str) -> T | None:  # noqa: A002
+        """The record with this id."""
+        found = await self.find(kind, id=id)
+        return found[0] if found else None
+
+    async def find(self, kind: type[T], **where: Any) -> list[T]:
+        """All records with these values, oldest first."""
+        return await self._read(lambda connection: _find(connection, kind, where))
+
+    async def change(self, kind: type[T], id: str, **values: Any) -> T | None:  # noqa: A002
+        """Set fields of one record."""
+        table = tables.TABLES[kind]
+
+        def operation(connection: sa.Connection) -> T | None:
+            connection.execute(sa.update(table).where(table.c.id == id).values(**values))
+            found = _find(connection, kind, {"id": id})
+            return found[0] if found else None
+
+        return await self._write(operation)
+
+    async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:
+        """Commit blocks and progress of a run."""
+        rows = [
+            {
+                "run": run, "level": b.level, "number": b.index, "first_step": b.first_step, "last_step": b.last_step,
+                "data": b.data,
+            }
+            for b in blocks
+        ]  # fmt: skip
+        update = sa.update(tables.runs).where(tables.runs.c.id == run)
+
+        def operation(connection: sa.Connection) -> None:
+            connection.execute(insert(tables.blocks).on_conflict_do_nothing(), rows)
+            connection.execute(update.values(last_seq=last_seq, last_step=last_step, seen=seen))
+
+        await self._write(operation)
+
+    async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
+        """Blocks of one level, in order."""
+        c = tables.blocks.c
+        query = (
+            sa.select(c.data)
+            .where(c.run == run, c.level == level, c.number >= first, c.number <= last)
+            .order_by(c.number)
+        )
+        return await self._read(lambda connection: list(connection.execute(query).scalars()))
+
+    async def close(self) -> None:
+        """Finish writing and let go of the file."""
+        await self._writer.close()
+        self._engine.dispose()
+
+    async def _read(self, operation: Callable[[sa.Connection], T]) -> T:
+        def read() -> T:
+            with self._engine.connect() as connection:
+                return operation(connection)
+
+        try:
+            return await asyncio.to_thread(read)
+        except sa.exc.OperationalError as error:
+            raise StoreError(f"cannot read the database: {error.orig}") from error
+
+    async def _write(self, operation: Callable[[sa.Connection], T]) -> T:
+        try:
+            return await self._writer.run(operation)
+        except sa.exc.OperationalError as error:
+            raise StoreError(f"cannot write to the database: {error.orig}") from error
+
+
+def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any]) -> list[T]:
+    table = tables.TABLES[kind]
+    names = [f.name for f in fields(cast("Any", kind))]
+    query = sa.select(*(table.c[name] for name in names)).order_by(table.c.created, table.c.id)
+    for name, value in where.items():
+        column = table.c[name]
+        query = query.where(column.in_(value) if isinstance(value, list | tuple) else column == value)
+    return [kind(**row) for row in connection.execute(query).mappings()]
+
+
+def _open(url: str) -> sa.Engine:
+    path = Path(url.removeprefix("sqlite:///"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 10})
+        sa.event.listen(engine, "connect", _configure)
+        with engine.begin() as connection:
+            _migrate(connection)
+    except (OSError, sa.exc.DatabaseError) as error:
+        reason = error.orig if isinstance(error, sa.exc.DatabaseError) else error.strerror
+        raise StoreError(f"cannot open the database {path}: {reason}") from error
+    return engine
+
+
+def _configure(connection: Any, _record: object) -> None:
+    # WAL: readers never wait for the writer. FULL: what was acknowledged is on the disk, even if the power fails.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """Bring the schema up to date, or refuse one from the future."""
+    folder = Path(__file__).parent / "migrations"
+    known = sorted(p.stem[:4] for p in (folder / "versions").glob("[0-9]*.py"))
+    current = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+    if current == known[-1]:  # alembic takes a quarter of a second to import: only when there is work
+        return
+    if current is not None and current not in known:
+        raise StoreError(
+            f"the database is of schema {current}, newer than this program's {known[-1]}; upgrade Normscope"
+        )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,48 @@
+"""The command line: `normscope serve`."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final
+
+from . import __version__
+
+USAGE: Final = """usage: normscope [--version] [--help] COMMAND ...
+
+commands:
+  serve    serve the dashboard (normscope serve --help)
+"""
+
+
+def main() -> int:
+    """Run the command that was asked for; the exit status."""
+    match sys.argv[1:]:
+        case ["serve", *rest]:
+            return _serve(rest)
+        case ["--version"]:
+            sys.stdout.write(f"normscope {__version__}\n")
+            return 0
+        case ["--help" | "-h"]:
+            sys.stdout.write(USAGE)
+            return 0
+        case [] | [*_]:
+            sys.stderr.write(USAGE)
+            return 2
+
+
+def _serve(argv: list[str]) -> int:
+    # Installed, the server lives inside this package; in a checkout it is its neighbour.
+    name = "normscope.app" if find_spec("normscope.app") else "app"
+    try:
+        server = import_module(f"{name}.__main__")
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"normscope: serving needs {error.name}; install it with: pip install 'normscope[server]'\n")
+        return 1
+    status: int = server.main(argv)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

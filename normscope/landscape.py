@@ -1,0 +1,120 @@
+"""The loss and its gradient along the gradient: how far ahead a step's view is good.
+
+At weights w with loss L and gradient g = ∇L(w), for step lengths η: the loss L(w − ηg), the *gradient
+predictiveness* ‖∇L(w − ηg) − g‖₂ and the *effective β-smoothness* ‖∇L(w − ηg) − g‖₂ / ‖ηg‖₂, whose largest value
+over η is the β of the step (Santurkar, Tsipras, Ilyas and Mądry, 2018, arXiv 1805.11604, section 3.1 and figure 4).
+All on the same mini-batch, in the mode the net is in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+FACTORS: Final = tuple(float(f) for f in np.geomspace(0.5, 4, 8))
+"""Step lengths in learning rates, as for the VGG nets of the source."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlongGradient:
+    """What was found along the gradient.
+
+    Attributes:
+        eta: Step lengths, shape [n].
+        loss: L(w − ηg), shape [n].
+        predictiveness: ‖∇L(w − ηg) − g‖₂, shape [n].
+        beta: ‖∇L(w − ηg) − g‖₂ / ‖ηg‖₂, shape [n]; NaN where the gradient is zero.
+    """
+
+    eta: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    predictiveness: NDArray[np.float64]
+    beta: NDArray[np.float64]
+
+
+def along_gradient(
+    model: nn.Module, closure: Callable[[], Tensor], rate: float, factors: Sequence[float] = FACTORS
+) -> AlongGradient:
+    """Sample the loss along the gradient at the weights as they are, and leave no trace.
+
+    Weights, their `.grad`, buffers (running statistics, counters) and the random state are bit for bit afterwards
+    what they were before, even if the closure raises; every evaluation sees the same random numbers.
+
+    Args:
+        model: The net; its parameters' `.grad` is taken as g if all that matter have one, and must then be from the
+            closure's batch at the present weights.
+        closure: Computes the loss of that batch, without `backward`.
+        rate: The learning rate, the unit of `factors`.
+        factors: η / rate.
+    """
+    weights = [p for p in model.parameters() if p.requires_grad]
+    with _untouched(model, weights) as rewind, torch.enable_grad():
+        if all(p.grad is None for p in weights):
+            gradient = _gradient(closure(), weights)
+        else:
+            gradient = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in weights]
+        start = [p.detach().clone() for p in weights]
+        length = _norm(gradient)
+        eta = rate * np.asarray(factors, dtype=np.float64)
+        found = []
+        for step in eta:
+            rewind()
+            with torch.no_grad():
+                for p, w, g in zip(weights, start, gradient, strict=True):
+                    torch.add(w, g, alpha=-float(step), out=p.data)
+            loss = closure()
+            there = _gradient(loss, weights)
+            change = _norm([a - b for a, b in zip(there, gradient, strict=True)])
+            found.append(torch.stack([loss.detach().double(), change]))
+        # One transfer for all: on a GPU each would wait for the device.
+        table = torch.stack([*found, torch.stack([length, length])]).cpu().numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beta = table[:-1, 1] / (eta * table[-1, 0])
+    return AlongGradient(eta, table[:-1, 0], table[:-1, 1], beta)
+
+
+def _gradient(loss: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
+    found = torch.autograd.grad(loss, weights, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(weights, found, strict=True)]
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    """The Euclidean norm of all entries together, as float64."""
+    return torch.stack([t.double().square().sum() for t in tensors]).sum().sqrt()
+
+
+@contextlib.contextmanager
+def _untouched(model: nn.Module, weights: list[nn.Parameter]) -> Iterator[Callable[[], None]]:
+    """Put back everything that an evaluation may change; gives a function that rewinds the random state and buffers."""
+    data = [p.detach().clone() for p in weights]
+    grads = [p.grad for p in weights]
+    buffers = [(b, b.detach().clone()) for b in model.buffers()]
+    devices = sorted({p.device.index or 0 for p in weights if p.device.type == "cuda"})
+    with torch.random.fork_rng(devices):
+        cpu, cuda = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
+
+        def rewind() -> None:
+            torch.set_rng_state(cpu)
+            for device, state in zip(devices, cuda, strict=True):
+                torch.cuda.set_rng_state(state, device)
+            for buffer, value in buffers:
+                buffer.data.copy_(value)
+
+        try:
+            yield rewind
+        finally:
+            with torch.no_grad():
+                for p, value, grad in zip(weights, data, grads, strict=True):
+                    p.data.copy_(value)
+                    p.grad = grad
+            rewind()

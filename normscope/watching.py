@@ -1,0 +1,236 @@
+"""`watch(model)`: the one place where capture meets sender."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import torch
+from torch import Tensor, nn
+
+from . import schedule, wire
+from .capture import Capture, Raw
+from .control import Controls
+from .landscape import FACTORS, along_gradient
+from .sender import Listener, Sender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from .capture import Choice
+
+log = logging.getLogger("normscope")
+
+DEFAULT_URL: Final = "http://127.0.0.1:8000"
+CLOSING: Final = 10.0
+"""Seconds that leaving the `with` block may take to hand the last frames over."""
+
+
+def watch(
+    model: nn.Module,
+    name: str | None = None,
+    url: str | None = None,
+    token: str | None = None,
+    layers: Choice = None,
+    budget: float | None = 0.05,
+) -> Watch:
+    """Watch a model while it trains; use as a context manager around the training loop.
+
+    Args:
+        model: The net. Its weights, random state and autograd graph stay as they would be without watching.
+        name: What to call the run; the model's class name unless given.
+        url: The server, `http://host:port`; else `NORMSCOPE_URL`, else this machine's port 8000. A server that cannot
+            be reached is a warning in the log, never an exception.
+        token: What the server asks for, if it does; else `NORMSCOPE_TOKEN`.
+        layers: Which modules: None for every leaf, a glob over dotted names, or a function of name and module.
+        budget: The largest share of training time that watching may take; None observes every step.
+
+    Raises:
+        TypeError: If `model` is no module or `layers` is of no known kind.
+        ValueError: If `layers` leaves nothing to watch, or `url` or `budget` makes no sense.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: {type(model).__name__} is not a torch.nn.Module")
+    url = url or os.environ.get("NORMSCOPE_URL") or DEFAULT_URL
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"url: {url!r} does not begin with http:// or https://")
+    token = token or os.environ.get("NORMSCOPE_TOKEN") or None
+    return Watch(model, name or type(model).__name__, url, token, layers, budget)
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step's observations, made into a frame on the sender's thread."""
+
+    capture: Capture
+    raw: Raw
+    step: int
+    time: float
+    series: dict[str, Any]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held until the frame is made."""
+        return self.raw.nbytes
+
+    def make(self, seq: int) -> wire.Frame:
+        """The frame of this step; several forward passes through a layer become one summary."""
+        layers, s = self.capture.summarize(self.raw)
+        kinds = layers * 0
+        frame = wire.Frame(
+            seq, self.step, self.step, self.time, layers=layers, kinds=kinds,
+            moments=s.moments, counters=s.counters, bins=s.bins, counts=s.counts,
+        )  # fmt: skip
+        if len(set(layers.tolist())) < len(layers):
+            frame = wire.merge([frame])
+            frame.level = 0
+        # A tensor on a GPU is read here, where only this thread waits for it.
+        frame.series = {
+            name: wire.Series.of(value.item() if isinstance(value, Tensor) else value)
+            for name, value in self.series.items()
+        }
+        return frame
+
+
+class Watch:
+    """A model being watched; made by `watch`."""
+
+    def __init__(
+        self, model: nn.Module, name: str, url: str, token: str | None, layers: Choice, budget: float | None
+    ) -> None:
+        self._model = model
+        self._budget = schedule.Budget(budget)
+        self._probing: dict[int, schedule.Schedule] = {}
+        self._probe_failed = False
+        self._capture = Capture(model, layers)
+        self._controls = Controls(lambda paused: self._sender.state(paused))
+        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
+        self._sender = Sender(url, hello, Listener(self._controls.welcome, self._controls.apply))
+        self._step = 0
+        self._extra: dict[str, Any] = {}
+        self._spent = 0.0
+        self._began = time.perf_counter()
+        self._closed = False
+        self._capture.active = True
+
+    @property
+    def stopped(self) -> bool:
+        """Whether someone pressed stop on the page: leave the loop."""
+        return self._controls.stopped
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were lost because the server could not take them for too long."""
+        return self._sender.dropped
+
+    @property
+    def cost(self) -> float:
+        """The share of recent training time that watching took, in [0, 1]."""
+        return self._budget.cost
+
+    def step(self, **scalars: float | Tensor) -> None:
+        """Say that an optimizer step has ended; waits here while the run is paused or paced from the page.
+
+        Args:
+            **scalars: Numbers or tensors of one element to show over steps: `loss=loss, accuracy=0.9`.
+
+        Raises:
+            TypeError: If a value is neither.
+        """
+        began = time.perf_counter()
+        series = {name: _scalar(name, value) for name, value in scalars.items()}
+        self._spent += self._capture.seconds
+        self._capture.seconds = 0.0
+        if self._capture.active and not self._closed:
+            elapsed = began - self._began
+            series |= self._extra | {"watch_cost": self._budget.cost}
+            if elapsed > 0:
+                series["steps_per_second"] = 1 / elapsed
+            self._sender.put(_Step(self._capture, self._capture.collect(), self._step, time.time(), series))
+            self._extra = {}
+        self._step += 1
+        self._spent += time.perf_counter() - began
+        held = self._controls.wait()
+        now = time.perf_counter()
+        self._budget.note(self._spent, now - self._began - held)
+        self._spent, self._began = 0.0, now
+        self._capture.active = self._budget.allows()
+
+    def probe(
+        self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
+    ) -> None:
+        """Look along the gradient at every so many steps; call it after `backward` and before `optimizer.step`.
+
+        Gives the series landscape.eta, .loss, .predictiveness and .beta; see `normscope.landscape`. Nothing of the
+        model, its gradients or the random state is different afterwards. If the closure fails, probing ends with a
+        warning and training goes on.
+
+        Args:
+            closure: Computes this mini-batch's loss, as for the gradients that the weights now hold.
+            rate: The learning rate.
+            every: Steps between two looks; they share the budget, which may make them rarer.
+            factors: Step lengths in learning rates.
+        """
+        if every not in self._probing:
+            self._probing[every] = schedule.every(every)
+        if self._probe_failed or not self._capture.active or not self._probing[every](self._step):
+            return
+        began, self._capture.active = time.perf_counter(), False
+        try:
+            found = along_gradient(self._model, closure, rate, factors)
+            self._extra |= {
+                "landscape.eta": found.eta,
+                "landscape.loss": found.loss,
+                "landscape.predictiveness": found.predictiveness,
+                "landscape.beta": found.beta,
+            }
+        except RuntimeError as error:  # what torch raises: no second backward, out of memory
+            self._probe_failed = True
+            log.warning("normscope: looking along the gradient failed and will not be tried again: %s", error)
+        finally:
+            self._capture.active = True
+            self._spent += time.perf_counter() - began
+
+    def close(self, error: BaseException | None = None) -> None:
+        """End the run: remove the hooks, hand over what is left, say how it ended. A second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._capture.close()
+        if self.stopped or isinstance(error, KeyboardInterrupt):
+            end = wire.End("stopped")
+        elif error is not None:
+            end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000])
+        else:
+            end = wire.End("finished")
+        if not self._sender.close(end, CLOSING):
+            log.warning("normscope: left with frames that the server has not taken")
+
+    def __enter__(self) -> Self:
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close(error)
+
+
+def _scalar(name: str, value: Any) -> float | Tensor:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.detach()
+        # Reading a tensor on a GPU waits for it; the sender's thread does that. This copy is one number.
+        return value.clone() if value.device.type != "cpu" else float(value.item())
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name}: {type(value).__name__} is not a number or a tensor of one element") from error
+
+
+def _versions(model: nn.Module) -> dict[str, str]:
+    device = next((str(p.device) for p in model.parameters()), "cpu")
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "device": device}

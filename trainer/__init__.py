@@ -1,0 +1,1 @@
+"""The background trainer: one process per run, an ordinary training loop that calls `normscope.watch`."""

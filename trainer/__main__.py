@@ -1,0 +1,131 @@
+"""Start a trainer: `python -m trainer` reads one job as a line of JSON, with `--parent` one after another.
+
+The parent imports torch once and forks a process for each job, so that a run starts in well under a second. It
+never computes anything itself: a fork is safe only while no thread pool is running. It answers on standard output
+with a line of JSON when a child has started and when it has ended. When its standard input closes (the server is gone,
+however it went), it leaves; its children go on training.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import signal
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from normscope.spec import Job
+
+
+def run(job: Job) -> int:
+    """Train in this process; the exit status."""
+    import torch
+
+    from .loop import train
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Runs share the machine, and nets this small are slower on more than one core.
+    torch.set_num_threads(1)
+    try:
+        train(job)
+    except Exception:
+        logging.getLogger("trainer").exception("the run failed")
+        return 1
+    return 0
+
+
+def _interrupt(number: int, _frame: object) -> NoReturn:
+    raise SystemExit(f"ended by signal {signal.Signals(number).name}")
+
+
+def _become(job: Job) -> NoReturn:
+    """Turn a forked child into the job's own process: own session, own log, no ties to the server."""
+    os.setsid()
+    folder = Path(job.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.closerange(3, 256)
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = 1
+    try:
+        code = run(job)
+    except SystemExit as reason:
+        print(reason, file=sys.stderr)  # noqa: T201  into the run's log
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _say(**message: object) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _start(line: str) -> None:
+    job = Job.load(line)
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid == 0:
+        _become(job)
+    _say(started=pid, token=job.token)
+
+
+def _reap() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _say(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+
+def parent() -> None:
+    """Fork a trainer for each line of standard input, until it closes."""
+    for module in ("torch", "sklearn.datasets", f"{__package__}.loop"):
+        import_module(module)
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is the server's
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    ready = selectors.DefaultSelector()
+    ready.register(0, selectors.EVENT_READ)
+    ready.register(reader, selectors.EVENT_READ)
+    _say(ready=os.getpid())
+    rest = b""
+    while True:
+        files = [key.fd for key, _ in ready.select()]
+        if reader in files:
+            os.read(reader, 4096)
+            _reap()
+        if 0 in files:
+            data = os.read(0, 65536)
+            if not data:
+                return
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                _start(line.decode())
+
+
+def main() -> int:
+    """The command line."""
+    if "--parent" in sys.argv[1:]:
+        parent()
+        return 0
+    return run(Job.load(sys.stdin.readline()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
