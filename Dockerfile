@@ -1,0 +1,23 @@
+FROM python:3.12-slim
+
+WORKDIR /normscope
+# What changes rarely comes first: the packages are a layer of their own.
+COPY constraints.txt ./
+RUN pip install --no-cache-dir --constraint constraints.txt \
+        torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn
+COPY pyproject.toml README.md LICENSE ./
+COPY normscope normscope
+COPY app app
+COPY trainer trainer
+COPY static static
+COPY templates templates
+RUN pip install --no-cache-dir --constraint constraints.txt ".[server]"
+
+RUN useradd --create-home --uid 1000 normscope && mkdir /data && chown normscope /data
+USER normscope
+WORKDIR /data
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]
+# In a container everything is reached from outside it; who may reach the container is docker-compose.yml's to say.
+CMD ["normscope", "serve", "--host", "0.0.0.0", "--allow-host", "normscope", "--data", "/data", "--no-browser"]

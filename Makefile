@@ -1,0 +1,61 @@
+# What a person does here: make run, make test, make check, make bench. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv/bin
+INSTALL := @$(PYTHON) scripts/install.py
+ARGS ?=
+
+.PHONY: help run test check format bench screenshots golden constraints clean
+
+help:
+	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
+	@echo "make test     run all tests                           (ARGS='-k wire' for some)"
+	@echo "make check    lint and types, Python and JavaScript"
+	@echo "make bench    measure every speed that the README claims"
+
+run:
+	$(INSTALL) server
+	@$(VENV)/python -m app $(ARGS)
+
+test:
+	$(INSTALL) server dev
+	@$(VENV)/python scripts/chromium.py > /dev/null
+	$(VENV)/python -m pytest $(ARGS)
+
+check: node_modules
+	$(INSTALL) server dev
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+	@$(VENV)/python scripts/node.py npm run --silent check
+
+node_modules: package.json package-lock.json
+	$(INSTALL) server dev
+	@$(VENV)/python scripts/node.py npm ci --silent --no-audit --no-fund
+	@touch node_modules
+
+format:
+	$(INSTALL) server dev
+	$(VENV)/ruff check --fix --quiet .
+	$(VENV)/ruff format .
+
+bench:
+	$(INSTALL) server dev bench
+	@$(VENV)/python scripts/chromium.py > /dev/null
+	$(VENV)/python -m benchmarks $(ARGS)
+
+screenshots:
+	$(INSTALL) server dev
+	@$(VENV)/python scripts/chromium.py > /dev/null
+	$(VENV)/python scripts/screenshots.py
+
+golden:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/golden.py
+
+constraints:
+	$(INSTALL) server
+	$(VENV)/python scripts/constraints.py
+
+clean:
+	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache

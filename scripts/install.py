@@ -1,0 +1,80 @@
+"""Make `.venv` with the tested versions: `python3 scripts/install.py server [dev ...]`.
+
+Runs on any Python 3, so that one that is too old can be told so. Does nothing when nothing has changed.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+OLDEST = (3, 11)
+ROOM = 2 << 30
+HOUSE = Path(__file__).resolve().parent.parent
+VENV = HOUSE / ".venv"
+
+
+def main():
+    """Install the extras named on the command line; the exit status."""
+    if sys.version_info < OLDEST:
+        newer = find_newer()
+        if newer is None:
+            return fail("Python %d.%d or newer is needed; this is %s" % (*OLDEST, sys.version.split()[0]))
+        os.execv(newer, [newer, *sys.argv])
+    extras = sorted(sys.argv[1:])
+    stamp = VENV / ".installed"
+    wanted = fingerprint()
+    try:
+        have = dict(line.split() for line in stamp.read_text().splitlines()) if stamp.exists() else {}
+        missing = [extra for extra in extras if have.get(extra) != wanted]
+        if not missing:
+            return 0
+        free = shutil.disk_usage(str(HOUSE)).free
+        if not have and free < ROOM:
+            return fail("the disk is full: %d MB are free, %d MB are needed" % (free >> 20, ROOM >> 20))
+        if not (VENV / "bin" / "python").exists():
+            print("making .venv", flush=True)
+            subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
+        print("installing the tested versions (%s)" % ", ".join(missing), flush=True)
+        subprocess.check_call(
+            [
+                str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet",
+                "--progress-bar", "on", "--constraint", "constraints.txt", "--editable", ".[%s]" % ",".join(extras),
+            ],
+            cwd=str(HOUSE),
+        )  # fmt: skip
+        have.update((extra, wanted) for extra in extras)
+        stamp.write_text("".join("%s %s\n" % item for item in sorted(have.items())))
+    except OSError as error:
+        return fail("cannot write to %s: %s" % (VENV, error.strerror))
+    except subprocess.CalledProcessError as error:
+        return fail("the installation has failed (status %d); what pip said stands above" % error.returncode)
+    return 0
+
+
+def find_newer():
+    """A Python on this machine that is new enough."""
+    for minor in range(20, OLDEST[1] - 1, -1):
+        path = shutil.which("python3.%d" % minor)
+        # A shim may exist for a version that is not installed.
+        if path and subprocess.call([path, "-c", ""], stderr=subprocess.DEVNULL) == 0:
+            return path
+    return None
+
+
+def fingerprint():
+    """Of everything that decides what is installed."""
+    content = b"".join((HOUSE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    return hashlib.sha256(content + sys.version.encode()).hexdigest()
+
+
+def fail(sentence):
+    """Say why in one sentence."""
+    sys.stderr.write("normscope: %s\n" % sentence)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

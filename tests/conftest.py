@@ -1,0 +1,163 @@
+"""What tests share: real servers as processes of their own, and waiting without sleeping blindly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+HOUSE = Path(__file__).parent.parent
+ENDED = ("finished", "stopped", "failed")
+
+
+def wait_for(what: Callable[[], T], why: str, timeout: float = 30.0) -> T:
+    """The first truthy value of `what`; fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.02)
+    pytest.fail(f"waited {timeout:g} s for {why}")
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+@dataclass
+class Server:
+    """A real server process on a data folder; it can be killed and started again on the same port."""
+
+    data: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        return (self.data / "server.log").read_text()
+
+    def start(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app", "--port", str(self.port), "--data", str(self.data), "--no-browser"],
+                cwd=HOUSE, stdout=log, stderr=log,
+            )  # fmt: skip
+        wait_for(self.answers, "the server to answer")
+
+    def answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.url}/healthz").text == "ok"
+        return False
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye of any kind."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(15)
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = httpx.get(f"{self.url}{path}", params=params, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: Any = None) -> httpx.Response:
+        return httpx.post(f"{self.url}{path}", json=body, timeout=30)
+
+    def begin(self, **settings: float | str) -> dict[str, Any]:
+        """Start experiment 1, as small as is asked for."""
+        answer = self.post("/api/experiments", {"claim": 1, "settings": settings})
+        assert answer.status_code == 201, answer.text
+        experiment: dict[str, Any] = answer.json()
+        return experiment
+
+    def run(self, id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/api/runs/{id}")
+        return found
+
+    def wait_status(self, id: str, *wanted: str, timeout: float = 30.0) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            run = self.run(id)
+            if run["status"] in ENDED and run["status"] not in wanted:
+                pytest.fail(f"the run is {run['status']} ({run['error']}), not {wanted}")
+            return run if run["status"] in wanted else None
+
+        found = wait_for(look, f"run {id} to be {wanted}", timeout)
+        assert found is not None
+        return found
+
+    def wait_step(self, id: str, step: int, timeout: float = 30.0) -> None:
+        wait_for(lambda: self.run(id)["last_step"] >= step, f"run {id} to reach step {step}", timeout)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own; every training process it started is gone afterwards."""
+    one = Server(tmp_path / "data")
+    one.start()
+    yield one
+    _end_runs(one)
+    one.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests of a module."""
+    one = Server(tmp_path_factory.mktemp("server") / "data")
+    one.start()
+    yield one
+    _end_runs(one)
+    one.stop()
+
+
+def _end_runs(one: Server) -> None:
+    assert one.process is not None
+    if one.process.poll() is not None:
+        one.start()
+    for experiment in one.get("/api/experiments")["experiments"]:
+        for run in experiment["runs"]:
+            if run["status"] not in ENDED:
+                one.post(f"/api/runs/{run['id']}/stop")
+    wait_for(
+        lambda: all(
+            r["status"] in (*ENDED, "lost") for e in one.get("/api/experiments")["experiments"] for r in e["runs"]
+        ),
+        "all runs to end",
+    )
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
