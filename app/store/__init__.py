@@ -26,13 +26,13 @@ class Store(Protocol):
     async def add(self, *records: Record) -> None:
         """Keep new records, all or none."""
 
-    async def get(self, kind: type[R], id: str) -> R | None:  # noqa: A002  the field's own name
+    async def get(self, kind: type[R], id: str) -> R | None:
         """The record with this id."""
 
     async def find(self, kind: type[R], **where: Any) -> list[R]:
         """All records whose fields equal the given values (or are in a given list), oldest first."""
 
-    async def change(self, kind: type[R], id: str, **values: Any) -> R | None:  # noqa: A002
+    async def change(self, kind: type[R], id: str, **values: Any) -> R | None:
         """Set fields of one record; the record as it is then, None if there is none."""
 
     async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:

@@ -42,7 +42,7 @@ class SqlStore:
 
         await self._write(operation)
 
-    async def get(self, kind: type[T], id: str) -> T | None:  # noqa: A002
+    async def get(self, kind: type[T], id: str) -> T | None:
         """The record with this id."""
         found = await self.find(kind, id=id)
         return found[0] if found else None
@@ -51,7 +51,7 @@ class SqlStore:
         """All records with these values, oldest first."""
         return await self._read(lambda connection: _find(connection, kind, where))
 
-    async def change(self, kind: type[T], id: str, **values: Any) -> T | None:  # noqa: A002
+    async def change(self, kind: type[T], id: str, **values: Any) -> T | None:
         """Set fields of one record."""
         table = tables.TABLES[kind]
 

@@ -1,6 +1,6 @@
-"""What crosses the sockets: Hello, Frame, End from a training process; Welcome, Ack, Control back.
+"""A frame, and a frame as bytes.
 
-Everything but frames is a JSON object with a `type`. A frame is binary, little-endian:
+Little-endian:
 
     header   version u8, level u8, layers u16, seq u32, frames u32, first step u32, last step u32,
              time f64 (unix seconds), series u16
@@ -12,38 +12,35 @@ Everything but frames is a JSON object with a `type`. A frame is binary, little-
              then per run of filled bins: gap since the last run, length, the counts
 
 The standard deviation travels instead of the variance, which would leave the range of f32 for values
-beyond 1e19 or below 1e-19. Frames merge: `merge` of 4 frames of one level is a frame of the next.
+beyond 1e19 or below 1e-19.
 `static/wire.js` is the other reader; `tests/golden/` keeps the two alike.
 """
 
 from __future__ import annotations
 
-import json
 import struct
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
-from .errors import WireError
+from ..errors import WireError
+from ..sketch import BINS
 from .leb128 import decode_varints, encode_varints
-from .sketch import BINS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
 VERSION: Final = 1
-MERGE: Final = 4
-"""How many frames of one level make one frame of the next."""
+"""Of everything that crosses the sockets."""
 KINDS: Final = ("output", "input")
 """What of a layer is summarized; a summary carries the index."""
 
 _HEADER: Final = struct.Struct("<BBHIIIIdH")
 _SERIES: Final = struct.Struct("<HI")
 _TABLE: Final = np.dtype([("index", "<u2"), ("kind", "u1"), ("zero", "u1"), ("size", "<u4")])
-_MAX_INT: Final = 2**53
 
 
 @dataclass(slots=True)
@@ -79,7 +76,7 @@ class Frame:
         first_step: The first optimizer step it covers, counted from 0.
         last_step: The last.
         time: When the last step ended, in unix seconds.
-        level: 0 for a single step; level k covers MERGE^k frames.
+        level: 0 for a single step; level k covers 4^k frames.
         series: Scalars and short vectors by name.
         layers: Index of each summarized layer in the Hello's list, shape [L].
         kinds: Index in KINDS, shape [L].
@@ -254,186 +251,3 @@ def select(data: bytes, layers: Iterable[int]) -> bytes:
     head = _HEADER.pack(version, level, len(kept), *rest, n_series)
     counters = [data[ends[i] - table["size"][i] : ends[i]] for i in kept]
     return b"".join([head, data[_HEADER.size : at], table[kept].tobytes(), moments[kept].tobytes(), *counters])
-
-
-def merge(frames: Sequence[Frame]) -> Frame:
-    """Consecutive frames of one level as one frame of the next.
-
-    Counts add, moments combine (T. F. Chan et al., 1979), extremes are kept: nothing is lost but the time within.
-    """
-    assert frames, "merging needs at least one frame"
-    first, last = frames[0], frames[-1]
-    result = Frame(
-        first.seq, first.first_step, last.last_step, last.time, first.level + 1, sum(f.frames for f in frames)
-    )
-    for name in dict.fromkeys(name for frame in frames for name in frame.series):
-        result.series[name] = _merge_series([f.series[name] for f in frames if name in f.series])
-    identity = np.concatenate([f.layers * len(KINDS) + f.kinds for f in frames])
-    names, row = np.unique(identity, return_inverse=True)
-    result.layers, result.kinds = names // len(KINDS), names % len(KINDS)
-    moments, counters = np.concatenate([f.moments for f in frames]), np.concatenate([f.counters for f in frames])
-    result.counters = np.zeros((len(names), 4), np.int64)
-    np.add.at(result.counters, row, counters)
-    result.moments = _merge_moments(moments, counters[:, 0] - counters[:, 3], row, len(names))
-    offsets = np.cumsum([0, *(len(f.layers) for f in frames)])
-    keys = np.concatenate(
-        [row[f.bins // BINS + o] * BINS + f.bins % BINS for f, o in zip(frames, offsets, strict=False)]
-    )
-    result.bins, place = np.unique(keys, return_inverse=True)
-    result.counts = np.zeros(len(result.bins), np.int64)
-    np.add.at(result.counts, place, np.concatenate([f.counts for f in frames]))
-    return result
-
-
-def _merge_moments(
-    moments: NDArray[np.float64], finite: NDArray[np.int64], row: NDArray[np.int64], rows: int
-) -> NDArray[np.float64]:
-    total = np.bincount(row, finite, rows)
-    divisor = np.maximum(total, 1)
-    # A layer that had no finite value has NaN moments, which must not poison its neighbours in time.
-    known = np.where((finite > 0)[:, None], moments, 0.0)
-    mean = np.bincount(row, finite * known[:, 0], rows) / divisor
-    spread = np.bincount(row, finite * (known[:, 1] ** 2 + (known[:, 0] - mean[row]) ** 2), rows) / divisor
-    low, high = np.full(rows, np.inf), np.full(rows, -np.inf)
-    np.minimum.at(low, row[finite > 0], moments[finite > 0, 2])
-    np.maximum.at(high, row[finite > 0], moments[finite > 0, 3])
-    merged = np.column_stack([mean, np.sqrt(spread), low, high])
-    merged[total == 0] = np.nan
-    return merged
-
-
-def _merge_series(parts: list[Series]) -> Series:
-    size = max(len(p.mean) for p in parts)
-    parts = [p for p in parts if len(p.mean) == size]  # a vector that changed its length keeps the longest
-    samples = sum(p.samples for p in parts)
-    mean = np.sum([p.mean * (p.samples / samples) for p in parts], axis=0)
-    low, high = np.fmin.reduce([p.low for p in parts]), np.fmax.reduce([p.high for p in parts])
-    return Series(mean, low, high, samples)
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A watched module: its dotted name, its class, and what of it is summarized."""
-
-    name: str
-    type: str
-    kinds: tuple[str, ...] = ("output",)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Root of the JSON messages; `type` is the lower-case class name."""
-
-    allowed: ClassVar[Mapping[str, type[Message]]] = {}
-
-    def dump(self) -> str:
-        """This message as JSON."""
-        return json.dumps({"type": type(self).__name__.lower(), **asdict(self)}, separators=(",", ":"))
-
-
-@dataclass(frozen=True, slots=True)
-class Hello(Message):
-    """A training process introduces its run.
-
-    Attributes:
-        key: A random name the process gave its run; a second Hello with it continues the same run.
-        name: What people call the run.
-        layers: The watched layers; frames refer to them by index.
-        token: What the server gave the launcher, if this run was started from there.
-        versions: Of Python, torch and Normscope, and the device.
-        version: Of this protocol.
-    """
-
-    key: str
-    name: str
-    layers: tuple[Layer, ...] = ()
-    token: str | None = None
-    versions: dict[str, str] = field(default_factory=dict)
-    version: int = VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Welcome(Message):
-    """The server knows the run, has committed frames up to `last` (-1: none), and wants it controlled so."""
-
-    run: str
-    last: int
-    paused: bool = False
-    pace: float | None = None
-    stop: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ack(Message):
-    """Everything up to the frame `last` is committed; `ended`: so is the run's End."""
-
-    last: int
-    ended: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Control(Message):
-    """What a person wants: pause, resume, step (one, then pause), stop, or pace (steps per second; None: no limit)."""
-
-    action: str
-    value: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class State(Message):
-    """The training process says that it is now held at a step, or going again."""
-
-    paused: bool
-
-
-@dataclass(frozen=True, slots=True)
-class End(Message):
-    """The last message of a run, sent after its last frame: finished, stopped or failed."""
-
-    status: str
-    error: str | None = None
-
-
-ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
-ENDS: Final = ("finished", "stopped", "failed")
-_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, State, End)}
-
-
-def parse(text: str) -> Message:
-    """The message in `text`.
-
-    Raises:
-        WireError: If it is not JSON, of an unknown type, or has wrong fields.
-    """
-    try:
-        fields: dict[str, Any] = json.loads(text)
-        kind = _MESSAGES[fields.pop("type")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WireError(f"not a message of this protocol: {str(text)[:60]!r}") from error
-    try:
-        message = kind(**fields)
-        if isinstance(message, Hello):
-            layers = tuple(Layer(str(x["name"]), str(x["type"]), tuple(x["kinds"])) for x in fields.get("layers", ()))
-            message = Hello(**{**fields, "layers": layers})
-    except (TypeError, KeyError) as error:
-        raise WireError(f"malformed {kind.__name__}: {error}") from error
-    _validate(message)
-    return message
-
-
-def _validate(message: Message) -> None:
-    """Refuse values that would do harm later; a wrong type is refused where it is used least."""
-    match message:
-        case Hello(key=key, name=name, version=version):
-            if version != VERSION:
-                raise WireError(f"hello of version {version}; this side speaks version {VERSION}")
-            if not (isinstance(key, str) and 16 <= len(key) <= 100 and isinstance(name, str) and len(name) <= 200):
-                raise WireError("malformed Hello: key must be 16 to 100 characters and name at most 200")
-        case Control(action=action) if action not in ACTIONS:
-            raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
-        case End(status=status) if status not in ENDS:
-            raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
-        case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
-            raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
-        case _:
-            pass

@@ -1,0 +1,141 @@
+"""The JSON messages: Hello, State and End from a training process; Welcome, Ack and Control back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from ..errors import WireError
+from .frame import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A watched module: its dotted name, its class, and what of it is summarized."""
+
+    name: str
+    type: str
+    kinds: tuple[str, ...] = ("output",)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Root of the JSON messages; `type` is the lower-case class name."""
+
+    allowed: ClassVar[Mapping[str, type[Message]]] = {}
+
+    def dump(self) -> str:
+        """This message as JSON."""
+        return json.dumps({"type": type(self).__name__.lower(), **asdict(self)}, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class Hello(Message):
+    """A training process introduces its run.
+
+    Attributes:
+        key: A random name the process gave its run; a second Hello with it continues the same run.
+        name: What people call the run.
+        layers: The watched layers; frames refer to them by index.
+        token: What the server gave the launcher, if this run was started from there.
+        versions: Of Python, torch and Normscope, and the device.
+        version: Of this protocol.
+    """
+
+    key: str
+    name: str
+    layers: tuple[Layer, ...] = ()
+    token: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome(Message):
+    """The server knows the run, has committed frames up to `last` (-1: none), and wants it controlled so."""
+
+    run: str
+    last: int
+    paused: bool = False
+    pace: float | None = None
+    stop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ack(Message):
+    """Everything up to the frame `last` is committed; `ended`: so is the run's End."""
+
+    last: int
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Control(Message):
+    """What a person wants: pause, resume, step (one, then pause), stop, or pace (steps per second; None: no limit)."""
+
+    action: str
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State(Message):
+    """The training process says that it is now held at a step, or going again."""
+
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class End(Message):
+    """The last message of a run, sent after its last frame: finished, stopped or failed."""
+
+    status: str
+    error: str | None = None
+
+
+ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
+ENDS: Final = ("finished", "stopped", "failed")
+_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, State, End)}
+
+
+def parse(text: str) -> Message:
+    """The message in `text`.
+
+    Raises:
+        WireError: If it is not JSON, of an unknown type, or has wrong fields.
+    """
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        kind = _MESSAGES[fields.pop("type")]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WireError(f"not a message of this protocol: {str(text)[:60]!r}") from error
+    try:
+        message = kind(**fields)
+        if isinstance(message, Hello):
+            layers = tuple(Layer(str(x["name"]), str(x["type"]), tuple(x["kinds"])) for x in fields.get("layers", ()))
+            message = Hello(**{**fields, "layers": layers})
+    except (TypeError, KeyError) as error:
+        raise WireError(f"malformed {kind.__name__}: {error}") from error
+    _validate(message)
+    return message
+
+
+def _validate(message: Message) -> None:
+    """Refuse values that would do harm later; a wrong type is refused where it is used least."""
+    match message:
+        case Hello(key=key, name=name, version=version):
+            if version != VERSION:
+                raise WireError(f"hello of version {version}; this side speaks version {VERSION}")
+            if not (isinstance(key, str) and 16 <= len(key) <= 100 and isinstance(name, str) and len(name) <= 200):
+                raise WireError("malformed Hello: key must be 16 to 100 characters and name at most 200")
+        case Control(action=action) if action not in ACTIONS:
+            raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
+        case End(status=status) if status not in ENDS:
+            raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
+        case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
+            raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
+        case _:
+            pass
