@@ -16,7 +16,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 VENV = HOUSE / ".venv"
 
 
-def main():
+def main() -> int:
     """Install the extras named on the command line; the exit status."""
     if sys.version_info < OLDEST:
         newer = find_newer()
@@ -54,7 +54,7 @@ def main():
     return 0
 
 
-def find_newer():
+def find_newer() -> "str | None":
     """A Python on this machine that is new enough."""
     for minor in range(20, OLDEST[1] - 1, -1):
         path = shutil.which("python3.%d" % minor)
@@ -64,13 +64,13 @@ def find_newer():
     return None
 
 
-def fingerprint():
+def fingerprint() -> str:
     """Of everything that decides what is installed."""
     content = b"".join((HOUSE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
     return hashlib.sha256(content + sys.version.encode()).hexdigest()
 
 
-def fail(sentence):
+def fail(sentence: str) -> int:
     """Say why in one sentence."""
     sys.stderr.write("normscope: %s\n" % sentence)
     return 1

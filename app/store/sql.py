@@ -127,7 +127,8 @@ def _open(url: str) -> sa.Engine:
         path.parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": 10})
         sa.event.listen(engine, "connect", _configure)
-        with engine.begin() as connection:
+        sa.event.listen(engine, "begin", _begin)
+        with engine.execution_options(writes=True).begin() as connection:
             _migrate(connection)
     except (OSError, sa.exc.DatabaseError) as error:
         reason = error.orig if isinstance(error, sa.exc.DatabaseError) else error.strerror
@@ -136,9 +137,15 @@ def _open(url: str) -> sa.Engine:
 
 
 def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by rules of its own; _begin does
     # WAL: readers never wait for the writer. FULL: what was acknowledged is on the disk, even if the power fails.
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: sa.Connection) -> None:
+    # A writer takes its place at once: one that began as a reader could not wait for another writer, only fail.
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 def _migrate(connection: sa.Connection) -> None:

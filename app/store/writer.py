@@ -7,6 +7,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from sqlalchemy.exc import DatabaseError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -25,7 +27,7 @@ class Writer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine = engine.execution_options(writes=True)
         self._waiting: queue.Queue[tuple[Callable[[Connection], Any], asyncio.Future[Any]] | None] = queue.Queue(4096)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
@@ -66,11 +68,18 @@ class Writer:
 
 
 def _attempt(connection: Connection, operation: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+    savepoint = connection.begin_nested()
     try:
-        with connection.begin_nested():
-            return operation(connection), None
+        result = operation(connection)
+        savepoint.commit()
     except Exception as error:  # noqa: BLE001  it belongs to the operation's caller, not to the batch
+        try:
+            savepoint.rollback()
+        except DatabaseError:
+            # A full disk makes the database undo the whole transaction, savepoint and all: so it fails for everyone.
+            raise error from None
         return None, error
+    return result, None
 
 
 def _settle(outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:

@@ -1,0 +1,215 @@
+"""The contract of the store, held against each adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.store import Block, Experiment, Link, Run, Store, StoreError, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+    Scenario = Callable[[Store], Coroutine[None, None, None]]
+
+URLS = {"sqlite": "sqlite:///{folder}/normscope.db"}
+
+
+@pytest.fixture(params=sorted(URLS))
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return URLS[request.param].format(folder=tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    store = await open_store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def play(url: str, scenario: Scenario) -> None:
+    async def main() -> None:
+        async with opened(url) as store:
+            await scenario(store)
+
+    asyncio.run(main())
+
+
+EXPERIMENT = Experiment("exp", "An experiment", 1.0, 1, {"steps": 3, "rate": 0.5})
+RUN = Run("run", "exp", "batch", "hash", 2.0, arm="batch", seed=7, layers=[{"name": "fc1"}], pace=4.0)
+
+
+def block(i: int, level: int = 0) -> Block:
+    return Block(level, i, i, i, f"data {level} {i}".encode())
+
+
+def test_records_come_back_as_they_went(url: str) -> None:
+    link = Link("link", "secret", "exp", "tab=landscape", 3.0)
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN, link)
+        assert await store.get(Experiment, "exp") == EXPERIMENT
+        assert await store.get(Run, "run") == RUN
+        assert await store.get(Link, "link") == link
+        assert await store.get(Run, "nobody") is None
+
+    play(url, scenario)
+
+
+def test_what_is_kept_outlives_the_process(url: str) -> None:
+    async def first(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN)
+        await store.append("run", [block(0)], last_seq=0, last_step=0, seen=5.0)
+
+    async def second(store: Store) -> None:
+        assert await store.blocks("run", 0, 0, 9) == [b"data 0 0"]
+        run = await store.get(Run, "run")
+        assert run is not None
+        assert (run.last_seq, run.last_step, run.seen) == (0, 0, 5.0)
+
+    play(url, first)
+    play(url, second)
+
+
+def test_finds_by_value_and_by_list_oldest_first(url: str) -> None:
+    runs = [Run(f"r{i}", "exp", "n", f"h{i}", 10.0 - i, status="running" if i % 2 else "failed") for i in range(4)]
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, *runs)
+        assert [r.id for r in await store.find(Run)] == ["r3", "r2", "r1", "r0"]
+        assert [r.id for r in await store.find(Run, status="running")] == ["r3", "r1"]
+        assert [r.id for r in await store.find(Run, id=["r0", "r2", "x"])] == ["r2", "r0"]
+        assert [r.id for r in await store.find(Run, status=("running", "failed"), experiment="exp", id="r1")] == ["r1"]
+        assert await store.find(Run, error=None, id=[]) == []
+
+    play(url, scenario)
+
+
+def test_adding_is_all_or_nothing(url: str) -> None:
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT)
+        with pytest.raises(Exception, match=r"UNIQUE|unique"):
+            await store.add(Run("fresh", "exp", "n", "h", 1.0), EXPERIMENT)
+        assert await store.find(Run) == []
+
+    play(url, scenario)
+
+
+def test_change_gives_the_record_as_it_is_then(url: str) -> None:
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN)
+        changed = await store.change(Run, "run", status="paused", paused=True, error=None)
+        assert changed is not None
+        assert (changed.status, changed.paused, changed.seed) == ("paused", True, 7)
+        assert await store.change(Run, "nobody", status="paused") is None
+
+    play(url, scenario)
+
+
+def test_a_block_that_is_there_already_stays_as_it_is(url: str) -> None:
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN)
+        await store.append("run", [block(0), block(1)], last_seq=1, last_step=1, seen=1.0)
+        await store.append("run", [Block(0, 1, 1, 1, b"again"), block(2)], last_seq=2, last_step=2, seen=2.0)
+        assert await store.blocks("run", 0, 0, 9) == [b"data 0 0", b"data 0 1", b"data 0 2"]
+
+    play(url, scenario)
+
+
+def test_blocks_are_found_by_level_and_range(url: str) -> None:
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN)
+        mine = [block(i) for i in range(8)] + [block(i, 1) for i in range(2)]
+        await store.append("run", mine, last_seq=7, last_step=7, seen=1.0)
+        assert await store.blocks("run", 0, 2, 4) == [b"data 0 2", b"data 0 3", b"data 0 4"]
+        assert await store.blocks("run", 1, 0, 9) == [b"data 1 0", b"data 1 1"]
+        assert await store.blocks("run", 2, 0, 9) == []
+
+    play(url, scenario)
+
+
+def test_one_bad_operation_does_not_take_its_neighbours_along(url: str) -> None:
+    """They are committed together, yet fail apart."""
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT)
+        works = [store.add(Run(f"r{i % 3}", "exp", "n", f"h{i}", 1.0)) for i in range(6)]
+        results = await asyncio.gather(*works, return_exceptions=True)
+        assert [isinstance(r, Exception) for r in results] == [False] * 3 + [True] * 3
+        assert len(await store.find(Run)) == 3
+
+    play(url, scenario)
+
+
+def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/n.db"
+    play(url, lambda store: store.add(EXPERIMENT))
+    with contextlib.closing(sqlite3.connect(tmp_path / "n.db")) as db:
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
+        db.commit()
+    with pytest.raises(StoreError, match=r"schema 9999, newer than this program's"):
+        asyncio.run(open_store(url))
+    with contextlib.closing(sqlite3.connect(tmp_path / "n.db")) as db:
+        assert db.execute("SELECT name FROM experiments").fetchall() == [("An experiment",)]
+
+
+def test_a_file_that_is_no_database_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "n.db").write_bytes(b"not a database, certainly" * 100)
+    with pytest.raises(StoreError, match="cannot open the database"):
+        asyncio.run(open_store(f"sqlite:///{tmp_path}/n.db"))
+
+
+def test_an_unknown_url_names_the_choices() -> None:
+    with pytest.raises(ValueError, match="sqlite:///"):
+        asyncio.run(open_store("mysql://x"))
+
+
+def test_the_migrations_make_the_tables_the_code_uses(tmp_path: Path) -> None:
+    import sqlalchemy as sa
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from app.store.tables import metadata
+
+    url = f"sqlite:///{tmp_path}/n.db"
+    play(url, lambda store: store.add(EXPERIMENT))
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path) -> None:
+    """A real limit: the database may not grow past the pages it has."""
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, RUN)
+        await store.append("run", [block(0)], last_seq=0, last_step=0, seen=1.0)
+        big = [Block(0, i, i, i, os.urandom(1 << 20)) for i in range(1, 40)]
+        with pytest.raises(StoreError, match="cannot write to the database: .*full"):
+            await store.append("run", big, last_seq=39, last_step=39, seen=2.0)
+        assert await store.blocks("run", 0, 0, 99) == [b"data 0 0"]
+        run = await store.get(Run, "run")
+        assert run is not None
+        assert run.last_seq == 0
+
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA max_page_count=2000")
+
+    event.listen(Engine, "connect", limit)
+    try:
+        play(f"sqlite:///{tmp_path}/n.db", scenario)
+    finally:
+        event.remove(Engine, "connect", limit)
