@@ -129,7 +129,8 @@ class Experiments:
             "pace": {"pace": value},
         }
         wanted = choices[action]
-        if action == "stop" and run.status == "lost":
+        if action == "stop" and run.handle is None and run.id not in self.connected:
+            # Nobody is there to obey. Should the process come back, it is told, and may hand over what it has.
             wanted |= {"status": "stopped", "ended": time.time()}
         changed = await self.change(run.id, **wanted)
         assert changed is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY: Final = 1 << 20
 """Bytes of a request body; the largest honest one is a view of 2,000 characters."""
-
-
-class _TooLargeError(Exception):
-    """The body went on past MAX_BODY."""
 
 
 class Guard:
@@ -64,25 +62,22 @@ class Guard:
         if scope["type"] == "websocket":
             await self._app(scope, receive, send)
             return
-        taken, started = 0, False
+        taken = 0
 
         async def counted() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MAX_BODY:
-                raise _TooLargeError
-            return message
+            # The application reads no further, and what it says about that is replaced below.
+            return message if taken <= MAX_BODY else {"type": "http.disconnect"}
 
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+        async def unless_too_large(message: Message) -> None:
+            if taken <= MAX_BODY:
+                await send(message)
 
-        try:
-            await self._app(scope, counted, noted)
-        except _TooLargeError:
-            assert not started, "an answer began before its request was read"
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, counted, unless_too_large)
+        if taken > MAX_BODY:
             await JSONResponse({"detail": f"the body is larger than {MAX_BODY} bytes"}, 413)(scope, receive, send)
 
 

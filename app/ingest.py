@@ -18,7 +18,6 @@ from normscope.errors import NormscopeError, WireError
 from .history import Pyramid
 from .metrics import metrics
 from .store import Run
-from .store.records import ACTIVE
 from .tokens import digest
 
 if TYPE_CHECKING:
@@ -72,10 +71,9 @@ async def _greet(socket: WebSocket, experiments: Experiments) -> tuple[Run, wire
     found = await experiments.store.find(Run, token_hash=digest(hello.token or hello.key))
     if not found and hello.token is not None:
         raise WireError("unknown run: its token is not one of this server's")
-    run = found[0] if found else await experiments.adopt(hello.name, hello.key)
-    if run.status not in ACTIVE and run.status != "failed":
-        raise WireError(f"the run is {run.status}: it takes no more frames")
-    return run, hello
+    # A run that has ended is welcome too: the answer to its End may have been lost, or someone stopped it while it
+    # was out of reach.
+    return (found[0] if found else await experiments.adopt(hello.name, hello.key)), hello
 
 
 class Connection:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import httpx
 import pytest
 
+from .frames import SOCKETS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -49,6 +51,7 @@ class Server:
     data: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
     @property
     def url(self) -> str:
@@ -71,7 +74,7 @@ class Server:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/healthz").text == "ok"
+            return self.http.get(f"{self.url}/healthz").text == "ok"
         return False
 
     def kill(self) -> None:
@@ -85,13 +88,17 @@ class Server:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(15)
 
+    def close(self) -> None:
+        self.stop()
+        self.http.close()
+
     def get(self, path: str, **params: Any) -> Any:
-        answer = httpx.get(f"{self.url}{path}", params=params, timeout=20)
+        answer = self.http.get(f"{self.url}{path}", params=params)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, body: Any = None) -> httpx.Response:
-        return httpx.post(f"{self.url}{path}", json=body, timeout=30)
+        return self.http.post(f"{self.url}{path}", json=body)
 
     def begin(self, **settings: float | str) -> dict[str, Any]:
         """Start experiment 1, as small as is asked for."""
@@ -119,24 +126,34 @@ class Server:
         wait_for(lambda: self.run(id)["last_step"] >= step, f"run {id} to reach step {step}", timeout)
 
 
+@pytest.fixture(autouse=True)
+def _closed_sockets() -> Iterator[None]:
+    yield
+    SOCKETS.close()
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """A server of the test's own; every training process it started is gone afterwards."""
     one = Server(tmp_path / "data")
-    one.start()
-    yield one
-    _end_runs(one)
-    one.stop()
+    try:
+        one.start()
+        yield one
+        _end_runs(one)
+    finally:
+        one.close()
 
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests of a module."""
     one = Server(tmp_path_factory.mktemp("server") / "data")
-    one.start()
-    yield one
-    _end_runs(one)
-    one.stop()
+    try:
+        one.start()
+        yield one
+        _end_runs(one)
+    finally:
+        one.close()
 
 
 def _end_runs(one: Server) -> None:

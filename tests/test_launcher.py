@@ -56,7 +56,7 @@ def pid_of(handle: str) -> int:
 
 
 async def until_gone(launcher: Launcher, handle: str) -> None:
-    while await launcher.alive(handle):
+    while await launcher.alive(handle):  # noqa: ASYNC110  another process's end has no event here
         await asyncio.sleep(0.02)
 
 
@@ -96,8 +96,7 @@ def test_trainers_are_processes_of_their_own_that_outlive_the_launcher(url: str,
     handles: list[str] = []
 
     async def scenario(launcher: Launcher) -> None:
-        for name in ("a", "b"):
-            handles.append(await launcher.start(job(tmp_path / name, steps=1_000_000)))
+        handles.extend([await launcher.start(job(tmp_path / name, steps=1_000_000)) for name in ("a", "b")])
 
     play(url, scenario)
     pids = [pid_of(handle) for handle in handles]

@@ -195,7 +195,7 @@ def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path) -> None:
         await store.add(EXPERIMENT, RUN)
         await store.append("run", [block(0)], last_seq=0, last_step=0, seen=1.0)
         big = [Block(0, i, i, i, os.urandom(1 << 20)) for i in range(1, 40)]
-        with pytest.raises(StoreError, match="cannot write to the database: .*full"):
+        with pytest.raises(StoreError, match=r"cannot write to the database: .*full"):
             await store.append("run", big, last_seq=39, last_step=39, seen=2.0)
         assert await store.blocks("run", 0, 0, 99) == [b"data 0 0"]
         run = await store.get(Run, "run")

@@ -209,28 +209,35 @@ def _decode(data: bytes) -> Frame:
 
 
 def _read_counters(frame: Frame, integers: NDArray[np.int64], cuts: NDArray[np.int64]) -> None:
-    rows = len(frame.layers)
-    frame.counters = np.zeros((rows, 4), np.int64)
-    bins: list[NDArray[np.int64]] = []
-    counts: list[NDArray[np.int64]] = []
-    start = 0
-    for row, stop in enumerate(cuts + 1):
-        mine = integers[start:stop]
-        frame.counters[row] = mine[:4]
-        at, edge = 5, 0
-        for _ in range(int(mine[4])):
-            gap, length = int(mine[at]), int(mine[at + 1])
-            edge += gap
-            if not 0 < length <= BINS - edge or at + 2 + length > len(mine):
-                raise WireError(f"malformed frame: a run of {length} bins at bin {edge} of {BINS}")
-            bins.append(np.arange(edge, edge + length) + row * BINS)
-            counts.append(mine[at + 2 : at + 2 + length])
+    """Fill in counters and histograms. Runs are many and short: they are found as plain integers, filled as arrays."""
+    numbers: list[int] = integers.tolist()
+    is_count = np.ones(len(numbers), bool)
+    starts: list[int] = []
+    lengths: list[int] = []
+    at = 0
+    for row, cut in enumerate(cuts.tolist()):
+        is_count[at : at + 5] = False
+        runs, at, edge = numbers[at + 4], at + 5, row * BINS
+        for _ in range(runs):
+            edge += numbers[at]
+            length = numbers[at + 1]
+            if not 0 < length <= (row + 1) * BINS - edge:
+                raise WireError(f"malformed frame: a run of {length} bins at bin {edge - row * BINS} of {BINS}")
+            is_count[at] = is_count[at + 1] = False
+            starts.append(edge)
+            lengths.append(length)
             at, edge = at + 2 + length, edge + length
-        if at != len(mine):
-            raise WireError(f"malformed frame: {len(mine)} counters where {at} were announced")
-        start = int(stop)
-    if bins:
-        frame.bins, frame.counts = np.concatenate(bins), np.concatenate(counts)
+        if at != cut + 1:
+            raise WireError("malformed frame: a layer has other counters than it announces")
+    first = np.concatenate([[0], cuts[:-1] + 1])[: len(cuts)].astype(np.int64)
+    frame.counters = integers[first[:, None] + np.arange(4)]
+    frame.counts = integers[is_count]
+    if starts:
+        steps = np.ones(len(frame.counts), np.int64)
+        ends = np.cumsum(lengths)
+        steps[0] = starts[0]
+        steps[ends[:-1]] = np.array(starts[1:]) - np.array(starts[:-1]) - np.array(lengths[:-1]) + 1
+        frame.bins = np.cumsum(steps)
 
 
 def select(data: bytes, layers: Iterable[int]) -> bytes:

@@ -126,11 +126,13 @@ def parse(text: str) -> Message:
 def _validate(message: Message) -> None:
     """Refuse values that would do harm later; a wrong type is refused where it is used least."""
     match message:
-        case Hello(key=key, name=name, version=version):
+        case Hello(key=key, name=name, token=token, versions=versions, version=version):
             if version != VERSION:
                 raise WireError(f"hello of version {version}; this side speaks version {VERSION}")
             if not (isinstance(key, str) and 16 <= len(key) <= 100 and isinstance(name, str) and len(name) <= 200):
                 raise WireError("malformed Hello: key must be 16 to 100 characters and name at most 200")
+            if not (token is None or isinstance(token, str)) or not _is_words(versions):
+                raise WireError("malformed Hello: token must be a string and versions strings by name")
         case Control(action=action) if action not in ACTIONS:
             raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
         case End(status=status) if status not in ENDS:
@@ -139,3 +141,7 @@ def _validate(message: Message) -> None:
             raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
         case _:
             pass
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(word, str) for pair in value.items() for word in pair)

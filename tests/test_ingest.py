@@ -1,0 +1,219 @@
+"""The training socket against a real server: what is kept, acknowledged, repeated, refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from normscope import wire
+
+from .conftest import Server, wait_for
+from .frames import Trainer, drain, frame, split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENDLESS = "x" * 20
+
+
+def history(server: Server, run: str, **params: Any) -> list[wire.Frame]:
+    answer = server.http.get(f"{server.url}/api/runs/{run}/history", params=params)
+    assert answer.status_code == 200, answer.text
+    return split(answer.content)
+
+
+def refusal(trainer: Trainer) -> tuple[int, str]:
+    """The code and reason with which the server closes."""
+    with pytest.raises(ConnectionClosed) as caught:
+        drain(trainer.socket, 10)
+    assert caught.value.rcvd is not None
+    return caught.value.rcvd.code, caught.value.rcvd.reason
+
+
+def test_a_users_own_net_becomes_an_experiment_with_one_run(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="own net 1234567890", name="my own net")
+    welcome = trainer.hear()
+    assert welcome == {
+        "type": "welcome", "run": welcome["run"], "last": -1, "paused": False, "pace": None, "stop": False,
+    }  # fmt: skip
+    run = shared_server.run(welcome["run"])
+    assert (run["status"], run["name"], run["last_step"]) == ("running", "my own net", -1)
+    assert [layer["name"] for layer in run["layers"]] == ["fc1", "act1"]
+    experiment = shared_server.get(f"/api/experiments/{run['experiment']}")
+    assert (experiment["name"], experiment["claim"]) == ("my own net", None)
+    trainer.close()
+
+
+def test_frames_are_acknowledged_once_they_are_committed(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="commit 1234567890")
+    run = trainer.hear()["run"]
+    trainer.send(*range(10))
+    trainer.acknowledged(9)
+    # Another process sees them in the file itself.
+    with sqlite3.connect(f"file:{shared_server.data}/normscope.db?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT level, number FROM blocks WHERE run = ? ORDER BY 1, 2", (run,)).fetchall()
+    db.close()
+    assert rows == [(0, i) for i in range(10)] + [(1, 0), (1, 1)]
+    trainer.close()
+
+
+def test_a_frame_sent_twice_is_stored_once(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="twice 1234567890")
+    run = trainer.hear()["run"]
+    trainer.send(0, 1, 2, 1, 2, 3)
+    trainer.acknowledged(3)
+    assert [f.seq for f in history(shared_server, run)] == [0, 1, 2, 3]
+    trainer.close()
+
+
+def test_a_process_that_comes_back_goes_on_where_it_was(shared_server: Server) -> None:
+    first = Trainer(shared_server, key="come back 1234567890")
+    run = first.hear()["run"]
+    first.send(0, 1, 2)
+    first.acknowledged(2)
+    first.close()
+    second = Trainer(shared_server, key="come back 1234567890")
+    welcome = second.hear()
+    assert (welcome["run"], welcome["last"]) == (run, 2)
+    second.send(2, 3, 4, 5)
+    second.acknowledged(5)
+    assert [f.seq for f in history(shared_server, run)] == [0, 1, 2, 3, 4, 5]
+    coarse = history(shared_server, run, points=2)
+    assert [(f.level, f.first_step, f.last_step) for f in coarse] == [(1, 0, 3), (0, 4, 4), (0, 5, 5)]
+    second.close()
+
+
+def test_a_new_connection_takes_over_from_a_half_open_one(shared_server: Server) -> None:
+    old = Trainer(shared_server, key="takeover 1234567890")
+    old.hear()
+    old.send(0)
+    old.acknowledged(0)
+    new = Trainer(shared_server, key="takeover 1234567890")
+    assert new.hear()["last"] == 0
+    assert refusal(old) == (1008, "the run's training process has connected anew")
+    new.send(1)
+    new.acknowledged(1)
+    new.close()
+
+
+@pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
+def test_an_end_is_acknowledged_and_final(shared_server: Server, status: str) -> None:
+    key = f"end {status} 1234567890"
+    trainer = Trainer(shared_server, key=key)
+    run = trainer.hear()["run"]
+    trainer.send(0)
+    trainer.socket.send(wire.End(status, "ValueError: no" if status == "failed" else None).dump())
+    messages = [trainer.hear() for _ in range(2)]
+    assert messages[-1] == {"type": "ack", "last": 0, "ended": True}
+    found = shared_server.run(run)
+    assert (found["status"], found["error"]) == (status, "ValueError: no" if status == "failed" else None)
+    trainer.close()
+
+
+def test_paused_is_what_the_trainer_says_it_is(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="pause 1234567890")
+    run = trainer.hear()["run"]
+    assert shared_server.post(f"/api/runs/{run}/pause").json()["status"] == "running"
+    assert trainer.hear() == {"type": "control", "action": "pause", "value": None}
+    trainer.socket.send(wire.State(paused=True).dump())
+    shared_server.wait_status(run, "paused")
+    for _ in range(3):
+        shared_server.post(f"/api/runs/{run}/step")
+    assert [trainer.hear()["action"] for _ in range(3)] == ["step"] * 3
+    shared_server.post(f"/api/runs/{run}/pace", {"steps_per_second": 2.5})
+    assert trainer.hear() == {"type": "control", "action": "pace", "value": 2.5}
+    trainer.close()
+    again = Trainer(shared_server, key="pause 1234567890")
+    welcome = again.hear()
+    assert (welcome["paused"], welcome["pace"]) == (True, 2.5)
+    again.close()
+
+
+BAD: dict[str, tuple[Callable[[Trainer], None], str]] = {
+    "not json": (lambda t: t.socket.send("hello?"), "not a message of this protocol"),
+    "unknown type": (lambda t: t.socket.send('{"type":"dance"}'), "not a message of this protocol"),
+    "a server's message": (lambda t: t.socket.send(wire.Ack(1).dump()), "a training process does not say ack"),
+    "wrong fields": (lambda t: t.socket.send('{"type":"end","status":"finished","x":1}'), "malformed End"),
+    "unknown end": (lambda t: t.socket.send('{"type":"end","status":"exploded"}'), "unknown end 'exploded'"),
+    "empty frame": (lambda t: t.socket.send(b""), "malformed frame"),
+    "truncated frame": (lambda t: t.socket.send(wire.encode(frame(1))[:-7]), "malformed frame"),
+    "garbage": (lambda t: t.socket.send(bytes(range(256)) * 4), "frame of version 0"),
+    "another version": (lambda t: t.socket.send(b"\x09" + wire.encode(frame(1))[1:]), "frame of version 9"),
+    "a gap": (lambda t: t.send(5), "frame 5 came after frame 0"),
+    "an unknown layer": (lambda t: t.socket.send(wire.encode(frame(1, layers=3))), "frame of layer 2, but the hello"),
+    "a merged frame": (
+        lambda t: t.socket.send(wire.encode(wire.merge([frame(i) for i in range(4)]))),
+        "a training process sends single frames",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_bad_input_closes_with_a_reason_and_harms_nothing(shared_server: Server, case: str) -> None:
+    send, reason = BAD[case]
+    trainer = Trainer(shared_server, key=f"bad {case} 1234567890")
+    run = trainer.hear()["run"]
+    trainer.send(0)
+    trainer.acknowledged(0)
+    send(trainer)
+    code, said = refusal(trainer)
+    assert code == 1008
+    assert reason in said
+    again = Trainer(shared_server, key=f"bad {case} 1234567890")
+    assert again.hear()["last"] == 0
+    again.send(1)
+    again.acknowledged(1)
+    assert [f.seq for f in history(shared_server, run)] == [0, 1]
+    again.close()
+    assert "Traceback" not in shared_server.log
+
+
+HELLOS = {
+    "no hello": (wire.State(paused=True).dump(), "expected a hello, not state"),
+    "short key": (wire.Hello("short", "n").dump(), "key must be 16 to 100 characters"),
+    "another version": (wire.Hello(ENDLESS, "n", version=99).dump(), "hello of version 99"),
+    "unknown token": (wire.Hello(ENDLESS, "n", token="nobody's").dump(), "unknown run"),
+    "layers of the wrong kind": (f'{{"type":"hello","key":"{ENDLESS}","name":"n","layers":[1]}}', "malformed Hello"),
+    "name of the wrong kind": (f'{{"type":"hello","key":"{ENDLESS}","name":5}}', "name at most 200"),
+    "token of the wrong kind": (f'{{"type":"hello","key":"{ENDLESS}","name":"n","token":5}}', "malformed Hello"),
+    "versions of the wrong kind": (f'{{"type":"hello","key":"{ENDLESS}","name":"n","versions":5}}', "malformed Hello"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(HELLOS))
+def test_a_bad_hello_is_refused(shared_server: Server, case: str) -> None:
+    text, reason = HELLOS[case]
+    before = len(shared_server.get("/api/experiments")["experiments"])
+    with connect(f"ws://127.0.0.1:{shared_server.port}/ws/ingest") as socket:
+        socket.send(text)
+        with pytest.raises(ConnectionClosed) as caught:
+            socket.recv(timeout=10)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1008
+    assert reason in caught.value.rcvd.reason
+    assert len(shared_server.get("/api/experiments")["experiments"]) == before
+    assert "Traceback" not in shared_server.log
+
+
+def test_a_frame_before_the_hello_is_refused(shared_server: Server) -> None:
+    with connect(f"ws://127.0.0.1:{shared_server.port}/ws/ingest") as socket:
+        socket.send(wire.encode(frame(0)))
+        with pytest.raises(ConnectionClosed, match="not a message of this protocol"):
+            socket.recv(timeout=10)
+
+
+def test_a_run_whose_process_went_silent_is_lost_and_comes_back(server: Server) -> None:
+    trainer = Trainer(server)
+    run = trainer.hear()["run"]
+    trainer.send(0)
+    trainer.acknowledged(0)
+    trainer.close()
+    server.wait_status(run, "lost", timeout=25)
+    again = Trainer(server)
+    assert again.hear()["last"] == 0
+    wait_for(lambda: server.run(run)["status"] == "running", "the run to go on")
+    again.close()
