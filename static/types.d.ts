@@ -85,7 +85,7 @@ export interface Figure {
 }
 
 export interface Figures {
-  themes: Record<Theme, { layout: Record<string, unknown>; arms: string[]; heat: [number, string][] }>;
+  themes: Record<Theme, { layout: Record<string, unknown>; arms: string[] }>;
   config: Record<string, unknown>;
   charts: Record<string, Figure>;
 }
