@@ -82,9 +82,7 @@ def _chart(title: str, sentence: str, layout: Json, roles: Json) -> Json:
 
 def _over_steps(planned: int) -> Json:
     step = "step %{x:,.0f}"
-    band = "5 % %{customdata[0]:.4~g}<br>25 % %{customdata[1]:.4~g}<br><b>50 % %{y:.4~g}</b><br>" + (
-        "75 % %{customdata[2]:.4~g}<br>95 % %{customdata[3]:.4~g}"
-    )
+    band = "<br>".join(f"{p} % %{{customdata[{i}]:.4~g}}" for i, p in reversed([*enumerate((5, 25, 50, 75, 95))]))
     charts = {
         "loss": _chart(
             "Loss", "How wrong each net is on its own mini-batch. Lower is better; sooner is what the claim is about.",
