@@ -1,0 +1,217 @@
+/**
+ * The only file that knows Plotly. It draws axes, grid and hover; but a redraw of one small chart costs it 10 to 20 ms,
+ * and a page has dozens. So while a chart's axes stay, its lines are written straight into the paths that Plotly has made
+ * (about 1 ms), and Plotly hears of the new data when an axis moves, the size changes or a pointer comes near.
+ */
+
+/**
+ * @typedef {import("./plotly.js").Trace} Trace
+ * @typedef {import("./plotly.js").Layout} Layout
+ * @typedef {import("./column.js").Column} Column
+ *
+ * @typedef {object} Brush what a run brings to a chart
+ * @property {string} name
+ * @property {string} color
+ * @property {string} dash
+ *
+ * @typedef {object} Heat
+ * @property {Float64Array} x
+ * @property {Float64Array} y
+ * @property {Float64Array[]} z
+ * @property {number} most
+ *
+ * @typedef {object} Drawing what a chart shall show now
+ * @property {[number, number]} x
+ * @property {[number, number]} y
+ * @property {Column[]} lines for each run, one of each role of the figure
+ * @property {Heat} [heat]
+ * @property {{tickvals: number[], ticktext: string[]} | null} [xticks]
+ * @property {{tickvals: number[], ticktext: string[]} | null} [yticks]
+ */
+
+const HOVER_PERIOD = 400;
+
+export class Chart {
+  /**
+   * @param {HTMLElement} host
+   * @param {import("./types.js").Figure} figure
+   * @param {Record<string, unknown>} config
+   */
+  constructor(host, figure, config) {
+    this.host = host;
+    this.figure = figure;
+    this.config = config;
+    /** @type {Trace[]} */
+    this.traces = [];
+    /** @type {{fill: SVGPathElement | null, line: SVGPathElement | null}[]} */
+    this.paths = [];
+    this.key = "";
+    this.revision = 0;
+    this.toldAt = 0;
+    /** Whether Plotly has not heard of what the paths show. */
+    this.stale = false;
+    this.hovered = false;
+    this.size = { width: 0, height: 0 };
+    host.addEventListener("pointerenter", () => this.#pointer(true));
+    host.addEventListener("pointerleave", () => this.#pointer(false));
+  }
+
+  /**
+   * Give each run its colours; the next drawing redraws all.
+   * @param {Brush[]} brushes
+   * @param {Record<string, unknown>} theme
+   */
+  dress(brushes, theme) {
+    this.theme = theme;
+    const roles = Object.values(this.figure.roles);
+    this.traces = brushes.flatMap((brush) => roles.map((role) => makeTrace(role, brush)));
+    this.key = "";
+  }
+
+  /** @param {number} width @param {number} height */
+  resize(width, height) {
+    if (width === this.size.width && height === this.size.height) return false;
+    this.size = { width, height };
+    return true;
+  }
+
+  /** @param {Drawing} drawing */
+  draw(drawing) {
+    this.drawing = drawing;
+    const { width, height } = this.size;
+    const key = [width, height, ...drawing.x, ...drawing.y, drawing.yticks?.ticktext, drawing.xticks?.ticktext].join();
+    const due = this.hovered && performance.now() - this.toldAt > HOVER_PERIOD;
+    if (key !== this.key || drawing.heat || due || !this.#write(drawing)) this.#tell(drawing, key);
+    else this.stale = true;
+  }
+
+  /** @param {boolean} inside */
+  #pointer(inside) {
+    this.hovered = inside;
+    if (inside && this.stale && this.drawing) this.#tell(this.drawing, this.key);
+  }
+
+  /**
+   * Let Plotly draw everything.
+   * @param {Drawing} drawing
+   * @param {string} key
+   */
+  #tell(drawing, key) {
+    const { heat, lines } = drawing;
+    this.traces.forEach((trace, i) => {
+      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, zmin: 0, zmax: heat.most });
+      else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
+    });
+    void window.Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
+    const groups = this.host.querySelectorAll(".scatterlayer > .trace");
+    this.paths = [...groups].map((group) => ({
+      fill: group.querySelector("path.js-fill"),
+      line: group.querySelector("path.js-line"),
+    }));
+    this.key = key;
+    this.stale = false;
+    this.toldAt = performance.now();
+  }
+
+  /** @param {Drawing} drawing @returns {Layout} */
+  #layout({ x, y, xticks, yticks }) {
+    const own = /** @type {Layout} */ (structuredClone(this.figure.layout));
+    const under = /** @type {Layout} */ (structuredClone(this.theme ?? {}));
+    /** @param {"xaxis" | "yaxis"} name @param {[number, number]} range @param {typeof xticks} ticks */
+    const axis = (name, range, ticks) => {
+      const [a, b] = [under[name], own[name]];
+      const title = { .../** @type {object} */ (a.title), .../** @type {object} */ (b.title) };
+      return { ...a, ...b, title, range, ...(ticks ? { tickmode: "array", ...ticks } : {}) };
+    };
+    const axes = { xaxis: axis("xaxis", x, xticks), yaxis: axis("yaxis", y, yticks) };
+    return { ...under, ...own, ...this.size, ...axes, datarevision: ++this.revision };
+  }
+
+  /**
+   * Write the lines into the paths that are there.
+   * @param {Drawing} drawing
+   * @returns {boolean} false if a path is missing and Plotly has to make it
+   */
+  #write(drawing) {
+    const { lines } = drawing;
+    if (this.paths.length !== lines.length) return false;
+    const place = this.#places(drawing);
+    const markers = this.traces.some((trace) => trace.marker !== undefined);
+    if (markers || lines.some((line, i) => line.n > 0 && !this.paths[i].line && !this.paths[i].fill)) return false;
+    lines.forEach((line, i) => {
+      const d = pathOf(line, place);
+      const { fill, line: outline } = this.paths[i];
+      if (this.traces[i].fill) fill?.setAttribute("d", d && `${d}Z`);
+      else outline?.setAttribute("d", d);
+    });
+    return true;
+  }
+
+  /**
+   * The axes as offsets and factors to pixels.
+   * @param {Drawing} drawing
+   */
+  #places({ x, y }) {
+    const { l, r, t, b } = /** @type {Layout} */ (this.figure.layout).margin;
+    const sx = (this.size.width - l - r) / (x[1] - x[0]);
+    const sy = (this.size.height - t - b) / (y[1] - y[0]);
+    return { x0: x[0], sx, y1: y[1], sy };
+  }
+
+  remove() {
+    window.Plotly.purge(this.host);
+  }
+}
+
+/**
+ * @param {Record<string, unknown>} role
+ * @param {Brush} brush
+ * @returns {Trace}
+ */
+function makeTrace(role, { name, color, dash }) {
+  const trace = /** @type {Trace} */ (structuredClone(role));
+  const alpha = Number(trace.meta?.alpha ?? 1);
+  trace.meta = { ...trace.meta, name };
+  trace.line = { ...trace.line, color, dash };
+  if (trace.marker) trace.marker.color = color;
+  if (trace.fill) trace.fillcolor = faded(color, alpha);
+  if (trace.type === "heatmap") trace.colorscale = ramp(color);
+  return trace;
+}
+
+/**
+ * From nothing to the arm's colour. Shares differ by orders of magnitude, so it rises as their square root does.
+ * @param {string} color
+ */
+function ramp(color) {
+  return [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => [t * t, faded(color, t)]);
+}
+
+/**
+ * @param {string} hex
+ * @param {number} alpha
+ */
+function faded(hex, alpha) {
+  const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+  return `rgba(${r},${g},${b},${alpha})`;
+}
+
+/**
+ * A line as an SVG path, in tenths of a pixel; points without a value break it.
+ * @param {Column} line
+ * @param {{x0: number, sx: number, y1: number, sy: number}} place
+ */
+function pathOf({ x, y, n }, { x0, sx, y1, sy }) {
+  let path = "";
+  let pen = "M";
+  for (let i = 0; i < n; i++) {
+    const top = (y1 - y[i]) * sy;
+    if (top - top !== 0) {
+      pen = "M"; // not finite
+      continue;
+    }
+    path += pen + ((x[i] - x0) * sx * 10 + 0.5 | 0) / 10 + "," + (Math.max(-1e6, Math.min(1e6, top)) * 10 + 0.5 | 0) / 10;
+    pen = "L";
+  }
+  return path;
+}

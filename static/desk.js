@@ -1,0 +1,132 @@
+/** What everything that draws shares: the state, the figures, the painter, and how runs look. */
+
+import { Column, niceRange, stepRange, steadyRange } from "./column.js";
+import { extent } from "./lines.js";
+import { Panel } from "./panel.js";
+import { number } from "./scale.js";
+
+/**
+ * @typedef {import("./chart.js").Brush} Brush
+ * @typedef {import("./types.js").Run} Run
+ */
+
+const DASHES = ["solid", "dash", "dot", "longdash", "dashdot"];
+
+export class Desk {
+  /**
+   * @param {import("./state.js").State} state
+   * @param {import("./types.js").Figures} figures
+   * @param {import("./painter.js").Painter} painter
+   */
+  constructor(state, figures, painter) {
+    this.state = state;
+    this.figures = figures;
+    this.painter = painter;
+    /** @type {import("./types.js").Theme} */
+    this.theme = "light";
+  }
+
+  /** What people call a run here: its arm, and its seed if the arm has several. @param {Run} run */
+  nameOf(run) {
+    const name = run.arm || run.name;
+    const siblings = this.state.experiment.runs.filter((other) => other.arm === run.arm);
+    return siblings.length > 1 ? `${name} · ${run.arm ? `seed ${run.seed}` : run.id}` : name;
+  }
+
+  /** The place of a run's colour among the theme's. @param {Run} run */
+  colorOf(run) {
+    return this.state.arms.indexOf(run.arm) % this.figures.themes[this.theme].arms.length;
+  }
+
+  /** @param {Run} run @returns {Brush} */
+  brushOf(run) {
+    const siblings = this.state.experiment.runs.filter((other) => other.arm === run.arm);
+    const dash = DASHES[siblings.indexOf(run) % DASHES.length];
+    return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[this.colorOf(run)], dash };
+  }
+
+  /** The part of the step axis that is shown. */
+  get steps() {
+    const planned = Math.max(0, ...this.state.runs.map((run) => run.steps ?? 0));
+    return stepRange(this.state.newestStep, planned);
+  }
+
+  /**
+   * @param {string} name of the figure
+   * @param {import("./panel.js").Options} options
+   * @param {(panel: Panel, deadline: number) => import("./chart.js").Drawing | null} prepare
+   */
+  panel(name, options, prepare) {
+    const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);
+    this.painter.jobs.add(panel);
+    return panel;
+  }
+
+  /** @param {Panel} panel @param {Run[]} [runs] */
+  dress(panel, runs = this.state.runs) {
+    panel.dress(runs.map((run) => this.brushOf(run)), this.figures.themes[this.theme].layout);
+  }
+
+  /** @param {Panel} panel */
+  remove(panel) {
+    this.painter.jobs.delete(panel);
+    panel.remove();
+  }
+
+  /**
+   * A panel of lines over steps, each run bringing one for each role of the figure.
+   * @param {string} name
+   * @param {import("./panel.js").Options} options
+   * @param {(run: Run, lines: Column[]) => void} fill
+   * @param {(run: Run) => number} read the number at the cursor, beside the heading
+   * @param {{floor?: number, ceiling?: number, digits?: number, drawn?: () => void}} [more]
+   */
+  linesPanel(name, options, fill, read, more = {}) {
+    const roles = Object.keys(this.figures.charts[name].roles).length;
+    /** @type {Column[]} */
+    const lines = [];
+    /** @type {[number, number] | null} */
+    let range = null;
+    const panel = this.panel(name, { steps: true, ...options }, () => {
+      const { runs } = this.state;
+      while (lines.length < runs.length * roles) lines.push(new Column());
+      const mine = lines.slice(0, runs.length * roles);
+      runs.forEach((run, i) => fill(run, mine.slice(i * roles, (i + 1) * roles)));
+      const { low, high } = extent(mine);
+      range = steadyRange(range, clipped(niceRange(low, high), more));
+      this.readOut(panel, read, more.digits);
+      return { x: this.steps, y: range, lines: mine };
+    });
+    return panel;
+  }
+
+  /**
+   * Write each run's number at the cursor beside a panel's heading.
+   * @param {Panel} panel
+   * @param {(run: Run) => number} read
+   * @param {number} [digits]
+   */
+  readOut(panel, read, digits = 3) {
+    const { runs } = this.state;
+    while (panel.readout.childElementCount > runs.length) panel.readout.lastElementChild?.remove();
+    while (panel.readout.childElementCount < runs.length) panel.readout.append(document.createElement("b"));
+    runs.forEach((run, i) => {
+      const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
+      const text = number(read(run), digits);
+      if (element.textContent !== text) element.textContent = text;
+      const color = `var(--arm${this.colorOf(run)})`;
+      if (element.style.color !== color) element.style.color = color;
+      element.title = this.nameOf(run);
+    });
+  }
+}
+
+/**
+ * A range that does not show what cannot be: shares above 100 %, losses below zero.
+ * @param {[number, number]} range
+ * @param {{floor?: number, ceiling?: number}} bounds
+ * @returns {[number, number]}
+ */
+function clipped([low, high], { floor = -Infinity, ceiling = Infinity }) {
+  return [low < 0 || floor === 0 ? Math.max(low, floor) : low, Math.min(high, ceiling)];
+}

@@ -1,0 +1,87 @@
+/** The tab of distributions: loss, accuracy, and a row for each layer. */
+
+import { make } from "./element.js";
+import { LayerRow } from "./row.js";
+import { scalarLine } from "./lines.js";
+import { showsLayer } from "./view.js";
+
+/**
+ * @typedef {import("./desk.js").Desk} Desk
+ * @typedef {import("./types.js").Run} Run
+ */
+
+export class Distributions {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.loss = lossPanel(desk);
+    this.accuracy = accuracyPanel(desk);
+    this.rows = make("div", { class: "rows" });
+    this.empty = make("p", { class: "empty" }, "No layer yet: the list arrives when training begins.");
+    const pair = make("div", { class: "pair" }, this.loss.element, this.accuracy.element);
+    this.element = make("section", { class: "distributions" }, pair, this.empty, this.rows);
+    /** @type {LayerRow[]} */
+    this.layers = [];
+    this.key = "";
+    /** @type {import("./types.js").Theme | null} */
+    this.theme = null;
+  }
+
+  /** Make the rows that the view asks for, if they have changed. */
+  arrange() {
+    const { state, theme } = this.desk;
+    const layers = state.layers.filter((layer) => showsLayer(state.view, layer.name));
+    const runs = state.runs.map((run) => run.id);
+    const key = [state.view.mode, runs, layers.map((layer) => `${layer.name}:${layer.type}`)].join(";");
+    this.empty.hidden = layers.length > 0;
+    if (key !== this.key) this.#build(layers);
+    else if (theme === this.theme) return;
+    this.key = key;
+    this.theme = theme;
+    for (const panel of [this.loss, this.accuracy]) this.desk.dress(panel);
+    for (const row of this.layers) row.dress();
+  }
+
+  /** @param {import("./state.js").Layer[]} layers */
+  #build(layers) {
+    for (const row of this.layers) row.remove();
+    this.layers = layers.map((layer) => new LayerRow(this.desk, layer));
+    this.rows.replaceChildren(...this.layers.map((row) => row.element));
+  }
+
+  /** @param {string} name */
+  scrollTo(name) {
+    const row = this.layers.find((layer) => layer.name === name);
+    row?.element.scrollIntoView({ behavior: "smooth", block: "start" });
+  }
+}
+
+/** @param {Desk} desk */
+function lossPanel(desk) {
+  const { state } = desk;
+  return desk.linesPanel(
+    "loss",
+    { testid: "chart-loss", first: true },
+    (run, [train]) => scalarLine(state.history(run.id), "loss", train),
+    (run) => state.frameAtCursor(run.id)?.scalar("loss") ?? NaN,
+    { floor: 0 },
+  );
+}
+
+/** @param {Desk} desk */
+function accuracyPanel(desk) {
+  const { state } = desk;
+  return desk.linesPanel(
+    "accuracy",
+    { testid: "chart-accuracy" },
+    (run, [train, test]) => {
+      scalarLine(state.history(run.id), "accuracy", train, 100);
+      scalarLine(state.history(run.id), "test_accuracy", test, 100);
+    },
+    (run) => {
+      const frame = state.history(run.id).lastWith("test_accuracy", state.view.step);
+      return 100 * (frame?.scalar("test_accuracy") ?? state.frameAtCursor(run.id)?.scalar("accuracy") ?? NaN);
+    },
+    { floor: 0, ceiling: 100 },
+  );
+}

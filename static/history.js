@@ -1,0 +1,144 @@
+/** The frames of one run, in order, bounded: old ones are merged as the store merges them. Pure. */
+
+import { MERGE, mergeFrames } from "./frame.js";
+
+/** @typedef {import("./frame.js").Frame} Frame */
+
+const MOST = 1000;
+const LEAST = 160;
+const SUMMARIES = 40_000;
+/** Newest frames that are never merged, so that the last moments stay sharp. */
+const SHARP = 64;
+
+/**
+ * How many frames a run may keep: fewer for a net of many layers.
+ * @param {number} layers
+ */
+export function bound(layers) {
+  return Math.max(LEAST, Math.min(MOST, Math.floor(SUMMARIES / Math.max(layers, 1))));
+}
+
+export class History {
+  /** @param {number} [limit] how many frames are kept at most */
+  constructor(limit = MOST) {
+    this.limit = limit;
+    /** @type {Frame[]} */
+    this.frames = [];
+    /** Grows with every change. */
+    this.version = 0;
+  }
+
+  /** @returns {Frame | undefined} */
+  get newest() {
+    return this.frames[this.frames.length - 1];
+  }
+
+  /** The number of the newest frame; -1 if there is none. */
+  get last() {
+    return this.newest ? this.newest.end - 1 : -1;
+  }
+
+  /**
+   * Take frames in. One that overlaps what is known is left out.
+   * @param {Frame[]} frames in order
+   * @returns {boolean} whether there is no hole between the known frames and the new ones
+   */
+  add(frames) {
+    let whole = true;
+    for (const frame of frames) {
+      if (frame.seq > this.last) {
+        whole &&= frame.seq === this.last + 1;
+        this.frames.push(frame);
+      } else {
+        this.#fill(frame);
+      }
+    }
+    while (this.frames.length > this.limit && this.#mergeOne());
+    this.version++;
+    return whole;
+  }
+
+  /**
+   * Replace everything by what the store says, but for frames that are newer.
+   * @param {Frame[]} frames
+   */
+  replace(frames) {
+    const stored = frames.length ? frames[frames.length - 1].end : 0;
+    const newer = this.frames.filter((frame) => frame.seq >= stored);
+    this.frames = [];
+    return this.add([...frames, ...newer]);
+  }
+
+  /** Put a frame into the hole it belongs to, if there is one. @param {Frame} frame */
+  #fill(frame) {
+    const at = this.frames.findIndex((known) => known.seq >= frame.seq);
+    const after = this.frames[at];
+    const before = this.frames[at - 1];
+    if (at >= 0 && frame.end <= after.seq && (!before || before.end <= frame.seq)) this.frames.splice(at, 0, frame);
+  }
+
+  /** Merge the oldest frames that are finer than the whole run's length asks for. */
+  #mergeOne() {
+    const total = this.last + 1 - this.frames[0].seq;
+    let coarsest = 1;
+    while (total > 0.5 * this.limit * MERGE ** coarsest) coarsest++;
+    const stop = this.frames.length - Math.min(SHARP, this.limit >> 2);
+    const at = this.frames.findIndex((_, i) => i + MERGE <= stop && mergeable(this.frames, i, coarsest));
+    if (at >= 0) this.frames.splice(at, MERGE, mergeFrames(this.frames.slice(at, at + MERGE)));
+    else this.frames.shift(); // holes kept everything from merging: the oldest goes
+    return true;
+  }
+
+  /**
+   * Index of the frame that shows a step: the last that began at or before it; -1 without frames.
+   * @param {number} step
+   */
+  indexAt(step) {
+    let low = 0;
+    let high = this.frames.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.frames[middle].firstStep <= step) low = middle + 1;
+      else high = middle;
+    }
+    return Math.max(low - 1, this.frames.length ? 0 : -1);
+  }
+
+  /**
+   * The frame that shows a step, or the newest.
+   * @param {number | null} step
+   * @returns {Frame | undefined}
+   */
+  at(step) {
+    return step === null ? this.newest : this.frames[this.indexAt(step)];
+  }
+
+  /**
+   * The newest frame up to a step that holds a series; it may be sent at some steps only.
+   * @param {string} name
+   * @param {number | null} step
+   */
+  lastWith(name, step) {
+    for (let i = step === null ? this.frames.length - 1 : this.indexAt(step); i >= 0; i--) {
+      if (this.frames[i].series.has(name)) return this.frames[i];
+    }
+    return undefined;
+  }
+}
+
+/**
+ * Whether the frame at `at` and the next three make one frame of the next level.
+ * @param {Frame[]} frames
+ * @param {number} at
+ * @param {number} coarsest
+ */
+function mergeable(frames, at, coarsest) {
+  const { level, seq } = frames[at];
+  const span = MERGE ** level;
+  if (level >= coarsest || seq % (span * MERGE)) return false;
+  for (let i = 0; i < MERGE; i++) {
+    const frame = frames[at + i];
+    if (!frame || frame.level !== level || frame.seq !== seq + i * span || frame.frames !== span) return false;
+  }
+  return true;
+}

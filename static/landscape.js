@@ -1,0 +1,113 @@
+/** The tab of the loss landscape: what lies along the gradient. */
+
+import { Column, niceRange, steadyRange } from "./column.js";
+import { make } from "./element.js";
+import { between, extent, extremeLine } from "./lines.js";
+
+/**
+ * @typedef {import("./desk.js").Desk} Desk
+ * @typedef {import("./types.js").Run} Run
+ */
+
+export class Landscape {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.panels = [
+      rangePanel(desk),
+      curvePanel(desk),
+      largestPanel(desk, "predictiveness"),
+      largestPanel(desk, "beta"),
+    ];
+    this.empty = make("p", { class: "empty" }, "Nothing was sampled along the gradient yet. It is done every few steps, if the settings ask for it.");
+    const grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
+    this.element = make("section", { class: "landscape" }, this.empty, grid);
+    this.key = "";
+  }
+
+  arrange() {
+    const { state, theme } = this.desk;
+    this.empty.hidden = state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    const key = [theme, ...state.runs.map((run) => run.id)].join();
+    if (key === this.key) return;
+    this.key = key;
+    for (const panel of this.panels) this.desk.dress(panel);
+  }
+}
+
+/** @param {Desk} desk */
+function rangePanel(desk) {
+  const { state } = desk;
+  return desk.linesPanel(
+    "landscape",
+    { testid: "chart-landscape" },
+    (run, [range, high, low]) => {
+      extremeLine(state.history(run.id), "landscape.loss", "high", high);
+      extremeLine(state.history(run.id), "landscape.loss", "low", low);
+      between(low, high, range);
+    },
+    (run) => {
+      const series = probed(desk, run, "landscape.loss");
+      return series ? Math.max(...series.high) - Math.min(...series.low) : NaN;
+    },
+    { floor: 0 },
+  );
+}
+
+/**
+ * @param {Desk} desk
+ * @param {"predictiveness" | "beta"} name
+ */
+function largestPanel(desk, name) {
+  const { state } = desk;
+  const series = `landscape.${name}`;
+  return desk.linesPanel(
+    name,
+    { testid: `chart-${name}` },
+    (run, [largest]) => extremeLine(state.history(run.id), series, "high", largest),
+    (run) => Math.max(...(probed(desk, run, series)?.high ?? [NaN])),
+    { floor: 0 },
+  );
+}
+
+/**
+ * A series at the last probed step up to the cursor.
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {string} name
+ */
+function probed({ state }, run, name) {
+  return state.history(run.id).lastWith(name, state.view.step)?.series.get(name);
+}
+
+/** @param {Desk} desk */
+function curvePanel(desk) {
+  const { state } = desk;
+  const lines = state.experiment.runs.map(() => new Column());
+  /** @type {[number, number] | null} */
+  let range = null;
+  return desk.panel("curve", { testid: "chart-curve", period: 120 }, (panel) => {
+    const mine = lines.slice(0, state.runs.length);
+    state.runs.forEach((run, i) => fillCurve(desk, run, mine[i]));
+    const { low, high } = extent(mine);
+    range = steadyRange(range, niceRange(low, high));
+    const longest = Math.max(0, ...mine.map(({ x, n }) => (n ? x[n - 1] : 0)));
+    desk.readOut(panel, (run) => state.history(run.id).lastWith("landscape.eta", state.view.step)?.scalar("loss") ?? NaN);
+    return { x: [0, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
+  });
+}
+
+/**
+ * The loss over the step length, from where the weights are.
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {Column} line
+ */
+function fillCurve({ state }, run, line) {
+  line.clear();
+  const frame = state.history(run.id).lastWith("landscape.eta", state.view.step);
+  const eta = frame?.series.get("landscape.eta")?.mean ?? [];
+  const loss = frame?.series.get("landscape.loss")?.mean ?? [];
+  if (frame && loss.length) line.push(0, frame.scalar("loss"));
+  for (let i = 0; i < loss.length; i++) line.push(eta[i], loss[i]);
+}

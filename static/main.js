@@ -1,0 +1,89 @@
+/** The experiment page: puts the parts together. */
+
+import { Api } from "./api.js";
+import { Controls } from "./controls.js";
+import { Cursor } from "./cursor.js";
+import { Desk } from "./desk.js";
+import { Distributions } from "./distributions.js";
+import { data, find, write } from "./element.js";
+import { Feed } from "./feed.js";
+import { Landscape } from "./landscape.js";
+import { Painter } from "./painter.js";
+import { Share } from "./share.js";
+import { Sidebar } from "./sidebar.js";
+import { State } from "./state.js";
+import { keepTheme } from "./theme.js";
+
+/** @type {import("./types.js").PageData} */
+const page = data("page");
+const api = new Api(page.root, page.link);
+const state = new State(page.experiment, location.search);
+const painter = new Painter(() => state.version);
+const desk = new Desk(state, page.figures, painter);
+const tabs = { distributions: new Distributions(desk), landscape: new Landscape(desk) };
+const sidebar = new Sidebar(desk, goTo);
+const note = find("connection", HTMLElement);
+
+find("charts", HTMLElement).append(tabs.distributions.element, tabs.landscape.element);
+const feed = new Feed(state, api, (text, final) => {
+  write(note, text);
+  note.hidden = !text;
+  note.dataset.final = String(final);
+});
+new Controls(desk, api);
+new Cursor(desk, () => void feed.sharpen());
+if (page.link === null) new Share(state, api);
+listen();
+keepTheme(find("theme", HTMLButtonElement), (theme) => {
+  desk.theme = theme;
+  const style = document.documentElement.style;
+  page.figures.themes[theme].arms.forEach((color, i) => style.setProperty(`--arm${i}`, color));
+  arrange();
+});
+state.listen((what) => what === "frames" || arrange());
+reportPaints();
+
+/** Show what the view says. */
+function arrange() {
+  const { view } = state;
+  for (const [name, tab] of Object.entries(tabs)) tab.element.hidden = name !== view.tab;
+  for (const button of document.querySelectorAll("button[data-view]")) {
+    if (!(button instanceof HTMLElement)) continue;
+    const [key, value] = (button.dataset.view ?? "").split("=");
+    button.setAttribute("aria-pressed", String(view[/** @type {"tab"} */ (key)] === value));
+  }
+  tabs[view.tab].arrange();
+  sidebar.arrange();
+  state.version++;
+  const query = state.query;
+  const address = location.pathname + (query ? `?${query}` : "");
+  if (address !== location.pathname + location.search) history.replaceState(null, "", address);
+}
+
+/** Let every button with data-view="key=value" show what it says. */
+function listen() {
+  for (const button of document.querySelectorAll("button[data-view]")) {
+    button.addEventListener("click", () => {
+      const [key, value] = button.getAttribute("data-view")?.split("=") ?? [];
+      state.show({ [key]: value });
+    });
+  }
+}
+
+/** @param {string} name of a layer */
+function goTo(name) {
+  if (state.view.tab !== "distributions") state.show({ tab: "distributions" });
+  tabs.distributions.scrollTo(name);
+}
+
+/** Say what the loss chart shows, after it has been drawn: benchmarks and tests read it. */
+function reportPaints() {
+  const { loss } = tabs.distributions;
+  const draw = loss.draw.bind(loss);
+  loss.draw = (version, deadline) => {
+    draw(version, deadline);
+    const steps = state.runs.map((run) => [run.id, state.history(run.id).newest?.lastStep ?? -1]);
+    const paintedAt = performance.timeOrigin + performance.now();
+    window.normscope = { painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
+  };
+}

@@ -1,0 +1,51 @@
+/** Decides what is drawn when: one loop, a budget of time in each turn, and what is oldest first. */
+
+/**
+ * @typedef {object} Job something that can be drawn: a panel, the list of layers, the header
+ * @property {(version: number, now: number) => boolean} wants
+ * @property {(version: number, deadline: number) => void} draw
+ * @property {number} drawnAt
+ * @property {{first?: boolean}} options
+ */
+
+/** Milliseconds from one turn to the next, at least: 20 a second are more than an eye can follow. */
+const PERIOD = 45;
+/** Milliseconds that a turn may take. Training runs on the same machine, often. */
+const BUDGET = 22;
+
+export class Painter {
+  /** @param {() => number} version the state's */
+  constructor(version) {
+    this.version = version;
+    /** @type {Set<Job>} */
+    this.jobs = new Set();
+    /** The longest turn so far. */
+    this.longest = 0;
+    this.last = 0;
+    requestAnimationFrame((now) => this.#turn(now));
+  }
+
+  /** @param {number} now */
+  #turn(now) {
+    requestAnimationFrame((next) => this.#turn(next));
+    if (now - this.last < PERIOD) return;
+    this.last = now;
+    const began = performance.now();
+    const version = this.version();
+    for (const job of this.#due(version, began)) {
+      job.draw(version, began + BUDGET);
+      if (performance.now() - began > BUDGET) break;
+    }
+    this.longest = Math.max(this.longest, performance.now() - began);
+  }
+
+  /**
+   * What is to be drawn, in order.
+   * @param {number} version
+   * @param {number} now
+   */
+  #due(version, now) {
+    const due = [...this.jobs].filter((job) => job.wants(version, now));
+    return due.sort((a, b) => Number(b.options.first ?? 0) - Number(a.options.first ?? 0) || a.drawnAt - b.drawnAt);
+  }
+}

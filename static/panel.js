@@ -1,0 +1,102 @@
+/** A chart with its heading, on the page: knows whether it is seen and whether what it shows is old. */
+
+import { Chart } from "./chart.js";
+import { make } from "./element.js";
+
+/**
+ * @typedef {import("./chart.js").Drawing} Drawing
+ * @typedef {import("./types.js").Figure} Figure
+ *
+ * @typedef {object} Options
+ * @property {string} testid
+ * @property {boolean} [steps] whether the x axis is steps, so that the cursor is drawn and can be dragged on it
+ * @property {boolean} [quiet] the sentence is in the heading's tooltip
+ * @property {boolean} [first] drawn before all others
+ * @property {number} [period] least milliseconds between two drawings
+ */
+
+const sizes = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) panels.get(target)?.resized(contentRect);
+});
+const seen = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const panel = panels.get(target);
+      if (panel) panel.visible = isIntersecting;
+    }
+  },
+  { rootMargin: "80px" },
+);
+/** @type {WeakMap<Element, Panel>} */
+const panels = new WeakMap();
+
+export class Panel {
+  /**
+   * @param {Figure} figure
+   * @param {Record<string, unknown>} config
+   * @param {Options} options
+   * @param {(panel: Panel, deadline: number) => Drawing | null} prepare what to show; null if that takes longer
+   */
+  constructor(figure, config, options, prepare) {
+    this.prepare = prepare;
+    this.options = options;
+    this.plot = make("div", { class: options.steps ? "plot steps" : "plot", "data-testid": options.testid });
+    this.plot.setAttribute("role", "img");
+    this.plot.setAttribute("aria-label", `${figure.title}. ${figure.sentence}`);
+    this.readout = make("span", { class: "readout" });
+    this.title = make("h3", options.quiet ? { title: figure.sentence } : {}, figure.title);
+    this.element = make("figure", { class: "panel" }, make("figcaption", {}, this.title, this.readout));
+    if (!options.quiet) this.element.append(make("p", { class: "sentence" }, figure.sentence));
+    this.element.append(this.plot);
+    this.chart = new Chart(this.plot, figure, config);
+    this.visible = false;
+    /** The state's version that is drawn; -1: draw anew. */
+    this.drawn = -1;
+    this.drawnAt = 0;
+    panels.set(this.plot, this);
+    sizes.observe(this.plot);
+    seen.observe(this.plot);
+  }
+
+  /** @param {{width: number, height: number}} size */
+  resized({ width, height }) {
+    if (this.chart.resize(Math.round(width), Math.round(height))) this.drawn = -1;
+  }
+
+  /**
+   * @param {import("./chart.js").Brush[]} brushes
+   * @param {Record<string, unknown>} theme
+   */
+  dress(brushes, theme) {
+    this.chart.dress(brushes, theme);
+    this.drawn = -1;
+  }
+
+  /**
+   * @param {number} version
+   * @param {number} now
+   */
+  wants(version, now) {
+    if (!this.visible || this.drawn === version || this.chart.size.width < 60) return false;
+    return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? 0);
+  }
+
+  /**
+   * @param {number} version
+   * @param {number} deadline
+   */
+  draw(version, deadline) {
+    const drawing = this.prepare(this, deadline);
+    this.drawnAt = performance.now();
+    if (!drawing) return;
+    this.chart.draw(drawing);
+    this.drawn = version;
+  }
+
+  remove() {
+    sizes.unobserve(this.plot);
+    seen.unobserve(this.plot);
+    this.chart.remove();
+    this.element.remove();
+  }
+}

@@ -1,0 +1,244 @@
+/** A layer's row: each run's bands or heat map on one shared value axis, and all densities at the cursor. */
+
+import { Column, niceRange, steadyRange } from "./column.js";
+import { make, write } from "./element.js";
+import { momentsOf, percentilesOf, placeOf, warm } from "./layer.js";
+import { bandExtent, bandLines, densityLines, middle } from "./lines.js";
+import { makeScale, number, unitOf } from "./scale.js";
+import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "./sketch.js";
+
+/**
+ * @typedef {import("./types.js").Run} Run
+ * @typedef {import("./panel.js").Panel} Panel
+ * @typedef {import("./chart.js").Drawing} Drawing
+ */
+
+const CELLS = 72;
+const HEAT_CELLS = 56;
+const HEAT_COLUMNS = 240;
+const HEAT_PERIOD = 700;
+
+export class LayerRow {
+  /**
+   * @param {import("./desk.js").Desk} desk
+   * @param {import("./state.js").Layer} layer
+   */
+  constructor(desk, { name, type }) {
+    this.desk = desk;
+    this.name = name;
+    this.state = desk.state;
+    this.distance = make("span", { class: "distance" });
+    this.numbers = make("span", { class: "numbers" });
+    const head = make("header", {}, make("h3", {}, name), make("small", {}, type), this.numbers, this.distance);
+    /** @type {[Panel, Run][]} */
+    this.panels = this.state.runs.map((run) => [this.#runPanel(run.id), run]);
+    this.histogram = this.#histogramPanel();
+    const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
+    const grid = make("div", { class: "charts", style: `--charts:${Math.min(charts.length, 4)}` }, ...charts);
+    this.element = make("section", { class: "row", "data-testid": "layer-row", "data-layer": name }, head, grid);
+    /** @type {[number, number] | null} */
+    this.range = null;
+    this.rangeVersion = -1;
+    /** @type {[number, number] | null} */
+    this.valueRange = null;
+    /** @type {[number, number] | null} */
+    this.densityRange = null;
+    this.scale = makeScale("linear", 1);
+  }
+
+  dress() {
+    for (const [panel, run] of this.panels) {
+      this.desk.dress(panel, [run]);
+      write(panel.title, this.desk.nameOf(run));
+      panel.title.style.color = `var(--arm${this.desk.colorOf(run)})`;
+    }
+    this.desk.dress(this.histogram);
+  }
+
+  remove() {
+    for (const panel of [...this.panels.map(([p]) => p), this.histogram]) this.desk.remove(panel);
+    this.element.remove();
+  }
+
+  /** Where the layer is in each run that has it. */
+  get places() {
+    const places = this.state.runs.map((run) => ({ run, place: placeOf(run, this.name) }));
+    return places.filter(({ place }) => place >= 0);
+  }
+
+  /**
+   * The value axis that all runs share.
+   * @param {number} deadline
+   * @returns {boolean} whether all percentiles that it needs are there
+   */
+  #measure(deadline) {
+    if (this.rangeVersion === this.state.version) return true;
+    const { places } = this;
+    if (!places.every(({ run, place }) => warm(this.state.history(run.id), place, deadline))) return false;
+    const extents = places.map(({ run, place }) => bandExtent(this.state.history(run.id), place));
+    const low = Math.min(...extents.map((e) => e.low));
+    const high = Math.max(...extents.map((e) => e.high));
+    const scale = makeScale(this.state.view.scale, unitOf(Math.max(...extents.map((e) => e.spread)) / 4));
+    if (scale.key !== this.scale.key) this.range = this.valueRange = this.densityRange = null;
+    this.scale = scale;
+    this.range = steadyRange(this.range, niceRange(scale.to(low), scale.to(high)));
+    this.rangeVersion = this.state.version;
+    return true;
+  }
+
+  /** @param {string} id */
+  #runPanel(id) {
+    const lines = [new Column(), new Column(), new Column()];
+    const heat = this.state.view.mode === "heat";
+    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : 0 };
+    return this.desk.panel(heat ? "heat" : "bands", options, (_, deadline) => {
+      if (!this.#measure(deadline)) return null;
+      const range = this.range ?? [0, 1];
+      const run = this.state.runs.find((r) => r.id === id);
+      const place = run ? placeOf(run, this.name) : -1;
+      /** @type {Drawing} */
+      const drawing = { x: this.desk.steps, y: range, lines, yticks: this.scale.ticks(range) };
+      if (heat) drawing.heat = this.#heat(id, place, range);
+      else bandLines(this.state.history(id), place, this.scale, lines);
+      return drawing;
+    });
+  }
+
+  /**
+   * Histograms over steps, as shares of the outputs.
+   * @param {string} id
+   * @param {number} place
+   * @param {[number, number]} range
+   */
+  #heat(id, place, range) {
+    const frames = this.state.history(id).frames.filter((frame) => frame.row(place) >= 0);
+    const edges = grid(range, HEAT_CELLS);
+    const values = edges.map(this.scale.from);
+    const every = Math.max(1, Math.ceil(frames.length / HEAT_COLUMNS));
+    const columns = Math.ceil(frames.length / every);
+    const x = new Float64Array(columns);
+    const z = Array.from({ length: HEAT_CELLS }, () => new Float64Array(columns));
+    const shares = new Float64Array(HEAT_CELLS);
+    let most = 0.02;
+    for (let column = 0; column < columns; column++) {
+      const part = frames.slice(column * every, (column + 1) * every);
+      shares.fill(0);
+      for (const frame of part) addRow(frame, frame.row(place), values, shares, 1 / part.length);
+      x[column] = middle(part[part.length >> 1]);
+      shares.forEach((share, cell) => (z[cell][column] = share));
+      most = Math.max(most, Math.min(0.35, ...[Math.max(...shares)]));
+    }
+    const y = Float64Array.from({ length: HEAT_CELLS }, (_, i) => (edges[i] + edges[i + 1]) / 2);
+    return { x, y, z, most };
+  }
+
+  #histogramPanel() {
+    const { state, desk } = this;
+    const lines = state.runs.flatMap(() => [new Column(), new Column()]);
+    return desk.panel("histogram", { testid: "chart-histogram", quiet: true }, (panel, deadline) => {
+      if (!this.#measure(deadline)) return null;
+      const shown = state.runs.map((run) => rowAtCursor(state, run, this.name));
+      this.valueRange = steadyRange(this.valueRange, this.#valuesAt(shown));
+      const edges = grid(this.valueRange, CELLS);
+      const values = edges.map(this.scale.from);
+      let most = 0;
+      shown.forEach((at, i) => {
+        const shares = new Float64Array(CELLS);
+        if (at) addRow(at.frame, at.row, values, shares);
+        densityLines(edges, shares, lines.slice(2 * i, 2 * i + 2));
+        most = Math.max(most, crest(lines[2 * i + 1]));
+      });
+      this.densityRange = steadyRange(this.densityRange, [0, niceRange(0, most)[1]]);
+      this.#say(panel, shown);
+      return { x: this.valueRange, y: this.densityRange, lines, xticks: this.scale.ticks(this.valueRange) };
+    });
+  }
+
+  /**
+   * The values worth showing at the cursor: all but the outermost half percents.
+   * @param {(ReturnType<typeof rowAtCursor>)[]} shown
+   */
+  #valuesAt(shown) {
+    let low = Infinity;
+    let high = -Infinity;
+    for (const at of shown) {
+      if (!at) continue;
+      const moments = momentsOf(at.frame, at.row);
+      const [a, b] = quantiles(at.frame.histogram(at.row), [0.005, 0.995], moments.low, moments.high);
+      if (a < low) low = a;
+      if (b > high) high = b;
+    }
+    return niceRange(this.scale.to(low), this.scale.to(high));
+  }
+
+  /**
+   * Write the numbers at the cursor.
+   * @param {Panel} panel
+   * @param {(ReturnType<typeof rowAtCursor>)[]} shown
+   */
+  #say(panel, shown) {
+    write(panel.title, this.state.view.step === null ? "Now" : `At step ${this.state.step.toLocaleString("en")}`);
+    const texts = shown.map((at) => {
+      if (!at) return "–";
+      const { mean, std } = momentsOf(at.frame, at.row);
+      return `${number(mean)} ± ${number(std)}`;
+    });
+    while (this.numbers.childElementCount < texts.length) this.numbers.append(make("b", { title: "mean ± standard deviation at the cursor" }));
+    texts.forEach((text, i) => {
+      const element = /** @type {HTMLElement} */ (this.numbers.children[i]);
+      write(element, text);
+      element.style.color = `var(--arm${this.desk.colorOf(this.state.runs[i])})`;
+    });
+    this.#sayDistance(shown);
+  }
+
+  /** @param {(ReturnType<typeof rowAtCursor>)[]} shown */
+  #sayDistance([a, b]) {
+    if (!a || !b) return write(this.distance, "");
+    const [p, q] = [a.frame.histogram(a.row), b.frame.histogram(b.row)];
+    write(this.distance, `W₁ ${number(wasserstein(p, q))}`);
+    this.distance.title =
+      `Wasserstein-1 distance of the first two runs at the cursor: how far values would have to move to turn one ` +
+      `distribution into the other. Jensen–Shannon ${number(jensenShannon(p, q))} bits, ` +
+      `Kolmogorov–Smirnov ${number(kolmogorovSmirnov(p, q))}.`;
+  }
+}
+
+/**
+ * A run's row of a layer at the cursor.
+ * @param {import("./state.js").State} state
+ * @param {Run} run
+ * @param {string} name
+ */
+function rowAtCursor(state, run, name) {
+  const frame = state.frameAtCursor(run.id);
+  const row = frame?.row(placeOf(run, name)) ?? -1;
+  return frame && row >= 0 && !Number.isNaN(percentilesOf(frame, row)[2]) ? { frame, row } : null;
+}
+
+/**
+ * @param {import("./frame.js").Frame} frame
+ * @param {number} row
+ * @param {Float64Array} values
+ * @param {Float64Array} shares
+ * @param {number} [weight]
+ */
+function addRow(frame, row, values, shares, weight) {
+  const { low, high } = momentsOf(frame, row);
+  addShares(frame.histogram(row), values, low, high, shares, weight);
+}
+
+/**
+ * @param {[number, number]} range
+ * @param {number} cells
+ */
+function grid([low, high], cells) {
+  return Float64Array.from({ length: cells + 1 }, (_, i) => low + ((high - low) * i) / cells);
+}
+
+/** The height to show: a lone spike, such as a rectifier's zeros, may run out of the picture. @param {Column} line */
+function crest({ points }) {
+  const sorted = points.y.slice().sort();
+  const [most, third] = [sorted[sorted.length - 1], sorted[sorted.length - 4]];
+  return third > 0 ? Math.min(most, 4 * third) : most;
+}

@@ -1,0 +1,63 @@
+/** The value scale: linear, or asinh, which is linear around zero and logarithmic far from it. Pure. */
+
+/**
+ * @typedef {object} Scale
+ * @property {(value: number) => number} to value to place on the axis
+ * @property {(place: number) => number} from
+ * @property {(range: [number, number]) => {tickvals: number[], ticktext: string[]} | null} ticks null: Plotly's own
+ * @property {string} key the same for the same scale
+ */
+
+/** @type {Scale} */
+const LINEAR = { to: (value) => value, from: (place) => place, ticks: () => null, key: "linear" };
+
+/**
+ * @param {"linear" | "asinh"} name
+ * @param {number} unit where asinh turns from linear to logarithmic
+ * @returns {Scale}
+ */
+export function makeScale(name, unit) {
+  if (name === "linear") return LINEAR;
+  return {
+    to: (value) => Math.asinh(value / unit),
+    from: (place) => unit * Math.sinh(place),
+    ticks: (range) => asinhTicks(range, unit),
+    key: `asinh ${unit}`,
+  };
+}
+
+/**
+ * The power of ten that is at most a spread, for `makeScale`.
+ * @param {number} spread
+ */
+export function unitOf(spread) {
+  return spread > 0 && Number.isFinite(spread) ? 10 ** Math.floor(Math.log10(spread)) : 1;
+}
+
+/**
+ * Zero and the powers of ten beyond the unit, thinned to about nine.
+ * @param {[number, number]} range
+ * @param {number} unit
+ */
+function asinhTicks([low, high], unit) {
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  const decades = Math.max(1, Math.ceil((most - Math.asinh(1)) / Math.LN10));
+  const every = Math.max(1, Math.ceil(decades / 4));
+  const values = [0];
+  for (let k = 0; k <= decades; k += every) values.push(unit * 10 ** k, -unit * 10 ** k);
+  const places = values.map((value) => ({ value, place: Math.asinh(value / unit) }));
+  const inside = places.filter(({ place }) => place >= low && place <= high).sort((a, b) => a.place - b.place);
+  return { tickvals: inside.map((t) => t.place), ticktext: inside.map((t) => number(t.value)) };
+}
+
+/**
+ * A number in few characters.
+ * @param {number} value
+ * @param {number} [digits]
+ */
+export function number(value, digits = 3) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(Math.max(0, digits - 2)).replace("e+", "e").replace("-", "−");
+  return String(Number(value.toPrecision(digits))).replace("-", "−");
+}

@@ -1,0 +1,100 @@
+/** The view: what a page shows. It is the URL's query, and empty where nothing was chosen. Pure. */
+
+/**
+ * @typedef {"distributions" | "landscape"} Tab
+ * @typedef {"bands" | "heat"} Mode
+ * @typedef {"linear" | "asinh"} Scale
+ * @typedef {"order" | "drift" | "trouble"} Sort
+ *
+ * @typedef {object} View
+ * @property {Tab} tab
+ * @property {Mode} mode
+ * @property {Scale} scale
+ * @property {Sort} sort
+ * @property {string[]} layers names or globs; none: every layer
+ * @property {string[]} runs ids; none: every run
+ * @property {number | null} step the cursor; null follows the newest
+ */
+
+/** @type {{tab: Tab[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
+const CHOICES = {
+  tab: ["distributions", "landscape"],
+  mode: ["bands", "heat"],
+  scale: ["linear", "asinh"],
+  sort: ["order", "drift", "trouble"],
+};
+
+/**
+ * @param {string} query with or without its question mark
+ * @returns {View}
+ */
+export function parseView(query) {
+  const given = new URLSearchParams(query);
+  const step = Number.parseInt(given.get("step") ?? "", 10);
+  return {
+    tab: pick(CHOICES.tab, given.get("tab")),
+    mode: pick(CHOICES.mode, given.get("mode")),
+    scale: pick(CHOICES.scale, given.get("scale")),
+    sort: pick(CHOICES.sort, given.get("sort")),
+    layers: names(given.get("layers")),
+    runs: names(given.get("runs")),
+    step: step >= 0 ? step : null,
+  };
+}
+
+/**
+ * The first choice is the default.
+ * @template {string} T
+ * @param {T[]} choices
+ * @param {string | null} value
+ */
+function pick(choices, value) {
+  return choices.find((choice) => choice === value) ?? choices[0];
+}
+
+/** @param {string | null} list */
+function names(list) {
+  return (list ?? "").split(",").filter(Boolean);
+}
+
+/**
+ * The shortest query that parses to the view.
+ * @param {View} view
+ * @returns {string}
+ */
+export function formatView(view) {
+  const parts = [];
+  for (const key of /** @type {const} */ (["tab", "mode", "scale", "sort"])) {
+    if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
+  }
+  if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);
+  if (view.runs.length) parts.push(`runs=${view.runs.map(encodeURIComponent).join(",")}`);
+  if (view.step !== null) parts.push(`step=${view.step}`);
+  return parts.join("&");
+}
+
+/**
+ * Whether a name matches any of the globs (`*` and `?`); a pattern without either matches as a part.
+ * @param {string} name
+ * @param {string} patterns separated by commas or blanks; empty matches all
+ */
+export function matches(name, patterns) {
+  const wanted = patterns.split(/[\s,]+/).filter(Boolean);
+  return !wanted.length || wanted.some((pattern) => globToRegExp(pattern).test(name));
+}
+
+/** @param {string} pattern */
+function globToRegExp(pattern) {
+  const escaped = pattern.replace(/[.+^${}()|[\]\\]/g, "\\$&");
+  const body = escaped.replace(/\*/g, ".*").replace(/\?/g, ".");
+  return new RegExp(/[*?]/.test(pattern) ? `^${body}$` : body, "i");
+}
+
+/**
+ * Whether a layer is shown.
+ * @param {View} view
+ * @param {string} name
+ */
+export function showsLayer(view, name) {
+  return !view.layers.length || view.layers.some((chosen) => chosen === name || (/[*?]/.test(chosen) && matches(name, chosen)));
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Frame } from "../../static/frame.js";
+import { bound, History } from "../../static/history.js";
+
+/**
+ * @param {number} seq
+ * @param {number} [level]
+ */
+function frame(seq, level = 0) {
+  const frames = 4 ** level;
+  const made = new Frame({ seq, frames, firstStep: 2 * seq, lastStep: 2 * (seq + frames - 1), time: seq, level }, 0);
+  const value = Float64Array.of(seq);
+  made.series.set("loss", { mean: value, low: value, high: value, samples: frames });
+  return made;
+}
+
+/** @param {number} from @param {number} to */
+const range = (from, to) => Array.from({ length: to - from }, (_, i) => frame(from + i));
+
+/** @param {History} history */
+function assertWhole(history) {
+  history.frames.forEach((f, i) => assert.equal(f.seq, i ? history.frames[i - 1].end : 0));
+}
+
+test("keeps to its bound without losing a step", () => {
+  const history = new History(100);
+  for (let seq = 0; seq < 5000; seq++) {
+    assert.ok(history.add([frame(seq)]));
+    assert.ok(history.frames.length <= 100);
+  }
+  assertWhole(history);
+  assert.equal(history.last, 4999);
+  assert.equal(history.newest?.level, 0);
+  for (const f of history.frames) {
+    const loss = f.series.get("loss");
+    assert.deepEqual([f.frames, f.seq % f.frames, loss?.samples], [4 ** f.level, 0, f.frames]);
+    assert.deepEqual([loss?.low[0], loss?.high[0]], [f.seq, f.end - 1]);
+  }
+});
+
+test("says when there is a hole, and fills it", () => {
+  const history = new History();
+  assert.ok(history.add(range(0, 4)));
+  assert.equal(history.add(range(8, 10)), false);
+  assert.ok(history.replace([frame(0, 1), frame(4, 1)]));
+  assertWhole(history);
+  assert.deepEqual(history.frames.map((f) => f.seq), [0, 4, 8, 9]);
+});
+
+test("takes a late frame into its hole, and the same frame once", () => {
+  const history = new History();
+  history.add([frame(0), frame(3), frame(1), frame(1), frame(2), frame(3), frame(0, 1)]);
+  assert.deepEqual(history.frames.map((f) => f.seq), [0, 1, 2, 3]);
+});
+
+test("finds the frame that shows a step", () => {
+  const history = new History();
+  assert.equal(history.at(5), undefined);
+  history.add([frame(0, 1), frame(4), frame(5)]);
+  assert.deepEqual([0, 5, 8, 9, 10, 99].map((step) => history.at(step)?.seq), [0, 0, 4, 4, 5, 5]);
+  assert.equal(history.at(null)?.seq, 5);
+});
+
+test("nets of many layers keep fewer frames", () => {
+  assert.deepEqual([bound(0), bound(10), bound(100), bound(500)], [1000, 1000, 400, 160]);
+});
