@@ -115,7 +115,7 @@ class Watch:
         self._step = 0
         self._extra: dict[str, Any] = {}
         self._spent = 0.0
-        self._began = time.perf_counter()
+        self._began = self._ended = time.perf_counter()
         self._closed = False
         self._capture.active = True
 
@@ -148,15 +148,16 @@ class Watch:
         self._spent += self._capture.seconds
         self._capture.seconds = 0.0
         if self._capture.active and not self._closed:
-            elapsed = began - self._began
             series |= self._extra | {"watch_cost": self._budget.cost}
-            if elapsed > 0:
-                series["steps_per_second"] = 1 / elapsed
+            if began > self._ended:
+                series["steps_per_second"] = 1 / (began - self._ended)
             self._sender.put(_Step(self._capture, self._capture.collect(), self._step, time.time(), series))
             self._extra = {}
         self._step += 1
+        self._ended = began
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
+        self._ended += held
         now = time.perf_counter()
         self._budget.note(self._spent, now - self._began - held)
         self._spent, self._began = 0.0, now
@@ -213,7 +214,7 @@ class Watch:
             log.warning("normscope: left with frames that the server has not taken")
 
     def __enter__(self) -> Self:
-        self._began = time.perf_counter()
+        self._began = self._ended = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
