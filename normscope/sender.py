@@ -1,251 +1,142 @@
-"""Frames out: a thread with a bounded queue, which never blocks training and never breaks it."""
+"""What was captured, on its way out of the training process: never blocks training for long, and never breaks it."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import random
+import pickle
+import subprocess
+import sys
 import threading
 import time
-from collections import deque
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
-
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
-from websockets.sync.client import connect
+from typing import TYPE_CHECKING, Any, Final
 
 from . import wire
-from .errors import WireError
+from .courier import Close, Start, Step
+from .delivery import MEMORY
+from .ring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from websockets.sync.client import ClientConnection
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from .summary import Raw
 
 log = logging.getLogger("normscope")
 
-MEMORY: Final = 64 << 20
-"""Bytes of encoded frames that may wait for their acknowledgement."""
-_BACK_OFF: Final = (0.1, 5.0)
-"""Seconds before the first and at most before any attempt to connect again."""
-_KEEPALIVE: Final = 5.0
-"""Seconds between two pings, and within which a pong must come: a dead peer is noticed in twice that."""
-
-
-class Pending(Protocol):
-    """A frame that still has to be made; made on the sender's thread, unless that one lags behind."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes it holds until then."""
-
-    def make(self, seq: int) -> wire.Frame:
-        """The frame, with this sequence number."""
-
-
-@dataclass(slots=True)
-class Listener:
-    """Who hears what the server says."""
-
-    welcome: Callable[[wire.Welcome], None]
-    control: Callable[[wire.Control], None]
+_WAITING: Final = 64
+"""Records that may lie in the pipe: it must never fill up, since a full pipe blocks."""
+_PATIENCE: Final = 0.25
+"""Seconds that a step waits at most for a courier that lags behind; then its frame is dropped."""
 
 
 class Sender:
-    """Sends a run's frames to the server and keeps each until the server has committed it.
+    """The training process's end of a courier.
 
     Args:
-        url: The server's address, http or https.
-        hello: Introduces the run, at every connection anew.
-        listener: Hears the server's wishes, on the sender's threads.
-        memory: Bytes of frames that may wait; beyond it new frames are dropped, counted and reported.
+        url: The server's address.
+        hello: Introduces the run.
+        bounds: Each layer's bounds of saturation, shape [2, layers].
+        welcome: Hears every Welcome, on a thread of the sender's.
+        control: Hears every Control, likewise.
+        memory: Bytes of frames that may wait for the server.
     """
 
-    def __init__(self, url: str, hello: wire.Hello, listener: Listener, memory: int = MEMORY) -> None:
-        self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/ingest"
-        self._hello = hello
-        self._listener = listener
-        self._memory = memory
-        self._changed = threading.Condition()
-        self._raw: deque[Pending] = deque()
-        self._raw_bytes = 0
-        self._kept: deque[tuple[int, bytes]] = deque()
-        self._kept_bytes = 0
-        self._seq = 0
-        self._sent = -1
-        self._state: bool | None = None
-        self._end: wire.End | None = None
-        self._ended = threading.Event()
-        self._give_up = threading.Event()
-        self._warned = False
-        self.dropped = 0
-        """Frames that found no room."""
+    def __init__(
+        self,
+        url: str,
+        hello: wire.Hello,
+        bounds: NDArray[np.float32],
+        welcome: Callable[[wire.Welcome], None],
+        control: Callable[[wire.Control], None],
+        memory: int = MEMORY,
+    ) -> None:
+        self._welcome, self._control = welcome, control
+        self._ring = Ring.create()
+        self._over = False
+        self._result: bool | None = None
+        self._lock = threading.Lock()
+        self._dropped = self._dropped_there = 0
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
-        self._threads = [
-            threading.Thread(target=self._guarded, args=(work,), name=f"normscope-{work.__name__}", daemon=True)
-            for work in (self._make_all, self._connect_all)
-        ]
-        for thread in self._threads:
-            thread.start()
+        # The child finds our modules where we found them, however they came onto the path.
+        program = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.courier import main; main()"
+        self._process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
+        self._hearing.start()
+        self._say(Start(url, hello, bounds, self._ring.path, memory))
 
-    RAW: Final = 4 << 20
-    """Bytes of activations that may wait to be summarized."""
+    @property
+    def dropped(self) -> int:
+        """Frames that found no room."""
+        return self._dropped + self._dropped_there
 
-    def put(self, pending: Pending) -> None:
-        """Take a frame to be made and sent. Returns at once."""
-        with self._changed:
-            if self._kept_bytes > self._memory or self._give_up.is_set():
-                self.dropped += 1
-                if self.dropped == 1 and not self._give_up.is_set():
-                    log.warning(
-                        "normscope: %d MB of frames wait for %s; new ones are dropped", self._memory >> 20, self._url
-                    )
-                return
-            # No room for more activations: wait for the maker, which needs far less than a step's time for a step.
-            self._changed.wait_for(lambda: self._raw_bytes < self.RAW or self._give_up.is_set(), timeout=5)
-            self._raw.append(pending)
-            self._raw_bytes += pending.nbytes
-            self._changed.notify_all()
+    def put(self, step: int, when: float, series: dict[str, Any], raw: Raw) -> None:
+        """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
+        place = self._ring.write(raw.arrays) if self._ring.waiting < _WAITING else None
+        deadline = time.monotonic() + _PATIENCE
+        while place is None and not self._over and time.monotonic() < deadline:
+            time.sleep(0.0005)
+            place = self._ring.write(raw.arrays) if self._ring.waiting < _WAITING else None
+        if place is None or self._over:
+            self._dropped += 1
+            return
+        lengths = [len(array) for array in raw.arrays]
+        self._say(Step(step, when, series, raw.rows, lengths, *place, raw.reduced_rows, raw.reduced))
 
     def state(self, paused: bool) -> None:
         """Tell the server that training is held at a step, or goes on."""
-        with self._changed:
-            self._state = paused
-            self._changed.notify_all()
+        self._say(paused)
 
     def close(self, end: wire.End, patience: float) -> bool:
         """Send what is left and the End; whether the server has committed it all within `patience` seconds."""
-        with self._changed:
-            self._end = end
-            self._changed.notify_all()
-        done = self._ended.wait(patience) if not self._give_up.is_set() else False
-        self._give_up.set()
-        with self._changed:
-            self._changed.notify_all()
-        return done
-
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """The border of a thread: whatever goes wrong here must not reach training."""
-        try:
-            work()
-        except Exception:
-            log.exception("normscope: watching has ended; training goes on")
-            self._give_up.set()
-            with self._changed:
-                self._changed.notify_all()
-
-    def _make_all(self) -> None:
-        """Summaries and bytes, off the training thread."""
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._raw or self._end or self._give_up.is_set())
-                if not self._raw:
-                    return
-                pending = self._raw[0]
-            data = wire.encode(pending.make(self._seq))
-            with self._changed:
-                self._raw.popleft()
-                self._raw_bytes -= pending.nbytes
-                self._kept.append((self._seq, data))
-                self._kept_bytes += len(data)
-                self._seq += 1
-                self._changed.notify_all()
-
-    def _connect_all(self) -> None:
-        """Connect, and again whenever the connection is lost, until the End is acknowledged."""
-        wait = _BACK_OFF[0]
-        while not self._ended.is_set() and not self._give_up.is_set():
-            began = time.monotonic()
+        self._say(Close(end, patience))
+        self._hearing.join(patience + 1)
+        self._over = True
+        if self._hearing.is_alive():
+            self._process.kill()
+            self._hearing.join()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        for pipe in (self._process.stdin, self._process.stdout):
             try:
-                with connect(
-                    self._url, ping_interval=_KEEPALIVE, ping_timeout=_KEEPALIVE, open_timeout=_KEEPALIVE,
-                    close_timeout=1, max_size=1 << 20, compression=None, proxy=None,
-                ) as socket:  # fmt: skip
-                    self._serve(socket)
-            except ConnectionClosed as error:
-                if error.rcvd is not None and error.rcvd.code == 1008:
-                    log.warning("normscope: refused, training goes on unwatched: %s", error.rcvd.reason)
-                    self._give_up.set()
-            except (OSError, InvalidHandshake, InvalidURI, TimeoutError, WireError) as error:
-                self._warn(error)
-            wait = _BACK_OFF[0] if time.monotonic() - began > _BACK_OFF[1] else min(wait * 2, _BACK_OFF[1])
-            self._give_up.wait(wait * random.uniform(0.5, 1)) if not self._ended.is_set() else None  # noqa: S311
+                pipe.close()
+            except OSError:  # it had left before it read everything
+                log.debug("normscope: the courier left early")
+        self._process.wait()
+        self._ring.unlink()
+        return bool(self._result)
 
-    def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            log.warning("normscope: cannot reach %s (%s); training goes on, and it is tried again", self._url, error)
-
-    def _serve(self, socket: ClientConnection) -> None:
-        socket.send(self._hello.dump())
-        welcome = wire.parse(_text(socket.recv(timeout=_KEEPALIVE)))
-        if not isinstance(welcome, wire.Welcome):
-            raise WireError(f"expected a welcome, not {type(welcome).__name__.lower()}")
-        self.run = welcome.run
-        self._acknowledge(welcome.last)
-        with self._changed:
-            self._sent = welcome.last
-        self._listener.welcome(welcome)
-        hearing = threading.Thread(target=self._hear, args=(socket,), name="normscope-hear", daemon=True)
-        hearing.start()
+    def _say(self, record: object) -> None:
+        if self._over:
+            return
+        assert self._process.stdin is not None
         try:
-            self._send_all(socket, hearing)
-        finally:
-            socket.close()
-            hearing.join()
+            with self._lock:
+                self._process.stdin.write(pickle.dumps(record, pickle.HIGHEST_PROTOCOL))
+                self._process.stdin.flush()
+        except OSError:
+            self._over = True
+            log.warning("normscope: watching has ended: its process is gone; training goes on")
 
-    def _send_all(self, socket: ClientConnection, hearing: threading.Thread) -> None:
-        said_end = False
-        while hearing.is_alive() and not self._ended.is_set():
-            with self._changed:
-                self._changed.wait_for(partial(self._news, hearing, said_end), timeout=1)
-                if self._give_up.is_set():
-                    return
-                frames = [data for seq, data in self._kept if seq > self._sent]
-                if self._kept:
-                    self._sent = max(self._sent, self._kept[-1][0])
-                state, self._state = self._state, None
-                end = self._end if not said_end and not self._raw and not frames else None
-            for data in frames:
-                socket.send(data)
-            if state is not None:
-                socket.send(wire.State(state).dump())
-            if end is not None:
-                said_end = True
-                socket.send(end.dump())
-
-    def _news(self, hearing: threading.Thread, said_end: bool) -> bool:
-        """Whether there is something to do for the one who sends."""
-        ready_to_end = self._end is not None and not self._raw and not said_end
-        unsent = bool(self._kept) and self._kept[-1][0] > self._sent
-        over = self._give_up.is_set() or self._ended.is_set() or not hearing.is_alive()
-        return unsent or self._state is not None or ready_to_end or over
-
-    def _hear(self, socket: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed, OSError):
-            while not self._ended.is_set():
-                match wire.parse(_text(socket.recv())):
-                    case wire.Ack(last=last, ended=ended):
-                        self._acknowledge(last)
-                        if ended:
-                            self._ended.set()
-                    case wire.Control() as control:
-                        self._listener.control(control)
-                    case other:
-                        raise WireError(f"a server does not say {type(other).__name__.lower()}")
-        with self._changed:
-            self._changed.notify_all()
-
-    def _acknowledge(self, last: int) -> None:
-        with self._changed:
-            while self._kept and self._kept[0][0] <= last:
-                self._kept_bytes -= len(self._kept.popleft()[1])
-            self._changed.notify_all()
-
-
-def _text(message: Any) -> str:
-    if not isinstance(message, str):
-        raise WireError("a server sends no bytes")
-    return message
+    def _hear(self) -> None:
+        """What the courier has to say, until it leaves."""
+        assert self._process.stdout is not None
+        while True:
+            try:
+                news = pickle.load(self._process.stdout)  # noqa: S301  our own child wrote it
+            except (EOFError, pickle.UnpicklingError, ValueError):
+                return
+            match news:
+                case wire.Welcome():
+                    self.run = news.run
+                    self._welcome(news)
+                case wire.Control():
+                    self._control(news)
+                case str():
+                    log.warning("normscope: %s", news)
+                case int():
+                    self._dropped_there = news
+                case (bool() as done, int() as dropped):
+                    self._result, self._dropped_there = done, dropped

@@ -7,23 +7,23 @@ import os
 import platform
 import secrets
 import time
-from dataclasses import dataclass
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 from torch import Tensor, nn
 
 from . import schedule, wire
-from .capture import Capture, Raw
+from .capture import Border, Capture
 from .control import Controls
-from .landscape import FACTORS, along_gradient
-from .sender import Listener, Sender
+from .landscape import FACTORS, along_gradient, check
+from .sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from .capture import Choice
+    from .capture import Choice, Seen
 
 log = logging.getLogger("normscope")
 
@@ -64,40 +64,6 @@ def watch(
     return Watch(model, name or type(model).__name__, url, token, layers, budget)
 
 
-@dataclass(slots=True)
-class _Step:
-    """One step's observations, made into a frame on the sender's thread."""
-
-    capture: Capture
-    raw: Raw
-    step: int
-    time: float
-    series: dict[str, Any]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held until the frame is made."""
-        return self.raw.nbytes
-
-    def make(self, seq: int) -> wire.Frame:
-        """The frame of this step; several forward passes through a layer become one summary."""
-        layers, s = self.capture.summarize(self.raw)
-        kinds = layers * 0
-        frame = wire.Frame(
-            seq, self.step, self.step, self.time, layers=layers, kinds=kinds,
-            moments=s.moments, counters=s.counters, bins=s.bins, counts=s.counts,
-        )  # fmt: skip
-        if len(set(layers.tolist())) < len(layers):
-            frame = wire.merge([frame])
-            frame.level = 0
-        # A tensor on a GPU is read here, where only this thread waits for it.
-        frame.series = {
-            name: wire.Series.of(value.item() if isinstance(value, Tensor) else value)
-            for name, value in self.series.items()
-        }
-        return frame
-
-
 class Watch:
     """A model being watched; made by `watch`."""
 
@@ -106,16 +72,18 @@ class Watch:
     ) -> None:
         self._model = model
         self._budget = schedule.Budget(budget)
-        self._probing: dict[int, schedule.Schedule] = {}
-        self._probe_failed = False
+        self._probes: dict[int, schedule.Schedule] = {}
+        self._probing = Border("looking along the gradient failed")
+        self._sending = Border("sending what was watched failed")
         self._capture = Capture(model, layers)
         self._controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
-        self._sender = Sender(url, hello, Listener(self._controls.welcome, self._controls.apply))
+        self._sender = Sender(url, hello, self._capture.bounds, self._controls.welcome, self._controls.apply)
+        self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._extra: dict[str, Any] = {}
-        self._spent = 0.0
-        self._began = self._ended = time.perf_counter()
+        self._spent = self._speed = 0.0
+        self._began = time.perf_counter()
         self._closed = False
         self._capture.active = True
 
@@ -149,19 +117,33 @@ class Watch:
         self._capture.seconds = 0.0
         if self._capture.active and not self._closed:
             series |= self._extra | {"watch_cost": self._budget.cost}
-            if began > self._ended:
-                series["steps_per_second"] = 1 / (began - self._ended)
-            self._sender.put(_Step(self._capture, self._capture.collect(), self._step, time.time(), series))
+            if self._speed:
+                series["steps_per_second"] = self._speed
+            self._waiting.append((self._step, time.time(), series, self._capture.collect()))
             self._extra = {}
+            self._send()
         self._step += 1
-        self._ended = began
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
-        self._ended += held
         now = time.perf_counter()
-        self._budget.note(self._spent, now - self._began - held)
+        wall = max(now - self._began - held, 1e-9)
+        self._budget.note(self._spent, wall)
+        self._speed = 1 / wall
         self._spent, self._began = 0.0, now
-        self._capture.active = self._budget.allows()
+        self._capture.active = self._budget.allows() and not self._closed and not self._failed()
+
+    def _failed(self) -> bool:
+        return bool(self._capture.border.failures or self._sending.failures)
+
+    def _send(self, whole: bool = False) -> None:
+        """Send the steps that have arrived from their device; `whole` waits for all of them."""
+        with self._sending:
+            while self._waiting and (whole or self._waiting[0][-1].ready()):
+                step, when, series, seen = self._waiting.popleft()
+                numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
+                self._sender.put(step, when, numbers, seen.finish())
+            if self._waiting:
+                self._waiting[-1][-1].settle()
 
     def probe(
         self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
@@ -177,23 +159,25 @@ class Watch:
             rate: The learning rate.
             every: Steps between two looks; they share the budget, which may make them rarer.
             factors: Step lengths in learning rates.
+
+        Raises:
+            ValueError: If `rate`, `every` or `factors` makes no sense.
         """
-        if every not in self._probing:
-            self._probing[every] = schedule.every(every)
-        if self._probe_failed or not self._capture.active or not self._probing[every](self._step):
+        if every not in self._probes:
+            self._probes[every] = schedule.every(every)
+        check(rate, factors)
+        if self._probing.failures or not self._capture.active or not self._probes[every](self._step):
             return
         began, self._capture.active = time.perf_counter(), False
         try:
-            found = along_gradient(self._model, closure, rate, factors)
-            self._extra |= {
-                "landscape.eta": found.eta,
-                "landscape.loss": found.loss,
-                "landscape.predictiveness": found.predictiveness,
-                "landscape.beta": found.beta,
-            }
-        except RuntimeError as error:  # what torch raises: no second backward, out of memory
-            self._probe_failed = True
-            log.warning("normscope: looking along the gradient failed and will not be tried again: %s", error)
+            with self._probing:
+                found = along_gradient(self._model, closure, rate, factors)
+                self._extra |= {
+                    "landscape.eta": found.eta,
+                    "landscape.loss": found.loss,
+                    "landscape.predictiveness": found.predictiveness,
+                    "landscape.beta": found.beta,
+                }
         finally:
             self._capture.active = True
             self._spent += time.perf_counter() - began
@@ -210,11 +194,12 @@ class Watch:
             end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000])
         else:
             end = wire.End("finished")
+        self._send(whole=True)
         if not self._sender.close(end, CLOSING):
             log.warning("normscope: left with frames that the server has not taken")
 
     def __enter__(self) -> Self:
-        self._began = self._ended = time.perf_counter()
+        self._began = time.perf_counter()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -222,7 +207,7 @@ class Watch:
 
 
 def _scalar(name: str, value: Any) -> float | Tensor:
-    if isinstance(value, Tensor) and value.numel() == 1:
+    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
         value = value.detach()
         # Reading a tensor on a GPU waits for it; the sender's thread does that. This copy is one number.
         return value.clone() if value.device.type != "cpu" else float(value.item())

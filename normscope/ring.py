@@ -1,0 +1,87 @@
+"""A ring of float32 values in memory that two processes share: one writes, the other reads."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+SIZE: Final = 1 << 20
+"""Values (4 MiB): many steps of a small net, one of a large one."""
+_HEADER: Final = 64
+"""Bytes before the values: how many values and records the reader is done with, as int64."""
+
+
+class Ring:
+    """Positions count all values ever written; a record never wraps, so that it is one array on both sides.
+
+    Args:
+        path: A file of the right size.
+    """
+
+    def __init__(self, path: str) -> None:
+        with Path(path).open("r+b") as file:
+            self._memory = mmap.mmap(file.fileno(), 0)
+        self._done = np.frombuffer(self._memory, np.int64, 2)
+        self._values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
+        self._written = 0
+        self._records = 0
+        self.path = path
+
+    @classmethod
+    def create(cls) -> Self:
+        """A new ring, in memory where the system has a folder for that."""
+        shared = "/dev/shm"  # noqa: S108  mkstemp makes a name nobody can guess, readable by us alone
+        file, path = tempfile.mkstemp("-normscope", dir=shared if os.access(shared, os.W_OK) else None)
+        os.truncate(file, _HEADER + 4 * SIZE)
+        os.close(file)
+        return cls(path)
+
+    def unlink(self) -> None:
+        """Take the name away; who has it open keeps it."""
+        Path(self.path).unlink(missing_ok=True)
+
+    @property
+    def waiting(self) -> int:
+        """Records that the reader is not done with, as the writer knows it."""
+        return self._records - int(self._done[1])
+
+    def write(self, arrays: Sequence[NDArray[np.float32]]) -> tuple[int, int] | None:
+        """Put arrays end to end; where they begin and end, or None if there is no room now.
+
+        Raises:
+            ValueError: If there never will be.
+        """
+        length = sum(map(len, arrays))
+        if length > SIZE:
+            raise ValueError(f"{length} values do not fit into a ring of {SIZE}")
+        start = self._written
+        if start % SIZE + length > SIZE:
+            start += SIZE - start % SIZE
+        if start + length - int(self._done[0]) > SIZE:
+            return None
+        if arrays:
+            at = start % SIZE
+            np.concatenate(arrays, out=self._values[at : at + length])
+        self._written = start + length
+        self._records += 1
+        return start, self._written
+
+    def read(self, start: int, end: int) -> NDArray[np.float32]:
+        """The values of a record; they stay until `release`."""
+        at = start % SIZE
+        return self._values[at : at + end - start]
+
+    def release(self, end: int) -> None:
+        """Say that the oldest record, which ends there, has been read."""
+        self._done[0] = end
+        self._done[1] += 1
