@@ -124,7 +124,9 @@ def encode(frame: Frame) -> bytes:
     integers, sizes = _counters(frame)
     table = np.zeros(rows, _TABLE)
     table["index"], table["kind"], table["size"] = frame.layers, frame.kinds, sizes
-    parts += [table.tobytes(), frame.moments.astype("<f4").tobytes(), integers]
+    with np.errstate(over="ignore"):  # a float64 net's values beyond 3e38 arrive as infinite
+        moments = frame.moments.astype("<f4")
+    parts += [table.tobytes(), moments.tobytes(), integers]
     return b"".join(parts)
 
 
@@ -185,6 +187,8 @@ def _decode(data: bytes) -> Frame:
         at += 1 + data[at]
         size, samples = _SERIES.unpack_from(data, at)
         at += _SERIES.size
+        if samples == 0:
+            raise WireError(f"malformed frame: no samples of {name!r}")
         shape = (1 if level == 0 else 3, size)
         values = np.frombuffer(data, "<f8", shape[0] * size, at).reshape(shape)
         at += values.nbytes
@@ -194,7 +198,8 @@ def _decode(data: bytes) -> Frame:
     frame.layers, frame.kinds = table["index"].astype(np.int64), table["kind"].astype(np.int64)
     if rows and frame.kinds.max() >= len(KINDS):
         raise WireError(f"malformed frame: kind {frame.kinds.max()} of {len(KINDS)}")
-    frame.moments = np.frombuffer(data, "<f4", rows * 4, at).reshape(rows, 4).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # damaged bytes can be a signalling NaN
+        frame.moments = np.frombuffer(data, "<f4", rows * 4, at).reshape(rows, 4).astype(np.float64)
     at += rows * 16
     sizes = table["size"].astype(np.int64)
     if at + sizes.sum() != len(data):

@@ -110,7 +110,7 @@ def parse(text: str) -> Message:
     try:
         fields: dict[str, Any] = json.loads(text)
         kind = _MESSAGES[fields.pop("type")]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WireError(f"not a message of this protocol: {str(text)[:60]!r}") from error
     try:
         message = kind(**fields)
@@ -135,6 +135,10 @@ def _validate(message: Message) -> None:
                 raise WireError("malformed Hello: token must be a string and versions strings by name")
         case Control(action=action) if action not in ACTIONS:
             raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
+        case Control(value=pace) | Welcome(pace=pace) if pace is not None and not _is_pace(pace):
+            raise WireError(
+                f"malformed {type(message).__name__}: {pace!r} is not a positive number of steps per second"
+            )
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
         case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
@@ -145,3 +149,7 @@ def _validate(message: Message) -> None:
 
 def _is_words(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(word, str) for pair in value.items() for word in pair)
+
+
+def _is_pace(value: object) -> bool:
+    return isinstance(value, int | float) and 0 < value < float("inf")
