@@ -6,6 +6,7 @@ watching a small net cheap. A large one, or one on another device, is reduced by
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -128,19 +129,33 @@ def reduce_tensor(tensor: Tensor, low: float, high: float) -> Tensor:
     count = (total - broken).double()
     divisor = count.clamp(min=1)
     mean = safe.sum(dtype=torch.float64) / divisor
-    # About the mean as a float32, so that the differences are small numbers; their rest is corrected exactly.
-    pivot = mean.float()
-    deviation = torch.where(finite, x - pivot, 0.0)
-    rest = mean - pivot.double()
-    spread = _sum_of_squares(deviation) / divisor - rest.square()
     infinity = float("inf")
     smallest, largest = torch.where(finite, x, infinity).amin(), torch.where(finite, x, -infinity).amax()
+    # About the mean as a float32, so that the differences are small numbers; their rest is corrected exactly.
+    pivot = mean.float()
+    rest = mean - pivot.double()
+    # In units of the largest difference, so that squares stay within float32.
+    unit = torch.maximum(largest - pivot, pivot - smallest)
+    unit = torch.where(unit > 0, unit, 1.0)
+    deviation = torch.where(finite, (x - pivot) / unit, 0.0)
+    spread = _sum_of_squares(deviation) / divisor * unit.double().square() - rest.square()
     none = count == 0
     numbers = torch.stack([mean, spread.clamp(min=0).sqrt(), smallest.double(), largest.double()])
     numbers = torch.where(none, float("nan"), numbers)
     zeros, outside = (x == 0).sum(), ((safe < low) | (safe > high)).sum() - _counted_rest(low, high) * broken
     shares = torch.stack([torch.full_like(mean, total), zeros.double(), outside.double(), broken.double()])
     return torch.cat([shares, numbers, _codes(x, finite)])
+
+
+def stride(count: int) -> int:
+    """Every how many-th of `count` values is sampled.
+
+    It shares no factor with the count, hence with no side of the tensor: a sample never keeps to a few columns.
+    """
+    step = max(-(-count // SAMPLE), 1)
+    while math.gcd(step, count) > 1:
+        step += 1
+    return step
 
 
 def _counted_rest(low: float, high: float) -> int:
@@ -158,8 +173,8 @@ def _sum_of_squares(x: Tensor) -> Tensor:
 
 
 def _codes(x: Tensor, finite: Tensor) -> Tensor:
-    stride = -(-x.numel() // SAMPLE)
-    sample, valid = x[::stride].contiguous(), finite[::stride]
+    step = stride(x.numel())
+    sample, valid = x[::step].contiguous(), finite[::step]
     code = (sample.view(torch.int32) >> SHIFT) & (_CODES - 1)
     # bincount would wait for a GPU to learn its largest value; adding to a fixed range does not.
     counts = torch.zeros(_CODES, dtype=torch.float64, device=x.device)

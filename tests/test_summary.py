@@ -1,0 +1,159 @@
+"""Both roads from values to a summary, against numpy in float64."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from normscope import sketch
+from normscope.summary import NEVER, SAMPLE, Summaries, join, reduce_tensor, stride, summarize_arrays, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Road = Callable[[list[Tensor], list[tuple[float, float]]], Summaries]
+
+
+def copied(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    arrays = [t.float().numpy().reshape(-1) for t in tensors]
+    low, high = np.array(bounds, np.float32).reshape(-1, 2).T
+    lengths = np.array([len(a) for a in arrays], np.int64)
+    values = np.concatenate(arrays) if arrays else np.zeros(0, np.float32)
+    return summarize_arrays(values, lengths, low, high)
+
+
+def reduced(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    return unpack(torch.stack([reduce_tensor(t, *b) for t, b in zip(tensors, bounds, strict=True)]).numpy())
+
+
+roads = pytest.mark.parametrize("road", [copied, reduced])
+
+
+def normal(mean: float, std: float, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    generator = torch.Generator().manual_seed(11)
+    return (torch.randn(shape, generator=generator, dtype=torch.float64) * std + mean).to(dtype)
+
+
+CASES = {
+    "normal": normal(0, 1, 60, 100),
+    "far from zero": normal(1000, 1, 60, 100),
+    "further": normal(-3e5, 10, 5000),
+    "half": normal(3, 1, 60, 100, dtype=torch.float16),
+    "half, far": normal(1000, 4, 60, 100, dtype=torch.float16),
+    "bfloat": normal(1000, 30, 60, 100, dtype=torch.bfloat16),
+    "double": normal(1, 2, 60, 100, dtype=torch.float64),
+    "tiny": normal(1e-25, 1e-25, 300),
+    "huge": normal(1e25, 1e25, 300),
+    "relu": normal(0, 1, 60, 100).relu(),
+    "constant": torch.full((77,), 0.7),
+    "zeros": torch.zeros(9, 3),
+    "one": torch.tensor(-2.5),
+    "large": normal(5, 3, 40_000),
+    "larger": normal(-100, 0.1, 300, 1100),
+    "images": normal(2, 1, 8, 16, 14, 14),
+    "strided": normal(0, 2, 60, 100).t()[::3],
+    "last channel": normal(0, 1, 4, 3, 8, 8).to(memory_format=torch.channels_last),
+}
+
+
+def exact(tensor: Tensor) -> NDArray[np.float64]:
+    return tensor.double().numpy().reshape(-1)
+
+
+@roads
+@pytest.mark.parametrize("name", CASES)
+def test_moments_are_numpys_in_float64(road: Road, name: str) -> None:
+    values = exact(CASES[name])
+    mean, std, low, high = road([CASES[name]], [NEVER]).moments[0]
+    assert mean == pytest.approx(values.mean(), rel=1e-5, abs=1e-9 * float(np.abs(values).max()))
+    assert std**2 == pytest.approx(values.var(), rel=1e-5, abs=1e-18 * float(np.abs(values).max()) ** 2)
+    assert (low, high) == (np.float32(values.min()), np.float32(values.max()))
+
+
+@roads
+@pytest.mark.parametrize("name", CASES)
+def test_histograms_are_those_of_the_sampled_values(road: Road, name: str) -> None:
+    values = CASES[name].float().numpy().reshape(-1)
+    found = road([CASES[name]], [NEVER])
+    dense = np.zeros(sketch.BINS, np.int64)
+    dense[found.bins] = found.counts
+    sampled = values if road is copied else values[:: stride(values.size)]
+    assert np.array_equal(dense, sketch.histogram(sampled))
+    assert road is copied or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
+
+
+@roads
+def test_counters_and_values_that_are_not_finite(road: Road) -> None:
+    nan, inf = float("nan"), float("inf")
+    tensor = torch.tensor([0.0, -0.0, nan, inf, -inf, 0.995, 0.005, 0.5, 1e-45])
+    found = road([tensor], [(0.01, 0.99)])
+    assert found.counters[0].tolist() == [9, 2, 5, 3]
+    finite = exact(tensor)[np.isfinite(exact(tensor))]
+    wanted = [finite.mean(), finite.std(), finite.min(), finite.max()]
+    np.testing.assert_allclose(found.moments[0], wanted, rtol=1e-6)
+    assert found.counts.sum() == 6
+
+
+@roads
+def test_saturation_is_beyond_the_bounds_on_either_side(road: Road) -> None:
+    tensor = torch.tensor([-0.995, -0.5, 0.0, 0.5, 0.995, float("nan")])
+    assert road([tensor, tensor], [(-0.99, 0.99), NEVER]).counters[:, 2].tolist() == [2, 0]
+
+
+@roads
+def test_tensors_without_finite_values_have_no_moments(road: Road) -> None:
+    found = road([torch.zeros(0, 5), torch.tensor([float("nan"), float("inf")])], [NEVER, (0.1, 0.9)])
+    assert np.isnan(found.moments).all()
+    assert found.counters.tolist() == [[0, 0, 0, 0], [2, 0, 0, 2]]
+    assert len(found.bins) == 0
+
+
+@roads
+def test_tensors_side_by_side_do_not_mix(road: Road) -> None:
+    tensors = [CASES[n].float() for n in ("normal", "zeros", "far from zero")]
+    tensors[1:1] = [torch.zeros(0), torch.tensor([float("inf"), 1.0])]
+    bounds = [NEVER, NEVER, (0.0, 0.5), NEVER, (999.0, 1001.0)]
+    found = road(tensors, bounds)
+    alone = join([road([t], [b]) for t, b in zip(tensors, bounds, strict=True)])
+    np.testing.assert_allclose(found.moments, alone.moments, rtol=1e-12)
+    for name in ("counters", "bins", "counts"):
+        assert np.array_equal(getattr(found, name), getattr(alone, name)), name
+
+
+def test_no_tensors_have_no_summaries() -> None:
+    found = copied([], [])
+    assert found.moments.shape == (0, 4)
+    assert found.counters.shape == (0, 4)
+
+
+def test_bins_follow_the_rule_of_the_sketch_for_every_bit_pattern() -> None:
+    rng = np.random.default_rng(4)
+    values = torch.from_numpy(rng.integers(0, 2**32, SAMPLE, dtype=np.uint32).view(np.float32).copy())
+    for road in (copied, reduced):
+        found = road([values], [NEVER])
+        dense = np.zeros(sketch.BINS, np.int64)
+        dense[found.bins] = found.counts
+        assert np.array_equal(dense, sketch.histogram(values.numpy()))
+
+
+def test_a_sample_sees_every_column() -> None:
+    columns = torch.arange(64.0).repeat(64 * 200, 1) + 1
+    found = unpack(reduce_tensor(columns, *NEVER)[None].numpy())
+    whole = sketch.histogram(columns.numpy())
+    assert np.array_equal(found.bins, np.flatnonzero(whole))
+    np.testing.assert_allclose(found.counts / found.counts.sum(), whole[found.bins] / whole.sum(), rtol=0.05)
+
+
+def test_reducing_leaves_the_tensor_and_the_graph_alone() -> None:
+    tensor = normal(0, 1, 500).requires_grad_()
+    output = tensor * 2
+    before, version = output.detach().clone(), output._version
+    assert not reduce_tensor(output, *NEVER).requires_grad
+    assert output._version == version
+    assert torch.equal(output, before)
