@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import random
+import secrets
 import threading
 import time
 from collections import deque
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("normscope")
 
 MEMORY: Final = 64 << 20
-"""Bytes of encoded frames that may wait for their acknowledgement."""
+"""Bytes that may wait: activations to be summarized, and frames to be acknowledged."""
 _BACK_OFF: Final = (0.1, 5.0)
 """Seconds before the first and at most before any attempt to connect again."""
 _KEEPALIVE: Final = 5.0
@@ -74,13 +73,17 @@ class Sender:
         self._kept_bytes = 0
         self._seq = 0
         self._sent = -1
-        self._state: bool | None = None
+        self._state = self._state_said = False
+        self._lost: Exception | None = None
+        self._tried = False
         self._end: wire.End | None = None
         self._ended = threading.Event()
         self._give_up = threading.Event()
         self._warned = False
         self.dropped = 0
         """Frames that found no room."""
+        self.failures = 0
+        """Errors of ours that ended sending."""
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
         self._threads = [
@@ -90,21 +93,14 @@ class Sender:
         for thread in self._threads:
             thread.start()
 
-    RAW: Final = 4 << 20
-    """Bytes of activations that may wait to be summarized."""
-
     def put(self, pending: Pending) -> None:
         """Take a frame to be made and sent. Returns at once."""
         with self._changed:
-            if self._kept_bytes > self._memory or self._give_up.is_set():
+            if self._raw_bytes + self._kept_bytes > self._memory or self._give_up.is_set():
                 self.dropped += 1
                 if self.dropped == 1 and not self._give_up.is_set():
-                    log.warning(
-                        "normscope: %d MB of frames wait for %s; new ones are dropped", self._memory >> 20, self._url
-                    )
+                    log.warning("normscope: %d MB wait for %s; new frames are dropped", self._memory >> 20, self._url)
                 return
-            # No room for more activations: wait for the maker, which needs far less than a step's time for a step.
-            self._changed.wait_for(lambda: self._raw_bytes < self.RAW or self._give_up.is_set(), timeout=5)
             self._raw.append(pending)
             self._raw_bytes += pending.nbytes
             self._changed.notify_all()
@@ -120,11 +116,18 @@ class Sender:
         with self._changed:
             self._end = end
             self._changed.notify_all()
-        done = self._ended.wait(patience) if not self._give_up.is_set() else False
-        self._give_up.set()
+            self._changed.wait_for(self._settled, patience)
+        self._set(self._give_up)
+        return self._ended.is_set()
+
+    def _settled(self) -> bool:
+        """Whether waiting longer is of no use: all is committed, or there never was a server."""
+        return self._ended.is_set() or self._give_up.is_set() or (self._tried and self.run is None)
+
+    def _set(self, event: threading.Event) -> None:
+        event.set()
         with self._changed:
             self._changed.notify_all()
-        return done
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """The border of a thread: whatever goes wrong here must not reach training."""
@@ -132,9 +135,8 @@ class Sender:
             work()
         except Exception:
             log.exception("normscope: watching has ended; training goes on")
-            self._give_up.set()
-            with self._changed:
-                self._changed.notify_all()
+            self.failures += 1
+            self._set(self._give_up)
 
     def _make_all(self) -> None:
         """Summaries and bytes, off the training thread."""
@@ -167,11 +169,16 @@ class Sender:
             except ConnectionClosed as error:
                 if error.rcvd is not None and error.rcvd.code == 1008:
                     log.warning("normscope: refused, training goes on unwatched: %s", error.rcvd.reason)
-                    self._give_up.set()
+                    self._set(self._give_up)
             except (OSError, InvalidHandshake, InvalidURI, TimeoutError, WireError) as error:
                 self._warn(error)
+            self._tried = True
+            with self._changed:
+                self._changed.notify_all()
             wait = _BACK_OFF[0] if time.monotonic() - began > _BACK_OFF[1] else min(wait * 2, _BACK_OFF[1])
-            self._give_up.wait(wait * random.uniform(0.5, 1)) if not self._ended.is_set() else None  # noqa: S311
+            # Not `random`, whose state is the training loop's.
+            if not self._ended.is_set():
+                self._give_up.wait(wait * (0.5 + secrets.randbelow(500) / 1000))
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
@@ -186,57 +193,62 @@ class Sender:
         self.run = welcome.run
         self._acknowledge(welcome.last)
         with self._changed:
-            self._sent = welcome.last
+            self._sent, self._state_said, self._lost = welcome.last, False, None
         self._listener.welcome(welcome)
         hearing = threading.Thread(target=self._hear, args=(socket,), name="normscope-hear", daemon=True)
         hearing.start()
         try:
-            self._send_all(socket, hearing)
+            self._send_all(socket)
         finally:
             socket.close()
             hearing.join()
+        if self._lost is not None:
+            raise self._lost
 
-    def _send_all(self, socket: ClientConnection, hearing: threading.Thread) -> None:
+    def _send_all(self, socket: ClientConnection) -> None:
         said_end = False
-        while hearing.is_alive() and not self._ended.is_set():
+        while self._lost is None and not self._ended.is_set():
             with self._changed:
-                self._changed.wait_for(partial(self._news, hearing, said_end), timeout=1)
+                self._changed.wait_for(partial(self._news, said_end))
                 if self._give_up.is_set():
                     return
                 frames = [data for seq, data in self._kept if seq > self._sent]
                 if self._kept:
                     self._sent = max(self._sent, self._kept[-1][0])
-                state, self._state = self._state, None
+                state = self._state
                 end = self._end if not said_end and not self._raw and not frames else None
             for data in frames:
                 socket.send(data)
-            if state is not None:
+            if state != self._state_said:
                 socket.send(wire.State(state).dump())
+                self._state_said = state
             if end is not None:
                 said_end = True
                 socket.send(end.dump())
 
-    def _news(self, hearing: threading.Thread, said_end: bool) -> bool:
+    def _news(self, said_end: bool) -> bool:
         """Whether there is something to do for the one who sends."""
         ready_to_end = self._end is not None and not self._raw and not said_end
         unsent = bool(self._kept) and self._kept[-1][0] > self._sent
-        over = self._give_up.is_set() or self._ended.is_set() or not hearing.is_alive()
-        return unsent or self._state is not None or ready_to_end or over
+        over = self._give_up.is_set() or self._ended.is_set() or self._lost is not None
+        return unsent or self._state != self._state_said or ready_to_end or over
 
     def _hear(self, socket: ClientConnection) -> None:
-        with contextlib.suppress(ConnectionClosed, OSError):
+        try:
             while not self._ended.is_set():
                 match wire.parse(_text(socket.recv())):
                     case wire.Ack(last=last, ended=ended):
                         self._acknowledge(last)
                         if ended:
-                            self._ended.set()
+                            self._set(self._ended)
                     case wire.Control() as control:
                         self._listener.control(control)
                     case other:
                         raise WireError(f"a server does not say {type(other).__name__.lower()}")
-        with self._changed:
-            self._changed.notify_all()
+        except (ConnectionClosed, OSError, WireError) as error:
+            with self._changed:
+                self._lost = error
+                self._changed.notify_all()
 
     def _acknowledge(self, last: int) -> None:
         with self._changed:
