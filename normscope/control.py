@@ -76,8 +76,8 @@ class Controls:
         # A late step is not made up for: after a hiccup the run goes on at its pace, without a burst.
         self._due = max(self._due + 1 / self._pace, time.monotonic())
         while self._pace is not None and not self._paused and not self.stopped:
-            left = self._due - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            self._due = min(self._due, now + 1 / self._pace)  # the pace may have been raised meanwhile
+            if self._due <= now:
                 return
-            self._due = min(self._due, time.monotonic() + 1 / self._pace)
-            self._changed.wait(left)
+            self._changed.wait(self._due - now)
