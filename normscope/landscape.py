@@ -9,6 +9,7 @@ All on the same mini-batch, in the mode the net is in.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -51,36 +52,63 @@ def along_gradient(
     what they were before, even if the closure raises; every evaluation sees the same random numbers.
 
     Args:
-        model: The net; its parameters' `.grad` is taken as g if all that matter have one, and must then be from the
-            closure's batch at the present weights.
+        model: The net; its parameters' `.grad` is taken as g, and must be from the closure's batch at the present
+            weights. It is computed anew if there is none, and if the closure draws random numbers: the dropout masks
+            behind `.grad` are gone, and g must share those of the other evaluations.
         closure: Computes the loss of that batch, without `backward`.
         rate: The learning rate, the unit of `factors`.
         factors: η / rate.
+
+    Raises:
+        ValueError: If rate or factors are out of range.
     """
+    check(rate, factors)
     weights = [p for p in model.parameters() if p.requires_grad]
-    with _untouched(model, weights) as rewind, torch.enable_grad():
-        if all(p.grad is None for p in weights):
-            gradient = _gradient(closure(), weights)
-        else:
-            gradient = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in weights]
+    devices = sorted({p.get_device() for p in weights if p.is_cuda})
+    with _untouched(model, weights, devices) as rewind, torch.enable_grad():
         start = [p.detach().clone() for p in weights]
-        length = _norm(gradient)
+        gradient = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in weights]
+        if all(p.grad is None for p in weights) or _is_random(closure, devices):
+            rewind()
+            gradient = _gradient(closure(), weights)
         eta = rate * np.asarray(factors, dtype=np.float64)
         found = []
         for step in eta:
             rewind()
-            with torch.no_grad():
-                for p, w, g in zip(weights, start, gradient, strict=True):
-                    torch.add(w, g, alpha=-float(step), out=p.data)
+            for p, w, g in zip(weights, start, gradient, strict=True):
+                p.data.copy_(w - float(step) * g)
             loss = closure()
-            there = _gradient(loss, weights)
-            change = _norm([a - b for a, b in zip(there, gradient, strict=True)])
-            found.append(torch.stack([loss.detach().double(), change]))
+            change = _norm([a - b for a, b in zip(_gradient(loss, weights), gradient, strict=True)])
+            found.append(torch.stack([loss.detach().double().reshape(()), change]))
+        length = _norm(gradient)
         # One transfer for all: on a GPU each would wait for the device.
         table = torch.stack([*found, torch.stack([length, length])]).cpu().numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         beta = table[:-1, 1] / (eta * table[-1, 0])
     return AlongGradient(eta, table[:-1, 0], table[:-1, 1], beta)
+
+
+def check(rate: float, factors: Sequence[float]) -> None:
+    """Refuse what cannot be a learning rate and multiples of it.
+
+    Raises:
+        ValueError: If rate or factors are out of range.
+    """
+    if not (math.isfinite(rate) and rate >= 0):
+        raise ValueError(f"rate: {rate!r} is not a finite number of at least 0")
+    if not len(factors) or not all(math.isfinite(f) and f > 0 for f in factors):
+        raise ValueError(f"factors: {factors!r} are not positive numbers")
+
+
+def _is_random(closure: Callable[[], Tensor], devices: list[int]) -> bool:
+    before = _random_states(devices)
+    with torch.no_grad():
+        closure()
+    return not all(map(torch.equal, before, _random_states(devices)))
+
+
+def _random_states(devices: list[int]) -> list[Tensor]:
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in devices)]
 
 
 def _gradient(loss: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
@@ -94,27 +122,29 @@ def _norm(tensors: list[Tensor]) -> Tensor:
 
 
 @contextlib.contextmanager
-def _untouched(model: nn.Module, weights: list[nn.Parameter]) -> Iterator[Callable[[], None]]:
-    """Put back everything that an evaluation may change; gives a function that rewinds the random state and buffers."""
+def _untouched(model: nn.Module, weights: list[nn.Parameter], devices: list[int]) -> Iterator[Callable[[], None]]:
+    """Put back everything that an evaluation may change; gives a function that rewinds the random state and buffers.
+
+    All of it through `.data`: for autograd the weights have not changed, and a graph that is still held stays valid.
+    """
     data = [p.detach().clone() for p in weights]
     grads = [p.grad for p in weights]
-    buffers = [(b, b.detach().clone()) for b in model.buffers()]
-    devices = sorted({p.device.index or 0 for p in weights if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices):
-        cpu, cuda = torch.get_rng_state(), [torch.cuda.get_rng_state(d) for d in devices]
+    buffers = [(m, n, b, b.detach().clone()) for m in model.modules() for n, b in m.named_buffers(recurse=False)]
+    cpu, *cuda = _random_states(devices)
 
-        def rewind() -> None:
-            torch.set_rng_state(cpu)
-            for device, state in zip(devices, cuda, strict=True):
-                torch.cuda.set_rng_state(state, device)
-            for buffer, value in buffers:
-                buffer.data.copy_(value)
+    def rewind() -> None:
+        torch.set_rng_state(cpu)
+        for device, state in zip(devices, cuda, strict=True):
+            torch.cuda.set_rng_state(state, device)
+        for module, name, buffer, value in buffers:
+            if getattr(module, name) is not buffer:  # a forward pass may put another tensor in its place
+                setattr(module, name, buffer)
+            buffer.data.copy_(value)
 
-        try:
-            yield rewind
-        finally:
-            with torch.no_grad():
-                for p, value, grad in zip(weights, data, grads, strict=True):
-                    p.data.copy_(value)
-                    p.grad = grad
-            rewind()
+    try:
+        yield rewind
+    finally:
+        for p, value, grad in zip(weights, data, grads, strict=True):
+            p.data.copy_(value)
+            p.grad = grad
+        rewind()
