@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -15,18 +16,50 @@ from .summary import NEVER, SAMPLE, Summaries, join, reduce_tensor, summarize_ar
 from .wire import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from types import TracebackType
 
     from numpy.typing import NDArray
 
     Choice = str | Callable[[str, nn.Module], bool] | None
 
-SATURATION: Final[Mapping[type[nn.Module], tuple[float, float]]] = {
-    nn.Sigmoid: (0.01, 0.99),
-    nn.Softmax: (0.01, 0.99),
-    nn.Tanh: (-0.99, 0.99),
-}
-"""Below the first or above the second, an activation's slope has all but vanished."""
+log = logging.getLogger("normscope")
+
+_MOST: Final = 1 << 22
+"""Values that one step may keep (16 MiB); what a step sees beyond them is reduced at once."""
+
+
+def saturation(module: nn.Module) -> tuple[float, float]:
+    """Below the first or above the second, the slope of this activation has all but vanished."""
+    match module:
+        case nn.Sigmoid() | nn.Softmax():
+            return 0.01, 0.99
+        case nn.Tanh():
+            return -0.99, 0.99
+        case nn.Hardtanh(min_val=low, max_val=high):  # ReLU6 is one; its bounds themselves are saturated
+            inside = np.float32(np.inf)
+            return float(np.nextafter(np.float32(low), inside)), float(np.nextafter(np.float32(high), -inside))
+        case _:
+            return NEVER
+
+
+class Border:
+    """What fails on the far side of it does not reach training: it is counted, and logged the first time."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.failures = 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.failures += 1
+        if self.failures == 1:
+            log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
+        return True
 
 
 def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
@@ -78,8 +111,9 @@ class Raw:
 class Capture:
     """Hooks on the chosen layers of a model.
 
-    Small outputs are kept by reference until the step's end and copied then, all at once. If one has been
-    written to meanwhile (an in-place activation), its layer is copied in the hook from then on.
+    Small outputs are kept by reference until the step's end and copied then, all at once. A layer is copied in the
+    hook until a step has shown that nobody writes to its output (an in-place activation does), and for good if
+    somebody ever did. An error of ours ends watching, not training.
     """
 
     def __init__(self, model: nn.Module, layers: Choice = None) -> None:
@@ -89,67 +123,76 @@ class Capture:
         """Whether hooks look at what passes."""
         self.seconds = 0.0
         """Time spent in hooks so far."""
-        bounds = [SATURATION.get(type(m), NEVER) for m in modules.values()]
+        bounds = [saturation(m) for m in modules.values()]
         self._low, self._high = np.array(bounds, np.float32).T
-        self._kept: list[tuple[int, Tensor, int]] = []
+        self._kept: list[tuple[int, Tensor, int, Tensor | None]] = []
         self._reduced: list[tuple[int, Tensor]] = []
-        self._copy = dict.fromkeys(range(len(bounds)), True)  # until a step has shown that it is not needed
+        self._size = 0
+        self._copy = [True] * len(bounds)
+        self._written = [False] * len(bounds)
+        self.border = Border("watching failed")
         self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
 
     def close(self) -> None:
         """Remove the hooks."""
         for handle in self._handles:
             handle.remove()
-        self._kept.clear()
-        self._reduced.clear()
+        self.active = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what was seen."""
+        self._kept, self._reduced, self._size = [], [], 0
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
             if self.active and module.training:
                 began = time.perf_counter()
-                self._see(index, output)
+                with self.border:
+                    self._see(index, output)
+                if self.border.failures:
+                    self.active = False
                 self.seconds += time.perf_counter() - began
 
         return hook
 
     def _see(self, index: int, output: Any) -> None:
-        tensor = output if isinstance(output, Tensor) else _first_tensor(output)
-        if tensor is None or not tensor.is_floating_point():
+        found = output if isinstance(output, Tensor) else _first_tensor(output)
+        if found is None or not found.is_floating_point() or found.is_inference():
             return
-        if tensor.numel() > SAMPLE or tensor.device.type != "cpu":
-            low, high = float(self._low[index]), float(self._high[index])
-            with torch.no_grad():
-                self._reduced.append((index, reduce_tensor(tensor, low, high)))
-        else:
-            version = tensor._version
-            if self._copy[index]:
-                # Kept with the original, whose version tells at the step's end whether the copy was needed.
-                self._kept.append((index, tensor.detach().clone(), 0))
-                self._kept.append((~index, tensor, version))
-            else:
-                self._kept.append((index, tensor, version))
+        tensor, size = found.detach(), found.numel()
+        if size > SAMPLE or not tensor.is_cpu or self._size + size > _MOST:
+            self._reduced.append((index, reduce_tensor(tensor, float(self._low[index]), float(self._high[index]))))
+            return
+        self._size += size
+        copy = tensor.clone() if self._copy[index] else None
+        self._kept.append((index, tensor, tensor._version, copy))
 
     def collect(self) -> Raw:
         """What was seen since the last call, off the graph and free of the activations themselves."""
+        raw = Raw()
+        with self.border:
+            raw = self._collect()
+        self.forget()
+        return raw
+
+    def _collect(self) -> Raw:
         raw, arrays = Raw(), []
-        for index, tensor, version in self._kept:
-            changed = tensor._version != version
-            if index < 0:
-                self._copy[~index] = changed
-                continue
-            if changed and not self._copy[index]:  # the first time in many steps that somebody wrote to it
-                self._copy[index] = True
-                continue
+        for index, tensor, version, copy in self._kept:
+            if tensor._version != version:
+                self._written[index] = True
+            self._copy[index] = self._written[index]
+            if copy is None and self._written[index]:
+                continue  # the first time that somebody wrote to it: what it was is gone
+            whole = tensor if copy is None else copy
             raw.rows.append(index)
-            arrays.append(tensor.detach().to(torch.float32).numpy().reshape(-1))
+            arrays.append(whole.to(torch.float32).numpy().reshape(-1))
             raw.lengths.append(len(arrays[-1]))
         if arrays:
             raw.values = np.concatenate(arrays)
         if self._reduced:
-            raw.reduced_rows = [index for index, _ in self._reduced]
-            raw.reduced, raw.arrived = _to_host(torch.stack([v for _, v in self._reduced]))
-        self._kept.clear()
-        self._reduced.clear()
+            raw.reduced_rows, vectors = [i for i, _ in self._reduced], [v for _, v in self._reduced]
+            raw.reduced, raw.arrived = _to_host(vectors)
         return raw
 
     def summarize(self, raw: Raw) -> tuple[NDArray[np.int64], Summaries]:
@@ -163,18 +206,32 @@ class Capture:
 
 
 def _first_tensor(output: Any) -> Tensor | None:
-    """The first tensor among a module's several outputs."""
+    """The first tensor in a module's output, which may be a nest of sequences and dictionaries."""
     values = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
-    return next((v for v in values if isinstance(v, Tensor)), None)
+    return next((t for v in values if (t := v if isinstance(v, Tensor) else _first_tensor(v)) is not None), None)
 
 
-def _to_host(tensor: Tensor) -> tuple[Tensor, Callable[[], object]]:
-    """The tensor on its way to the host, and what to call before reading it. The training thread does not wait."""
-    if tensor.device.type != "cuda":
-        host = tensor.cpu()
-        return host, lambda: None
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    host.copy_(tensor, non_blocking=True)
-    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    event.record()
-    return host, event.synchronize
+def _to_host(vectors: list[Tensor]) -> tuple[Tensor, Callable[[], object]]:
+    """These on their way to the host, stacked, and what to call before reading. The training thread does not wait."""
+    host = torch.empty(
+        (len(vectors), len(vectors[0])), dtype=vectors[0].dtype, pin_memory=any(v.is_cuda for v in vectors)
+    )
+    events = []
+    for device in {v.device for v in vectors}:
+        # One copy for each device that a model is spread over.
+        rows = [i for i, v in enumerate(vectors) if v.device == device]
+        stacked = torch.stack([vectors[i] for i in rows])
+        if device.type == "cuda" and len(rows) == len(vectors):
+            host.copy_(stacked, non_blocking=True)
+        else:
+            host[rows] = stacked.cpu()
+        if device.type == "cuda":
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(torch.cuda.current_stream(device))
+            events.append(event)
+
+    def arrive() -> None:
+        for event in events:
+            event.synchronize()
+
+    return host, arrive

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from . import schedule, wire
-from .capture import Capture, Raw
+from .capture import Border, Capture, Raw
 from .control import Controls
-from .landscape import FACTORS, along_gradient
+from .landscape import FACTORS, along_gradient, check
 from .sender import Listener, Sender
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class Watch:
     ) -> None:
         self._model = model
         self._budget = schedule.Budget(budget)
-        self._probing: dict[int, schedule.Schedule] = {}
-        self._probe_failed = False
+        self._probes: dict[int, schedule.Schedule] = {}
+        self._probing = Border("looking along the gradient failed")
         self._capture = Capture(model, layers)
         self._controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
@@ -161,7 +161,7 @@ class Watch:
         now = time.perf_counter()
         self._budget.note(self._spent, now - self._began - held)
         self._spent, self._began = 0.0, now
-        self._capture.active = self._budget.allows()
+        self._capture.active = self._budget.allows() and not self._closed and not self._capture.border.failures
 
     def probe(
         self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
@@ -177,23 +177,25 @@ class Watch:
             rate: The learning rate.
             every: Steps between two looks; they share the budget, which may make them rarer.
             factors: Step lengths in learning rates.
+
+        Raises:
+            ValueError: If `rate`, `every` or `factors` makes no sense.
         """
-        if every not in self._probing:
-            self._probing[every] = schedule.every(every)
-        if self._probe_failed or not self._capture.active or not self._probing[every](self._step):
+        if every not in self._probes:
+            self._probes[every] = schedule.every(every)
+        check(rate, factors)
+        if self._probing.failures or not self._capture.active or not self._probes[every](self._step):
             return
         began, self._capture.active = time.perf_counter(), False
         try:
-            found = along_gradient(self._model, closure, rate, factors)
-            self._extra |= {
-                "landscape.eta": found.eta,
-                "landscape.loss": found.loss,
-                "landscape.predictiveness": found.predictiveness,
-                "landscape.beta": found.beta,
-            }
-        except RuntimeError as error:  # what torch raises: no second backward, out of memory
-            self._probe_failed = True
-            log.warning("normscope: looking along the gradient failed and will not be tried again: %s", error)
+            with self._probing:
+                found = along_gradient(self._model, closure, rate, factors)
+                self._extra |= {
+                    "landscape.eta": found.eta,
+                    "landscape.loss": found.loss,
+                    "landscape.predictiveness": found.predictiveness,
+                    "landscape.beta": found.beta,
+                }
         finally:
             self._capture.active = True
             self._spent += time.perf_counter() - began
@@ -222,7 +224,7 @@ class Watch:
 
 
 def _scalar(name: str, value: Any) -> float | Tensor:
-    if isinstance(value, Tensor) and value.numel() == 1:
+    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
         value = value.detach()
         # Reading a tensor on a GPU waits for it; the sender's thread does that. This copy is one number.
         return value.clone() if value.device.type != "cpu" else float(value.item())

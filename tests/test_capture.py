@@ -1,0 +1,188 @@
+"""What hooks see, and that nothing notices them."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from normscope import wire
+from normscope.capture import Capture, choose, saturation
+from normscope.summary import NEVER, SAMPLE
+
+
+def seen(capture: Capture) -> dict[int, Any]:
+    """Count and mean of each row of what was seen, by layer; rows of one layer merged."""
+    layers, s = capture.summarize(capture.collect())
+    frame = wire.merge(
+        [wire.Frame(0, 0, 0, 0.0, layers=layers, kinds=layers * 0, moments=s.moments, counters=s.counters)]
+    )
+    return {
+        int(i): (int(c[0]), float(m[0])) for i, c, m in zip(frame.layers, frame.counters, frame.moments, strict=True)
+    }
+
+
+def watched(model: nn.Module, layers: Any = None) -> Capture:
+    capture = Capture(model, layers)
+    capture.active = True
+    return capture
+
+
+def test_leaves_a_glob_or_a_predicate_choose() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Identity()), nn.ReLU())
+    assert list(choose(model, None)) == ["0.0", "0.1", "1"]
+    assert list(choose(model, "0*")) == ["0", "0.0", "0.1"]
+    assert list(choose(model, lambda name, m: isinstance(m, nn.ReLU))) == ["1"]
+    with pytest.raises(ValueError, match="leaves no module"):
+        choose(model, "nothing")
+    with pytest.raises(TypeError, match="layers"):
+        choose(model, 3)  # type: ignore[arg-type]
+
+
+def test_outputs_are_seen_in_training_mode_only() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Identity())
+    capture, x = watched(model), torch.ones(5, 3)
+    wanted = model(x).mean().item()
+    assert seen(capture) == {0: (20, pytest.approx(wanted)), 1: (20, pytest.approx(wanted))}
+    model.eval()
+    model(x)
+    assert seen(capture) == {}
+    model.train()
+    capture.active = False
+    model(x)
+    assert seen(capture) == {}
+    capture.active = True
+    capture.close()
+    model(x)
+    assert seen(capture) == {}
+    assert not any(m._forward_hooks for m in model.modules())
+
+
+def test_several_forwards_of_a_step_add_up() -> None:
+    shared = nn.Identity()
+    model = nn.Sequential(shared, nn.Flatten(), shared)
+    capture = watched(model)
+    model(torch.full((2, 3), 1.0))
+    model(torch.full((4, 3), 4.0))
+    assert seen(capture) == {0: (36, pytest.approx(3.0)), 1: (18, pytest.approx(3.0))}
+
+
+@pytest.mark.parametrize("size", [4, SAMPLE + 1])
+def test_in_place_modules_do_not_falsify_what_was_before_them(size: int) -> None:
+    model = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
+    capture = watched(model)
+    for _ in range(3):
+        model(-torch.ones(1, size))
+        assert seen(capture) == {0: (size, -1.0), 1: (size, 0.0)}
+
+
+def test_writing_after_many_quiet_steps_never_gives_wrong_numbers() -> None:
+    model = nn.Sequential(nn.Identity())
+    capture = watched(model)
+    for _ in range(3):
+        model(torch.ones(4))
+        assert seen(capture) == {0: (4, 1.0)}
+    model(torch.ones(4)).zero_()
+    assert seen(capture) in ({}, {0: (4, 1.0)})
+    model(torch.ones(4)).zero_()
+    assert seen(capture) == {0: (4, 1.0)}
+
+
+class Odd(nn.Module):
+    def __init__(self, output: Any) -> None:
+        super().__init__()
+        self.output = output
+
+    def forward(self) -> Any:
+        return self.output
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ((torch.ones(2), torch.zeros(3)), {0: (2, 1.0)}),
+        ({"a": torch.ones(2)}, {0: (2, 1.0)}),
+        ([None, (torch.ones(2),)], {0: (2, 1.0)}),
+        (torch.ones(2, dtype=torch.float16), {0: (2, 1.0)}),
+        (torch.ones(2, dtype=torch.bfloat16), {0: (2, 1.0)}),
+        (torch.ones(2, dtype=torch.float64), {0: (2, 1.0)}),
+        (torch.ones(2, dtype=torch.int64), {}),
+        (torch.ones(2, dtype=torch.complex64), {}),
+        (None, {}),
+        ("text", {}),
+    ],
+)
+def test_the_first_floating_tensor_of_an_output_is_seen(output: Any, found: dict[int, tuple[int, float]]) -> None:
+    model = Odd(output)
+    capture = watched(model)
+    for _ in range(2):
+        model()
+        assert seen(capture) == found
+
+
+def test_inference_mode_is_left_alone() -> None:
+    model = nn.Linear(2, 2)
+    capture = watched(model)
+    with torch.inference_mode():
+        model(torch.ones(1, 2))
+    assert seen(capture) == {}
+    assert capture.border.failures == 0
+
+
+@pytest.mark.parametrize("size", [4, SAMPLE + 1])
+def test_no_activation_lives_on_after_its_step(size: int) -> None:
+    model = nn.Sequential(nn.Linear(3, size))
+    capture = watched(model)
+    for _ in range(3):
+        output = model(torch.ones(1, 3))
+        alive = weakref.ref(output.untyped_storage())
+        raw = capture.collect()
+        del output
+        gc.collect()
+        assert alive() is None
+        assert raw.nbytes > 0
+
+
+def test_an_error_of_ours_ends_watching_and_not_training(caplog: pytest.LogCaptureFixture) -> None:
+    class Strange(Tensor):
+        def detach(self) -> Any:
+            raise OSError("no")
+
+    model = Odd(torch.ones(2).as_subclass(Strange))
+    capture = watched(model)
+    for _ in range(3):
+        model()
+    assert capture.border.failures == 1
+    assert len(caplog.records) == 1
+    assert not capture.active
+
+
+def test_a_step_that_never_ends_stays_bounded() -> None:
+    model = nn.Identity()
+    capture = watched(model)
+    for _ in range(600):
+        model(torch.ones(SAMPLE))
+    assert seen(capture) == {0: (600 * SAMPLE, 1.0)}
+
+
+@pytest.mark.parametrize(
+    ("module", "values", "saturated"),
+    [
+        (nn.Sigmoid(), [0.005, 0.5, 0.995], 2),
+        (nn.Softmax(1), [0.005, 0.5, 0.995], 2),
+        (nn.Tanh(), [-0.995, 0.0, 0.995], 2),
+        (nn.Hardtanh(), [-1.0, 0.999, 1.0], 2),
+        (nn.ReLU6(), [0.0, 3.0, 6.0], 2),
+        (nn.Linear(1, 1), [-1e9, 0.0, 1e9], 0),
+    ],
+)
+def test_what_counts_as_saturated(module: nn.Module, values: list[float], saturated: int) -> None:
+    low, high = saturation(module)
+    array = np.array(values, np.float32)
+    assert np.count_nonzero((array < low) | (array > high)) == saturated
+    assert (saturated == 0) == ((low, high) == NEVER)
