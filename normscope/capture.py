@@ -97,7 +97,7 @@ class Seen:
 
     def ready(self) -> bool:
         """Whether everything is on the host; never waits."""
-        return all(event.query() for event in self.events)
+        return all(event.query() for event in self.events)  # type: ignore[no-untyped-call]
 
     def settle(self) -> None:
         """Make the values our own, for a step that has to wait for a device."""

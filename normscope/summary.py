@@ -65,7 +65,8 @@ def summarize_arrays(
     # One row at a time stays in the processor's cache, which beats one pass over all for each number.
     for row, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         x = values[start:end]
-        total = float(x.sum(dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            total = float(x.sum(dtype=np.float64))
         if not math.isfinite(total):
             x = x[np.isfinite(x)]
             total = float(x.sum(dtype=np.float64))

@@ -88,9 +88,9 @@ def test_no_trace_is_left_bit_for_bit(own: bool, fails: int | None) -> None:
     x, y = torch.randn(16, 6), torch.randint(0, 3, (16,))
     loss = cross_entropy(model(x), y)
     if own:
-        loss.backward(retain_graph=True)
+        loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     before, grads = everything(model), [p.grad for p in model.parameters()]
-    python, numpy = random.getstate(), np.random.get_state()[1]
+    python, numpy = random.getstate(), np.random.get_state(legacy=False)["state"]["key"]
     calls = 0
 
     def closure() -> Tensor:
@@ -109,14 +109,15 @@ def test_no_trace_is_left_bit_for_bit(own: bool, fails: int | None) -> None:
     assert all(p.grad is g for p, g in zip(model.parameters(), grads, strict=True))
     assert all(p.requires_grad for p in model.parameters())
     assert random.getstate() == python
-    assert np.array_equal(np.random.get_state()[1], numpy)
-    loss.backward()  # the graph of before is still good
+    assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], numpy)
+    loss.backward()  # type: ignore[no-untyped-call]  # the graph of before is still good
 
 
 def test_dropout_masks_are_the_same_in_all_evaluations() -> None:
     model = noisy_net()
     x, y = torch.randn(16, 6), torch.randint(0, 3, (16,))
-    cross_entropy(model(x), y).backward()  # with masks that nobody can draw again
+    loss = cross_entropy(model(x), y)  # with masks that nobody can draw again
+    loss.backward()  # type: ignore[no-untyped-call]
     found = along_gradient(model, lambda: cross_entropy(model(x), y), 1e-7, [1.0, 1.0])
     assert found.loss[0] == found.loss[1]
     assert found.predictiveness.max() < 1e-3
@@ -154,6 +155,7 @@ def test_a_buffer_that_is_replaced_comes_back() -> None:
     class Counting(Quadratic):
         def __init__(self) -> None:
             super().__init__()
+            self.seen: Tensor
             self.register_buffer("seen", torch.zeros(()))
 
         def forward(self) -> Tensor:
