@@ -62,7 +62,8 @@ class Sender:
         """What the server calls this run, once it has answered."""
         # The child finds our modules where we found them, however they came onto the path.
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.courier import main; main()"
-        self._process = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        command = [sys.executable, "-c", program]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  our own
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
         self._say(Start(url, hello, bounds, self._ring.path, memory))

@@ -153,7 +153,3 @@ def _is_pace(value: object) -> bool:
 
 def _is_words(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(word, str) for pair in value.items() for word in pair)
-
-
-def _is_pace(value: object) -> bool:
-    return isinstance(value, int | float) and 0 < value < float("inf")
