@@ -1,6 +1,7 @@
 /** The step cursor below the charts: one for all of them. */
 
 import { find, write } from "./element.js";
+import { isDone } from "./state.js";
 
 /** @typedef {import("./desk.js").Desk} Desk */
 
@@ -14,13 +15,14 @@ export class Cursor {
   constructor(desk, settled) {
     this.desk = desk;
     this.settled = settled;
-    this.options = { first: false };
+    this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
     this.key = "";
     this.range = find("cursor", HTMLInputElement);
     this.number = find("cursor-step", HTMLElement);
     this.follow = find("follow", HTMLButtonElement);
+    this.followLabel = find("follow-label", HTMLElement);
     this.playButton = find("play", HTMLButtonElement);
     this.range.addEventListener("input", () => this.move(Number(this.range.value)));
     this.follow.addEventListener("click", () => this.move(null));
@@ -80,12 +82,12 @@ export class Cursor {
   #grab(event) {
     const plot = event.target instanceof Element ? event.target.closest(".plot.steps") : null;
     if (!(plot instanceof HTMLElement) || event.button !== 0) return;
-    const style = getComputedStyle(document.documentElement);
-    const [left, right] = ["--plot-left", "--plot-right"].map((name) => Number.parseFloat(style.getPropertyValue(name)));
+    const chart = [...this.desk.panels].find((panel) => panel.plot === plot)?.chart;
+    if (!chart?.drawing) return;
+    const { span, drawing } = chart;
     const follow = (/** @type {PointerEvent} */ { clientX }) => {
-      const box = plot.getBoundingClientRect();
-      const share = (clientX - box.left - left) / (box.width - left - right);
-      const [from, to] = this.desk.steps;
+      const share = (clientX - plot.getBoundingClientRect().left - span.left) / span.width;
+      const [from, to] = drawing.x;
       this.move(from + share * (to - from));
     };
     const release = () => {
@@ -109,7 +111,7 @@ export class Cursor {
   draw(version) {
     this.drawn = version;
     this.drawnAt = performance.now();
-    const { state, steps } = this.desk;
+    const { state } = this.desk;
     const { step, newestStep } = state;
     this.range.max = String(Math.max(0, newestStep));
     this.range.value = String(step);
@@ -118,8 +120,7 @@ export class Cursor {
     write(this.number, newestStep < 0 ? "–" : step.toLocaleString("en"));
     this.range.setAttribute("aria-valuetext", `step ${step}`);
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
-    const share = (step - steps[0]) / (steps[1] - steps[0]);
-    document.documentElement.style.setProperty("--cursor", share.toFixed(5));
-    document.documentElement.classList.toggle("has-cursor", newestStep >= 0);
+    write(this.followLabel, state.runs.every(isDone) ? "Newest" : "Follow live");
+    for (const panel of this.desk.panels) panel.point(step);
   }
 }

@@ -6,7 +6,7 @@ import { Panel } from "./panel.js";
 import { number } from "./scale.js";
 
 /**
- * @typedef {import("./chart.js").Brush} Brush
+ * @typedef {import("./charts.js").Brush} Brush
  * @typedef {import("./types.js").Run} Run
  */
 
@@ -24,6 +24,8 @@ export class Desk {
     this.painter = painter;
     /** @type {import("./types.js").Theme} */
     this.theme = "light";
+    /** @type {Set<Panel>} */
+    this.panels = new Set();
   }
 
   /** What people call a run here: its arm, and its seed if the arm has several. @param {Run} run */
@@ -54,22 +56,26 @@ export class Desk {
   /**
    * @param {string} name of the figure
    * @param {import("./panel.js").Options} options
-   * @param {(panel: Panel, deadline: number) => import("./chart.js").Drawing | null} prepare
+   * @param {(panel: Panel, deadline: number) => import("./charts.js").Drawing | null} prepare
    */
   panel(name, options, prepare) {
     const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);
     this.painter.jobs.add(panel);
+    this.panels.add(panel);
     return panel;
   }
 
   /** @param {Panel} panel @param {Run[]} [runs] */
   dress(panel, runs = this.state.runs) {
-    panel.dress(runs.map((run) => this.brushOf(run)), this.figures.themes[this.theme].layout);
+    const brushes = runs.map((run) => this.brushOf(run));
+    if (runs.length === 1) brushes[0].dash = "solid"; // nothing to tell it from
+    panel.dress(brushes, this.figures.themes[this.theme].layout);
   }
 
   /** @param {Panel} panel */
   remove(panel) {
     this.painter.jobs.delete(panel);
+    this.panels.delete(panel);
     panel.remove();
   }
 
@@ -79,10 +85,10 @@ export class Desk {
    * @param {import("./panel.js").Options} options
    * @param {(run: Run, lines: Column[]) => void} fill
    * @param {(run: Run) => number} read the number at the cursor, beside the heading
-   * @param {{floor?: number, ceiling?: number, digits?: number, drawn?: () => void}} [more]
+   * @param {{floor?: number, ceiling?: number, about?: string}} [more]
    */
   linesPanel(name, options, fill, read, more = {}) {
-    const roles = Object.keys(this.figures.charts[name].roles).length;
+    const roles = this.figures.charts[name].roles.length;
     /** @type {Column[]} */
     const lines = [];
     /** @type {[number, number] | null} */
@@ -94,9 +100,10 @@ export class Desk {
       runs.forEach((run, i) => fill(run, mine.slice(i * roles, (i + 1) * roles)));
       const { low, high } = extent(mine);
       range = steadyRange(range, clipped(niceRange(low, high), more));
-      this.readOut(panel, read, more.digits);
+      this.readOut(panel, read);
       return { x: this.steps, y: range, lines: mine };
     });
+    panel.readout.title = more.about ?? "at the cursor";
     return panel;
   }
 
@@ -104,19 +111,18 @@ export class Desk {
    * Write each run's number at the cursor beside a panel's heading.
    * @param {Panel} panel
    * @param {(run: Run) => number} read
-   * @param {number} [digits]
    */
-  readOut(panel, read, digits = 3) {
+  readOut(panel, read) {
     const { runs } = this.state;
     while (panel.readout.childElementCount > runs.length) panel.readout.lastElementChild?.remove();
     while (panel.readout.childElementCount < runs.length) panel.readout.append(document.createElement("b"));
     runs.forEach((run, i) => {
       const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
-      const text = number(read(run), digits);
+      const text = number(read(run));
       if (element.textContent !== text) element.textContent = text;
       const color = `var(--arm${this.colorOf(run)})`;
       if (element.style.color !== color) element.style.color = color;
-      element.title = this.nameOf(run);
+      element.setAttribute("aria-label", this.nameOf(run));
     });
   }
 }

@@ -1,6 +1,6 @@
 /** The tab of distributions: loss, accuracy, and a row for each layer. */
 
-import { make } from "./element.js";
+import { make, write } from "./element.js";
 import { LayerRow } from "./row.js";
 import { scalarLine } from "./lines.js";
 import { showsLayer } from "./view.js";
@@ -16,10 +16,12 @@ export class Distributions {
     this.desk = desk;
     this.loss = lossPanel(desk);
     this.accuracy = accuracyPanel(desk);
+    this.accuracy.element.hidden = true;
     this.rows = make("div", { class: "rows" });
     this.empty = make("p", { class: "empty" }, "No layer yet: the list arrives when training begins.");
     const pair = make("div", { class: "pair" }, this.loss.element, this.accuracy.element);
-    this.element = make("section", { class: "distributions" }, pair, this.empty, this.rows);
+    this.reading = make("p", { class: "reading" });
+    this.element = make("section", { class: "distributions" }, pair, this.empty, this.reading, this.rows);
     /** @type {LayerRow[]} */
     this.layers = [];
     this.key = "";
@@ -34,12 +36,25 @@ export class Distributions {
     const runs = state.runs.map((run) => run.id);
     const key = [state.view.mode, runs, layers.map((layer) => `${layer.name}:${layer.type}`)].join(";");
     this.empty.hidden = layers.length > 0;
+    this.reading.hidden = !layers.length;
+    const { charts } = this.desk.figures;
+    write(this.reading, `${charts[state.view.mode].sentence} Right: ${lowered(charts.histogram.sentence)}`);
     if (key !== this.key) this.#build(layers);
     else if (theme === this.theme) return;
     this.key = key;
     this.theme = theme;
     for (const panel of [this.loss, this.accuracy]) this.desk.dress(panel);
     for (const row of this.layers) row.dress();
+  }
+
+  /** Show what has something to show by now: a user's own run may never send an accuracy. */
+  reveal() {
+    const { state } = this.desk;
+    const known = ["accuracy", "test_accuracy"];
+    if (this.accuracy.element.hidden) {
+      const some = state.runs.some((run) => known.some((name) => state.history(run.id).newest?.series.has(name)));
+      this.accuracy.element.hidden = !some;
+    }
   }
 
   /** @param {import("./state.js").Layer[]} layers */
@@ -56,12 +71,17 @@ export class Distributions {
   }
 }
 
+/** @param {string} sentence */
+function lowered(sentence) {
+  return sentence[0].toLowerCase() + sentence.slice(1);
+}
+
 /** @param {Desk} desk */
 function lossPanel(desk) {
   const { state } = desk;
   return desk.linesPanel(
     "loss",
-    { testid: "chart-loss", first: true },
+    { testid: "chart-loss", first: true, period: 0 },
     (run, [train]) => scalarLine(state.history(run.id), "loss", train),
     (run) => state.frameAtCursor(run.id)?.scalar("loss") ?? NaN,
     { floor: 0 },
@@ -82,6 +102,6 @@ function accuracyPanel(desk) {
       const frame = state.history(run.id).lastWith("test_accuracy", state.view.step);
       return 100 * (frame?.scalar("test_accuracy") ?? state.frameAtCursor(run.id)?.scalar("accuracy") ?? NaN);
     },
-    { floor: 0, ceiling: 100 },
+    { floor: 0, ceiling: 101 },
   );
 }

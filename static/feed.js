@@ -55,6 +55,13 @@ export class LiveSocket {
     this.#open();
   }
 
+  /** For good. */
+  close() {
+    if (!this.socket) return;
+    this.socket.onclose = null;
+    this.socket.close();
+  }
+
   /** @param {object} message */
   send(message) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
@@ -96,6 +103,7 @@ export class Feed {
     this.generation = 1;
     this.live.send({ type: "watch", runs: this.watched, after });
     this.tell("", false);
+    void this.sharpen();
   }
 
   /** @param {LiveMessage} message */

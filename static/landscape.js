@@ -25,9 +25,15 @@ export class Landscape {
     this.key = "";
   }
 
+  /** Say that there is nothing, until there is. */
+  reveal() {
+    const { state } = this.desk;
+    this.empty.hidden ||= state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+  }
+
   arrange() {
     const { state, theme } = this.desk;
-    this.empty.hidden = state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    this.reveal();
     const key = [theme, ...state.runs.map((run) => run.id)].join();
     if (key === this.key) return;
     this.key = key;
@@ -50,7 +56,7 @@ function rangePanel(desk) {
       const series = probed(desk, run, "landscape.loss");
       return series ? Math.max(...series.high) - Math.min(...series.low) : NaN;
     },
-    { floor: 0 },
+    { floor: 0, about: "largest less smallest loss at the cursor" },
   );
 }
 
@@ -93,7 +99,7 @@ function curvePanel(desk) {
     range = steadyRange(range, niceRange(low, high));
     const longest = Math.max(0, ...mine.map(({ x, n }) => (n ? x[n - 1] : 0)));
     desk.readOut(panel, (run) => state.history(run.id).lastWith("landscape.eta", state.view.step)?.scalar("loss") ?? NaN);
-    return { x: [0, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
+    return { x: [-0.02 * longest, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
   });
 }
 

@@ -1,10 +1,10 @@
 /** A chart with its heading, on the page: knows whether it is seen and whether what it shows is old. */
 
-import { Chart } from "./chart.js";
+import { canDraw, Chart } from "./charts.js";
 import { make } from "./element.js";
 
 /**
- * @typedef {import("./chart.js").Drawing} Drawing
+ * @typedef {import("./charts.js").Drawing} Drawing
  * @typedef {import("./types.js").Figure} Figure
  *
  * @typedef {object} Options
@@ -14,6 +14,9 @@ import { make } from "./element.js";
  * @property {boolean} [first] drawn before all others
  * @property {number} [period] least milliseconds between two drawings
  */
+
+/** Least milliseconds between two drawings of a chart, unless it says otherwise. */
+const PERIOD = 80;
 
 const sizes = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) panels.get(target)?.resized(contentRect);
@@ -40,15 +43,17 @@ export class Panel {
   constructor(figure, config, options, prepare) {
     this.prepare = prepare;
     this.options = options;
-    this.plot = make("div", { class: options.steps ? "plot steps" : "plot", "data-testid": options.testid });
-    this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", `${figure.title}. ${figure.sentence}`);
+    const label = `${figure.title}. ${figure.sentence}`;
+    this.host = make("div", { class: "host" });
+    this.line = make("div", { class: "plot-cursor", hidden: true });
+    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line);
+    if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = make("h3", options.quiet ? { title: figure.sentence } : {}, figure.title);
     this.element = make("figure", { class: "panel" }, make("figcaption", {}, this.title, this.readout));
     if (!options.quiet) this.element.append(make("p", { class: "sentence" }, figure.sentence));
     this.element.append(this.plot);
-    this.chart = new Chart(this.plot, figure, config);
+    this.chart = new Chart(this.host, figure, config);
     this.visible = false;
     /** The state's version that is drawn; -1: draw anew. */
     this.drawn = -1;
@@ -64,7 +69,7 @@ export class Panel {
   }
 
   /**
-   * @param {import("./chart.js").Brush[]} brushes
+   * @param {import("./charts.js").Brush[]} brushes
    * @param {Record<string, unknown>} theme
    */
   dress(brushes, theme) {
@@ -77,8 +82,8 @@ export class Panel {
    * @param {number} now
    */
   wants(version, now) {
-    if (!this.visible || this.drawn === version || this.chart.size.width < 60) return false;
-    return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? 0);
+    if (!this.visible || this.drawn === version || this.chart.size.width < 60 || !canDraw()) return false;
+    return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? PERIOD);
   }
 
   /**
@@ -90,7 +95,22 @@ export class Panel {
     this.drawnAt = performance.now();
     if (!drawing) return;
     this.chart.draw(drawing);
+    if (this.step !== undefined) this.point(this.step);
     this.drawn = version;
+  }
+
+  /**
+   * Put the cursor's line where it belongs.
+   * @param {number} step
+   */
+  point(step) {
+    this.step = step;
+    const range = this.chart.drawing?.x;
+    if (!this.visible || !this.options.steps || !range) return;
+    const { left, width } = this.chart.span;
+    const share = (step - range[0]) / (range[1] - range[0]); // on the axis that is drawn, which may be old
+    this.line.hidden = !(share >= 0 && share <= 1);
+    this.line.style.transform = `translateX(${(left + share * width).toFixed(1)}px)`;
   }
 
   remove() {

@@ -1,4 +1,4 @@
-/** The few parts of plotly.js that static/chart.js uses. */
+/** The few parts of plotly.js that static/charts.js uses. */
 
 export interface Trace {
   type: string;
@@ -32,7 +32,7 @@ export interface Layout {
 
 declare global {
   interface Window {
-    Plotly: {
+    Plotly?: {
       react(host: HTMLElement, traces: Trace[], layout: Layout, config: object): Promise<HTMLElement>;
       purge(host: HTMLElement): void;
       Fx: { unhover(host: HTMLElement): void };

@@ -10,10 +10,11 @@ import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } f
 /**
  * @typedef {import("./types.js").Run} Run
  * @typedef {import("./panel.js").Panel} Panel
- * @typedef {import("./chart.js").Drawing} Drawing
+ * @typedef {import("./charts.js").Drawing} Drawing
  */
 
-const CELLS = 72;
+const MOST_CELLS = 56;
+const LEAST_CELLS = 14;
 const HEAT_CELLS = 56;
 const HEAT_COLUMNS = 240;
 const HEAT_PERIOD = 700;
@@ -34,7 +35,7 @@ export class LayerRow {
     this.panels = this.state.runs.map((run) => [this.#runPanel(run.id), run]);
     this.histogram = this.#histogramPanel();
     const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
-    const grid = make("div", { class: "charts", style: `--charts:${Math.min(charts.length, 4)}` }, ...charts);
+    const grid = make("div", { class: "charts", style: `--charts:${columnsFor(charts.length)}` }, ...charts);
     this.element = make("section", { class: "row", "data-testid": "layer-row", "data-layer": name }, head, grid);
     /** @type {[number, number] | null} */
     this.range = null;
@@ -90,7 +91,7 @@ export class LayerRow {
   #runPanel(id) {
     const lines = [new Column(), new Column(), new Column()];
     const heat = this.state.view.mode === "heat";
-    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : 0 };
+    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : undefined };
     return this.desk.panel(heat ? "heat" : "bands", options, (_, deadline) => {
       if (!this.#measure(deadline)) return null;
       const range = this.range ?? [0, 1];
@@ -119,14 +120,14 @@ export class LayerRow {
     const x = new Float64Array(columns);
     const z = Array.from({ length: HEAT_CELLS }, () => new Float64Array(columns));
     const shares = new Float64Array(HEAT_CELLS);
-    let most = 0.02;
+    let most = 3 / HEAT_CELLS;
     for (let column = 0; column < columns; column++) {
       const part = frames.slice(column * every, (column + 1) * every);
       shares.fill(0);
       for (const frame of part) addRow(frame, frame.row(place), values, shares, 1 / part.length);
       x[column] = middle(part[part.length >> 1]);
       shares.forEach((share, cell) => (z[cell][column] = share));
-      most = Math.max(most, Math.min(0.35, ...[Math.max(...shares)]));
+      most = Math.max(most, Math.min(0.35, Math.max(...shares)));
     }
     const y = Float64Array.from({ length: HEAT_CELLS }, (_, i) => (edges[i] + edges[i + 1]) / 2);
     return { x, y, z, most };
@@ -139,13 +140,13 @@ export class LayerRow {
       if (!this.#measure(deadline)) return null;
       const shown = state.runs.map((run) => rowAtCursor(state, run, this.name));
       this.valueRange = steadyRange(this.valueRange, this.#valuesAt(shown));
-      const edges = grid(this.valueRange, CELLS);
+      const edges = grid(this.valueRange, cellsFor(shown));
       const values = edges.map(this.scale.from);
       let most = 0;
       shown.forEach((at, i) => {
-        const shares = new Float64Array(CELLS);
+        const shares = new Float64Array(edges.length - 1);
         if (at) addRow(at.frame, at.row, values, shares);
-        densityLines(edges, shares, lines.slice(2 * i, 2 * i + 2));
+        densityLines(edges, shares, this.scale, lines.slice(2 * i, 2 * i + 2));
         most = Math.max(most, crest(lines[2 * i + 1]));
       });
       this.densityRange = steadyRange(this.densityRange, [0, niceRange(0, most)[1]]);
@@ -177,7 +178,7 @@ export class LayerRow {
    * @param {(ReturnType<typeof rowAtCursor>)[]} shown
    */
   #say(panel, shown) {
-    write(panel.title, this.state.view.step === null ? "Now" : `At step ${this.state.step.toLocaleString("en")}`);
+    write(panel.title, this.state.view.step === null ? "Newest step" : `At step ${this.state.step.toLocaleString("en")}`);
     const texts = shown.map((at) => {
       if (!at) return "–";
       const { mean, std } = momentsOf(at.frame, at.row);
@@ -202,6 +203,21 @@ export class LayerRow {
       `distribution into the other. Jensen–Shannon ${number(jensenShannon(p, q))} bits, ` +
       `Kolmogorov–Smirnov ${number(kolmogorovSmirnov(p, q))}.`;
   }
+}
+
+/** Charts side by side: at most four, and rows of equal length. @param {number} charts */
+function columnsFor(charts) {
+  return Math.ceil(charts / Math.ceil(charts / 4));
+}
+
+/**
+ * How many cells a density is worth: twice the cube root of the values in it, as in Rice's rule.
+ * @param {(ReturnType<typeof rowAtCursor>)[]} shown
+ */
+function cellsFor(shown) {
+  const counts = shown.flatMap((at) => (at ? at.frame.histogram(at.row).counts.reduce((sum, n) => sum + n, 0) : []));
+  const cells = Math.round(2 * Math.cbrt(Math.min(...counts)));
+  return Math.max(LEAST_CELLS, Math.min(MOST_CELLS, cells));
 }
 
 /**

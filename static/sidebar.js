@@ -31,7 +31,7 @@ export class Sidebar {
   constructor(desk, goTo) {
     this.desk = desk;
     this.goTo = goTo;
-    this.options = {};
+    this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
     this.arms = find("arms", HTMLElement);
@@ -43,6 +43,8 @@ export class Sidebar {
     /** @type {Item[]} */
     this.items = [];
     this.next = 0;
+    /** The version that the pass through the list began with. */
+    this.begun = -1;
     this.key = "";
     this.#listen();
     desk.painter.jobs.add(this);
@@ -71,6 +73,7 @@ export class Sidebar {
       this.items = state.layers.map((layer) => this.#item(layer));
       this.#order();
       this.drawn = -1;
+      this.next = 0;
     }
     this.all.hidden = !state.view.layers.length;
     for (const { element, layer } of this.items) {
@@ -145,6 +148,7 @@ export class Sidebar {
    * @param {number} deadline
    */
   draw(version, deadline) {
+    if (this.next === 0) this.begun = version;
     this.#statuses();
     while (this.next < this.items.length) {
       this.#drawItem(this.items[this.next++]);
@@ -153,7 +157,7 @@ export class Sidebar {
     this.drawnAt = performance.now();
     if (this.next < this.items.length) return;
     this.next = 0;
-    this.drawn = version;
+    this.drawn = this.begun;
     if (this.desk.state.view.sort !== "order") this.#order();
   }
 
@@ -180,16 +184,20 @@ export class Sidebar {
   #drawDrift(item) {
     const { state } = this.desk;
     const earlier = Math.floor(0.9 * state.step);
-    const moves = state.runs.map((run) => {
-      const history = state.history(run.id);
-      return drift(history.at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
-    });
-    item.moved = Math.max(...moves.map((move) => move || 0));
-    while (item.drift.childElementCount < moves.length) item.drift.append(make("b"));
-    moves.forEach((move, i) => {
+    /** The largest of each arm's runs, by the arm's colour. @type {Map<number, number>} */
+    const moves = new Map();
+    for (const run of state.runs) {
+      const move = drift(state.history(run.id).at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
+      const color = this.desk.colorOf(run);
+      const known = moves.get(color) ?? NaN;
+      moves.set(color, move <= known ? known : move);
+    }
+    item.moved = Math.max(...[...moves.values()].map((move) => move || 0));
+    while (item.drift.childElementCount < moves.size) item.drift.append(make("b"));
+    [...moves].forEach(([color, move], i) => {
       const element = /** @type {HTMLElement} */ (item.drift.children[i]);
       write(element, Number.isFinite(move) ? move.toFixed(2) : "–");
-      element.style.color = `var(--arm${this.desk.colorOf(state.runs[i])})`;
+      element.style.color = `var(--arm${color})`;
     });
     item.drift.title = `Drift: how far the mean moved since step ${earlier}, in standard deviations`;
   }
