@@ -1,0 +1,234 @@
+"""A newcomer's first five minutes, in a real Chromium, against a real server with real trainers."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Server
+
+    Visit = Callable[..., Page]
+
+GONE = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "Failed to load resource")
+"""What Chromium itself says while a server is down."""
+
+
+def painted(page: Page, run: str | None = None) -> int:
+    """The last step that is drawn in the loss chart, of one run or of the one furthest behind; -1 before the first."""
+    steps: dict[str, int] = page.evaluate("() => window.normscope ? window.normscope.painted : {}")
+    return steps.get(run, -1) if run else min(steps.values(), default=-1)
+
+
+def wait_painted(page: Page, step: int, timeout: float = 30) -> None:
+    wait_for(lambda: painted(page) >= step, f"step {step} to be drawn", timeout)
+
+
+def start(page: Page, **settings: float) -> str:
+    """Press Start on the first page, with these settings; the id of the experiment that opens."""
+    if settings:
+        page.get_by_text("Settings", exact=True).first.click()
+        for name, value in settings.items():
+            page.locator(f'[name="{name}"]').fill(str(value))
+    page.get_by_test_id("start").first.click()
+    page.wait_for_url(re.compile(r"/e/\w+"))
+    found = re.search(r"/e/(\w+)", page.url)
+    assert found is not None
+    return found[1]
+
+
+def drawn_points(page: Page, chart: str) -> list[int]:
+    """How many points each line of a chart has in the document itself, from the path that Plotly drew."""
+    paths: list[str] = (
+        page.get_by_test_id(chart)
+        .first.locator("path.js-line")
+        .evaluate_all("paths => paths.map(path => path.getAttribute('d') || '')")
+    )
+    return [len(re.findall(r"[ML,HVl]", d)) for d in paths]
+
+
+def test_one_click_shows_two_nets_learning(server: Server, visit: Visit) -> None:
+    page = visit(server.url)
+    expect(page.get_by_text("Zero-centred inputs of steady spread train faster")).to_be_visible()
+    experiment = start(page)
+    wait_painted(page, 30)
+    runs = server.get(f"/api/experiments/{experiment}")["runs"]
+    assert [run["arm"] for run in runs] == ["none", "batch"]
+    expect(page.get_by_test_id("status")).to_contain_text("live")
+    expect(page.get_by_test_id("layer-row")).to_have_count(10)
+    for chart in ("chart-loss", "chart-accuracy", "chart-bands", "chart-histogram"):
+        expect(page.get_by_test_id(chart).first).to_be_visible()
+    assert sum(points > 10 for points in drawn_points(page, "chart-loss")) >= 2
+    before = painted(page)
+    wait_painted(page, before + 20)
+    page.get_by_text("Landscape", exact=True).click()
+    expect(page.get_by_test_id("chart-landscape").first).to_be_visible()
+    assert "tab=landscape" in page.url
+
+
+def test_pause_step_pace_and_stop_from_the_page(server: Server, visit: Visit) -> None:
+    page = visit(server.url)
+    experiment = start(page, steps=100_000)
+    wait_painted(page, 5)
+
+    def runs() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = server.get(f"/api/experiments/{experiment}")["runs"]
+        return found
+
+    page.get_by_test_id("pause").click()
+    wait_for(lambda: all(run["status"] == "paused" for run in runs()), "both runs to be held")
+    expect(page.get_by_test_id("status")).to_contain_text("paused")
+    held = [run["last_step"] for run in runs()]
+    page.get_by_test_id("step").click()
+    wait_for(lambda: [run["last_step"] for run in runs()] == [s + 1 for s in held], "exactly one step")
+    page.get_by_test_id("resume").click()
+    wait_for(lambda: all(run["last_step"] > s + 5 for run, s in zip(runs(), held, strict=True)), "both to go on")
+    page.get_by_test_id("stop").click()
+    began = time.monotonic()
+    wait_for(lambda: all(run["status"] == "stopped" for run in runs()), "both runs to stop")
+    assert time.monotonic() - began < 2
+    expect(page.get_by_test_id("status")).to_contain_text("stopped")
+    for run in runs():
+        assert (server.data / "runs" / run["id"] / "final.pt").exists()
+
+
+def test_a_crash_shows_the_trainers_last_error(server: Server, visit: Visit) -> None:
+    import os
+    import signal
+    import sqlite3
+
+    page = visit(server.url)
+    start(page, steps=100_000)
+    wait_painted(page, 3)
+    with sqlite3.connect(f"file:{server.data}/normscope.db?mode=ro", uri=True) as db:
+        (handle,) = db.execute("SELECT handle FROM runs WHERE arm = 'none'").fetchone()
+    db.close()
+    os.kill(int(handle.partition(":")[0]), signal.SIGTERM)
+    expect(page.get_by_test_id("error").first).to_contain_text("SystemExit: ended by signal SIGTERM")
+
+
+def test_the_page_comes_back_by_itself_when_the_server_does(server: Server, visit: Visit) -> None:
+    page = visit(server.url, expected=GONE)
+    experiment = start(page, steps=100_000)
+    wait_painted(page, 20)
+    server.kill()
+    expect(page.get_by_test_id("connection").first).to_be_visible()
+    server.start()
+    wait_for(lambda: min(r["last_step"] for r in server.get(f"/api/experiments/{experiment}")["runs"]) > 60, "frames")
+    reached = min(r["last_step"] for r in server.get(f"/api/experiments/{experiment}")["runs"])
+    wait_painted(page, reached)
+    expect(page.get_by_test_id("connection").first).to_be_hidden()
+    # Nothing is missing between: as many points as a page has that was opened only now.
+    for run in server.get(f"/api/experiments/{experiment}")["runs"]:
+        server.post(f"/api/runs/{run['id']}/stop")
+    wait_for(lambda: "stopped" in page.get_by_test_id("status").inner_text(), "the page to know it is over")
+    fresh = visit(page.url)
+    wait_painted(fresh, reached)
+    last = painted(fresh)
+    wait_painted(page, last)
+    assert sorted(drawn_points(page, "chart-loss"))[-2:] == sorted(drawn_points(fresh, "chart-loss"))[-2:]
+
+
+def test_an_old_experiment_opens_complete_after_a_restart(server: Server, visit: Visit) -> None:
+    run = server.begin(steps=120, pace=0)["runs"]
+    for one in run:
+        server.wait_status(one["id"], "finished")
+    server.stop()
+    server.start()
+    page = visit(server.url)
+    row = page.get_by_test_id("experiment-row")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("finished")
+    row.get_by_role("link").first.click()
+    wait_painted(page, 119)
+    expect(page.get_by_test_id("status")).to_contain_text("finished")
+    assert sum(points >= 100 for points in drawn_points(page, "chart-loss")) >= 2
+
+
+def test_the_address_holds_the_view_and_a_link_opens_it_read_only(server: Server, visit: Visit) -> None:
+    runs = server.begin(steps=100, pace=0)["runs"]
+    for run in runs:
+        server.wait_status(run["id"], "finished")
+    other = server.begin(steps=5, pace=0)["runs"][0]
+    page = visit(f"{server.url}/e/{runs[0]['experiment']}")
+    wait_painted(page, 99)
+    page.get_by_text("Heat map", exact=True).click()
+    page.get_by_test_id("cursor").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    wait_for(lambda: "step=" in page.url and "mode=heat" in page.url, "the address to hold the view")
+    view = page.url.partition("?")[2]
+    assert len(page.url) <= 300
+    step = page.get_by_test_id("cursor-step").inner_text()
+    page.get_by_test_id("share").click()
+    address = page.get_by_test_id("share-url")
+    expect(address).to_have_value(re.compile(r"/s/[\w-]{22,}"))
+    link = address.input_value()
+
+    guest = visit(link, expected=("403", "1008"))
+    wait_painted(guest, 99)
+    assert guest.url.partition("?")[2] == view
+    assert guest.get_by_test_id("cursor-step").inner_text() == step
+    for control in ("pause", "resume", "step", "stop", "pace", "share"):
+        expect(guest.get_by_test_id(control)).to_have_count(0)
+    assert guest.evaluate("document.cookie") == ""
+    token = link.rpartition("/s/")[2].partition("?")[0]
+    for path in (f"/api/runs/{other['id']}", "/api/experiments", f"/e/{other['experiment']}"):
+        assert guest.request.get(f"{server.url}{path}?link={token}").status in (403, 404)
+
+    page.get_by_test_id("revoke").first.click()
+    wait_for(lambda: guest.request.get(link).status == 404, "the link to be dead")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900), (3840, 2160)])
+def test_nothing_hangs_over_the_edge(shared_server: Server, visit: Visit, width: int, height: int) -> None:
+    runs = shared_server.begin(steps=30, pace=0)["runs"]
+    for run in runs:
+        shared_server.wait_status(run["id"], "finished")
+    for path in ("/", f"/e/{runs[0]['experiment']}", f"/e/{runs[0]['experiment']}?tab=landscape"):
+        page = visit(f"{shared_server.url}{path}", width=width, height=height)
+        if path != "/":
+            wait_painted(page, 29)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_value_out_of_range_is_explained_beside_its_field(shared_server: Server, visit: Visit) -> None:
+    page = visit(shared_server.url)
+    before = len(shared_server.get("/api/experiments")["experiments"])
+    page.get_by_text("Settings", exact=True).first.click()
+    page.locator('[name="steps"]').fill("-1")
+    page.get_by_test_id("start").first.click()
+    expect(page.get_by_test_id("error").first).to_be_visible()
+    assert len(shared_server.get("/api/experiments")["experiments"]) == before
+
+
+def test_a_net_from_a_users_own_loop_is_watched_without_a_reload(shared_server: Server, visit: Visit) -> None:
+    import torch
+    from torch import nn
+
+    import normscope
+
+    page = visit(shared_server.url)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with normscope.watch(model, name="my very own net", url=shared_server.url, budget=None) as watch:
+        for _ in range(50):
+            optimizer.zero_grad()
+            loss = model(torch.randn(16, 4)).square().mean()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            watch.step(loss=loss)
+        row = page.get_by_test_id("experiment-row").filter(has_text="my very own net")
+        expect(row).to_be_visible()
+        row.get_by_role("link").first.click()
+        wait_painted(page, 49)
+        expect(page.get_by_test_id("layer-row")).to_have_count(3)
+    expect(page.get_by_test_id("status")).to_contain_text("finished")
