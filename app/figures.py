@@ -19,6 +19,8 @@ ARMS: Final = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B4538B", "#8A6D00", "#3F8FC4", "#5B5B5B"],
     "dark": ["#56B4E9", "#FF8A3D", "#2BC79A", "#E08FBF", "#F0E442", "#9CCBF0", "#B0B0B0"],
 }
+_STEP: Final = "step %{x:,.0f}"
+_NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
     "light": {"text": "#4a5460", "grid": "#e9edf1", "line": "#c9d1d9", "hover": "#ffffff", "edge": "#c9d1d9"},
     "dark": {"text": "#9fabb8", "grid": "#232c36", "line": "#3a4653", "hover": "#1b232c", "edge": "#3a4653"},
@@ -33,7 +35,7 @@ def build(experiment: Mapping[str, Any]) -> Json:
 
     Returns:
         `themes` (by name: a layout to lay under every chart's own, and the arms' colours in order), `config`
-        (Plotly's) and `charts` (by name: title, sentence, layout, and by role the empty traces that each run brings).
+        (Plotly's) and `charts` (by name: title, sentence, layout, and in order the empty traces that each run brings).
     """
     planned = max((run["steps"] or 0 for run in experiment["runs"]), default=0)
     themes = {name: {"layout": _theme(ink), "arms": ARMS[name]} for name, ink in _INK.items()}
@@ -76,81 +78,99 @@ def _area(alpha: float) -> Json:
     return _line(0, None, fill="toself", meta={"alpha": alpha})
 
 
-def _chart(title: str, sentence: str, layout: Json, roles: Json) -> Json:
-    return {"title": title, "sentence": sentence, "layout": layout, "roles": roles}
+def _chart(title: str, sentence: str, layout: Json, *roles: Json) -> Json:
+    return {"title": title, "sentence": sentence, "layout": layout, "roles": list(roles)}
 
 
 def _over_steps(planned: int) -> Json:
-    step = "step %{x:,.0f}"
-    band = "<br>".join(f"{p} % %{{customdata[{i}]:.4~g}}" for i, p in reversed([*enumerate((5, 25, 50, 75, 95))]))
-    charts = {
-        "loss": _chart(
-            "Loss", "How wrong each net is on its own mini-batch. Lower is better; sooner is what the claim is about.",
-            _layout("step", "loss"),
-            {"train": _line(1.6, f"{step}<br>loss %{{y:.4~g}}<extra>%{{meta.name}}</extra>")},
-        ),
-        "accuracy": _chart(
-            "Accuracy", "Share of samples classified right: thin on the mini-batch, bold on data it never trained on.",
-            _layout("step", "samples right, %"),
-            {
-                "train": _line(0.8, None, opacity=0.45),
-                "test": _line(2.2, f"{step}<br>test %{{y:.1f}} %<extra>%{{meta.name}}</extra>"),
-            },
-        ),
-        "bands": _chart(
-            "Distribution over steps",
-            "Half of the layer's outputs lie in the dark band, nine in ten in the light one; the line is the median.",
-            _layout("step", "output value"),
-            {"outer": _area(0.16), "inner": _area(0.30),
-             "median": _line(1.6, f"{step}<br>{band}<extra>%{{meta.name}}</extra>")},
-        ),
-        "heat": _chart(
-            "Histogram over steps",
-            "Each column is the layer's histogram at a step: the stronger the colour, the more outputs.",
-            _layout("step", "output value"),
-            {"cells": {"type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-                       "hovertemplate": f"{step}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs<extra>%{{meta.name}}</extra>"}},
-        ),
-        "landscape": _chart(
-            "Loss along the gradient",
-            "At some steps the loss is tried at eight distances along the gradient: the band is smallest to largest. "
-            "A narrow band means that steps of any length are safe.",
-            _layout("step", "loss"),
-            {"range": _area(0.26), "high": _line(1.2, f"{step}<br>highest %{{y:.4~g}}<extra>%{{meta.name}}</extra>"),
-             "low": _line(1.2, f"{step}<br>lowest %{{y:.4~g}}<extra>%{{meta.name}}</extra>")},
-        ),
-        "predictiveness": _chart(
-            "Gradient predictiveness",
-            "How much the gradient changes while moving along it, at worst. Lower: a step can be trusted.",
-            _layout("step", "‖Δgradient‖₂"),
-            {"largest": _line(1.6, f"{step}<br>%{{y:.4~g}}<extra>%{{meta.name}}</extra>")},
-        ),
-        "beta": _chart(
-            "Effective β-smoothness",
-            "How fast the gradient changes per distance moved, at worst. Lower: a smoother landscape.",
-            _layout("step", "‖Δgradient‖₂ / ‖Δweights‖₂"),
-            {"largest": _line(1.6, f"{step}<br>%{{y:.4~g}}<extra>%{{meta.name}}</extra>")},
-        ),
-    }  # fmt: skip
+    charts = _progress() | _distributions() | _landscape()
     for chart in charts.values():
         chart["layout"]["xaxis"] |= {"range": [0, min(planned, 20) or 20], "tickformat": "~s"}
         chart["layout"]["meta"] = {"planned": planned}
     return charts
 
 
+def _progress() -> Json:
+    """How well the nets do."""
+    return {
+        "loss": _chart(
+            "Loss", "How wrong each net is on its own mini-batch. Lower is better; sooner is what the claim is about.",
+            _layout("step", "loss"),
+            _line(1.6, f"{_STEP}<br>loss %{{y:.4~g}}{_NAME}"),
+        ),
+        "accuracy": _chart(
+            "Accuracy", "Share of samples classified right: thin on the mini-batch, bold on data it never trained on.",
+            _layout("step", "samples right, %"),
+            _line(0.9, None, opacity=0.5),
+            _line(2.2, f"{_STEP}<br>test %{{y:.1f}} %{_NAME}"),
+        ),
+    }  # fmt: skip
+
+
+def _distributions() -> Json:
+    """A layer's outputs; the traces of the bands are the outer one, the inner one, the median."""
+    band = "<br>".join(f"{p} % %{{customdata[{i}]:.4~g}}" for i, p in reversed([*enumerate((5, 25, 50, 75, 95))]))
+    return {
+        "bands": _chart(
+            "Distribution over steps",
+            "Half of the layer's outputs lie in the dark band, nine in ten in the light one; the line is the median.",
+            _layout("step", "output value"),
+            _area(0.16),
+            _area(0.30),
+            _line(1.6, f"{_STEP}<br>{band}{_NAME}"),
+        ),
+        "heat": _chart(
+            "Histogram over steps",
+            "Each column is the layer's histogram at a step: the stronger the colour, the more outputs.",
+            _layout("step", "output value"),
+            {
+                "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
+                "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{_NAME}",
+            },
+        ),
+    }  # fmt: skip
+
+
+def _landscape() -> Json:
+    """What lies along the gradient; the traces of the range are the area, its upper and its lower end."""
+    return {
+        "landscape": _chart(
+            "Loss along the gradient",
+            "At some steps the loss is tried at eight distances along the gradient: the band is smallest to largest. "
+            "A narrow band means that steps of any length are safe.",
+            _layout("step", "loss"),
+            _area(0.26),
+            _line(1.2, f"{_STEP}<br>highest %{{y:.4~g}}{_NAME}"),
+            _line(1.2, f"{_STEP}<br>lowest %{{y:.4~g}}{_NAME}"),
+        ),
+        "predictiveness": _chart(
+            "Gradient predictiveness",
+            "How much the gradient changes while moving along it, at worst. Lower: a step can be trusted.",
+            _layout("step", "‖Δgradient‖₂"),
+            _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+        ),
+        "beta": _chart(
+            "Effective β-smoothness",
+            "How fast the gradient changes per distance moved, at worst. Lower: a smoother landscape.",
+            _layout("step", "‖Δgradient‖₂ / ‖Δweights‖₂"),
+            _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+        ),
+    }  # fmt: skip
+
+
 def _at_the_cursor() -> Json:
-    value = "%{x:.4~g}<br>density %{y:.3~g}<extra>%{meta.name}</extra>"
     return {
         "histogram": _chart(
             "At the cursor",
             "Which values the layer puts out at the step of the cursor, as a density: each arm has area 1.",
-            _layout("output value", "density"), {"area": _area(0.22), "outline": _line(1.5, value)},
+            _layout("output value", "density"),
+            _area(0.22),
+            _line(1.5, f"%{{customdata[0]:.4~g}}<br>density %{{y:.3~g}}{_NAME}"),
         ),
         "curve": _chart(
             "Loss while moving along the gradient, at the cursor",
             "The loss after moving the weights by η against the gradient, at the last probed step up to the cursor.",
             _layout("step length η", "loss"),
-            {"curve": _line(1.8, "η %{x:.4~g}<br>loss %{y:.4~g}<extra>%{meta.name}</extra>", mode="lines+markers",
-                            marker={"size": 6})},
+            _line(1.8, f"η %{{x:.4~g}}<br>loss %{{y:.4~g}}{_NAME}", mode="lines+markers", marker={"size": 6}),
         ),
     }  # fmt: skip

@@ -31,6 +31,11 @@
 
 const HOVER_PERIOD = 400;
 
+/** Whether Plotly is here: it is large, and the rest of the page does not wait for it. */
+export function canDraw() {
+  return window.Plotly !== undefined;
+}
+
 export class Chart {
   /**
    * @param {HTMLElement} host
@@ -63,8 +68,7 @@ export class Chart {
    */
   dress(brushes, theme) {
     this.theme = theme;
-    const roles = Object.values(this.figure.roles);
-    this.traces = brushes.flatMap((brush) => roles.map((role) => makeTrace(role, brush)));
+    this.traces = brushes.flatMap((brush) => this.figure.roles.map((role) => makeTrace(role, brush)));
     this.key = "";
   }
 
@@ -102,7 +106,7 @@ export class Chart {
       if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, zmin: 0, zmax: heat.most });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
     });
-    void window.Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
+    void window.Plotly?.react(this.host, this.traces, this.#layout(drawing), this.config);
     const groups = this.host.querySelectorAll(".scatterlayer > .trace");
     this.paths = [...groups].map((group) => ({
       fill: group.querySelector("path.js-fill"),
@@ -147,19 +151,25 @@ export class Chart {
     return true;
   }
 
+  /** Where the drawing area begins and how wide it is, in pixels. */
+  get span() {
+    const { l, r } = /** @type {Layout} */ (this.figure.layout).margin;
+    return { left: l, width: this.size.width - l - r };
+  }
+
   /**
    * The axes as offsets and factors to pixels.
    * @param {Drawing} drawing
    */
   #places({ x, y }) {
-    const { l, r, t, b } = /** @type {Layout} */ (this.figure.layout).margin;
-    const sx = (this.size.width - l - r) / (x[1] - x[0]);
+    const { t, b } = /** @type {Layout} */ (this.figure.layout).margin;
+    const sx = this.span.width / (x[1] - x[0]);
     const sy = (this.size.height - t - b) / (y[1] - y[0]);
     return { x0: x[0], sx, y1: y[1], sy };
   }
 
   remove() {
-    window.Plotly.purge(this.host);
+    window.Plotly?.purge(this.host);
   }
 }
 

@@ -14,6 +14,8 @@ import { isDone } from "./state.js";
 /** The statuses, from the one that says most about an experiment to the one that says least. @type {Status[]} */
 const ORDER = ["failed", "lost", "running", "paused", "stopping", "starting", "stopped", "finished"];
 const PACES = [1, 2, 5, 10, 20, 40, 100, 200];
+/** Seconds over which the speed is reckoned. */
+const RATE_SECONDS = 2;
 const SENTENCES = {
   lost: "is not connected. It goes on by itself when its process comes back; its history until here is safe.",
   failed: "failed.",
@@ -116,7 +118,7 @@ export class Controls {
     const text = step < 0 ? "–" : step.toLocaleString("en");
     write(this.step, planned ? `${text} / ${(planned - 1).toLocaleString("en")}` : text);
     const going = runs.filter((run) => run.status === "running");
-    const rates = going.map((run) => latest(this.desk, run, "steps_per_second")).filter(Number.isFinite);
+    const rates = going.map((run) => rateOf(state.history(run.id))).filter(Number.isFinite);
     write(this.rate, rates.length ? (rates.reduce((a, b) => a + b) / rates.length).toFixed(rates[0] < 10 ? 1 : 0) : "–");
     const costs = runs.map((run) => latest(this.desk, run, "watch_cost")).filter(Number.isFinite);
     write(this.cost, costs.length ? `${(100 * Math.max(...costs)).toFixed(1)} %` : "–");
@@ -162,4 +164,15 @@ export class Controls {
  */
 function latest({ state }, run, name) {
   return state.history(run.id).lastWith(name, state.view.step)?.scalar(name) ?? NaN;
+}
+
+/**
+ * Steps per second over the last seconds, waiting included.
+ * @param {import("./history.js").History} history
+ */
+function rateOf({ frames, newest }) {
+  if (!newest) return NaN;
+  let at = frames.length - 1;
+  while (at > 0 && newest.time - frames[at].time < RATE_SECONDS) at--;
+  return (newest.lastStep - frames[at].lastStep) / (newest.time - frames[at].time);
 }

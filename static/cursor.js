@@ -14,7 +14,7 @@ export class Cursor {
   constructor(desk, settled) {
     this.desk = desk;
     this.settled = settled;
-    this.options = { first: false };
+    this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
     this.key = "";
@@ -80,11 +80,10 @@ export class Cursor {
   #grab(event) {
     const plot = event.target instanceof Element ? event.target.closest(".plot.steps") : null;
     if (!(plot instanceof HTMLElement) || event.button !== 0) return;
-    const style = getComputedStyle(document.documentElement);
-    const [left, right] = ["--plot-left", "--plot-right"].map((name) => Number.parseFloat(style.getPropertyValue(name)));
+    const span = [...this.desk.panels].find((panel) => panel.plot === plot)?.chart.span;
+    if (!span) return;
     const follow = (/** @type {PointerEvent} */ { clientX }) => {
-      const box = plot.getBoundingClientRect();
-      const share = (clientX - box.left - left) / (box.width - left - right);
+      const share = (clientX - plot.getBoundingClientRect().left - span.left) / span.width;
       const [from, to] = this.desk.steps;
       this.move(from + share * (to - from));
     };
@@ -118,8 +117,7 @@ export class Cursor {
     write(this.number, newestStep < 0 ? "–" : step.toLocaleString("en"));
     this.range.setAttribute("aria-valuetext", `step ${step}`);
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
-    const share = (step - steps[0]) / (steps[1] - steps[0]);
-    document.documentElement.style.setProperty("--cursor", share.toFixed(5));
-    document.documentElement.classList.toggle("has-cursor", newestStep >= 0);
+    const share = newestStep < 0 ? NaN : (step - steps[0]) / (steps[1] - steps[0]);
+    for (const panel of this.desk.panels) panel.point(share);
   }
 }

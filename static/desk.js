@@ -24,6 +24,8 @@ export class Desk {
     this.painter = painter;
     /** @type {import("./types.js").Theme} */
     this.theme = "light";
+    /** @type {Set<Panel>} */
+    this.panels = new Set();
   }
 
   /** What people call a run here: its arm, and its seed if the arm has several. @param {Run} run */
@@ -59,6 +61,7 @@ export class Desk {
   panel(name, options, prepare) {
     const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);
     this.painter.jobs.add(panel);
+    this.panels.add(panel);
     return panel;
   }
 
@@ -70,6 +73,7 @@ export class Desk {
   /** @param {Panel} panel */
   remove(panel) {
     this.painter.jobs.delete(panel);
+    this.panels.delete(panel);
     panel.remove();
   }
 
@@ -82,7 +86,7 @@ export class Desk {
    * @param {{floor?: number, ceiling?: number, digits?: number, drawn?: () => void}} [more]
    */
   linesPanel(name, options, fill, read, more = {}) {
-    const roles = Object.keys(this.figures.charts[name].roles).length;
+    const roles = this.figures.charts[name].roles.length;
     /** @type {Column[]} */
     const lines = [];
     /** @type {[number, number] | null} */

@@ -82,6 +82,6 @@ function accuracyPanel(desk) {
       const frame = state.history(run.id).lastWith("test_accuracy", state.view.step);
       return 100 * (frame?.scalar("test_accuracy") ?? state.frameAtCursor(run.id)?.scalar("accuracy") ?? NaN);
     },
-    { floor: 0, ceiling: 100 },
+    { floor: 0, ceiling: 101 },
   );
 }

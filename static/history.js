@@ -4,7 +4,8 @@ import { MERGE, mergeFrames } from "./frame.js";
 
 /** @typedef {import("./frame.js").Frame} Frame */
 
-const MOST = 1000;
+/** About two for each pixel of a chart's width. */
+const MOST = 600;
 const LEAST = 160;
 const SUMMARIES = 40_000;
 /** Newest frames that are never merged, so that the last moments stay sharp. */

@@ -109,9 +109,10 @@ export function bandExtent({ frames }, place) {
  * A density as its outline and the area under it.
  * @param {Float64Array} cells edges on the axis
  * @param {Float64Array} shares
+ * @param {Scale} scale
  * @param {Column[]} lines
  */
-export function densityLines(cells, shares, [area, outline]) {
+export function densityLines(cells, shares, scale, [area, outline]) {
   area.clear();
   outline.clear();
   const last = shares.length - 1;
@@ -121,6 +122,7 @@ export function densityLines(cells, shares, [area, outline]) {
     const y = shares[i] / (cells[i + 1] - cells[i]);
     area.push(x, y);
     outline.push(x, y);
+    outline.more.push([scale.from(x)]);
   }
   area.push((cells[last] + cells[last + 1]) / 2, 0);
 }

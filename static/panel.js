@@ -1,6 +1,6 @@
 /** A chart with its heading, on the page: knows whether it is seen and whether what it shows is old. */
 
-import { Chart } from "./chart.js";
+import { canDraw, Chart } from "./chart.js";
 import { make } from "./element.js";
 
 /**
@@ -40,15 +40,17 @@ export class Panel {
   constructor(figure, config, options, prepare) {
     this.prepare = prepare;
     this.options = options;
-    this.plot = make("div", { class: options.steps ? "plot steps" : "plot", "data-testid": options.testid });
-    this.plot.setAttribute("role", "img");
-    this.plot.setAttribute("aria-label", `${figure.title}. ${figure.sentence}`);
+    const label = `${figure.title}. ${figure.sentence}`;
+    this.host = make("div", { class: "host" });
+    this.line = make("div", { class: "plot-cursor", hidden: true });
+    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line);
+    if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = make("h3", options.quiet ? { title: figure.sentence } : {}, figure.title);
     this.element = make("figure", { class: "panel" }, make("figcaption", {}, this.title, this.readout));
     if (!options.quiet) this.element.append(make("p", { class: "sentence" }, figure.sentence));
     this.element.append(this.plot);
-    this.chart = new Chart(this.plot, figure, config);
+    this.chart = new Chart(this.host, figure, config);
     this.visible = false;
     /** The state's version that is drawn; -1: draw anew. */
     this.drawn = -1;
@@ -77,7 +79,7 @@ export class Panel {
    * @param {number} now
    */
   wants(version, now) {
-    if (!this.visible || this.drawn === version || this.chart.size.width < 60) return false;
+    if (!this.visible || this.drawn === version || this.chart.size.width < 60 || !canDraw()) return false;
     return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? 0);
   }
 
@@ -91,6 +93,17 @@ export class Panel {
     if (!drawing) return;
     this.chart.draw(drawing);
     this.drawn = version;
+  }
+
+  /**
+   * Put the cursor's line where it belongs.
+   * @param {number} share of the step axis; NaN hides it
+   */
+  point(share) {
+    if (!this.visible || !this.options.steps) return;
+    const { left, width } = this.chart.span;
+    this.line.hidden = !(share >= 0 && share <= 1);
+    this.line.style.transform = `translateX(${(left + share * width).toFixed(1)}px)`;
   }
 
   remove() {

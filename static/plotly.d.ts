@@ -32,7 +32,7 @@ export interface Layout {
 
 declare global {
   interface Window {
-    Plotly: {
+    Plotly?: {
       react(host: HTMLElement, traces: Trace[], layout: Layout, config: object): Promise<HTMLElement>;
       purge(host: HTMLElement): void;
       Fx: { unhover(host: HTMLElement): void };

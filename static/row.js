@@ -13,7 +13,7 @@ import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } f
  * @typedef {import("./chart.js").Drawing} Drawing
  */
 
-const CELLS = 72;
+const CELLS = 56;
 const HEAT_CELLS = 56;
 const HEAT_COLUMNS = 240;
 const HEAT_PERIOD = 700;
@@ -145,7 +145,7 @@ export class LayerRow {
       shown.forEach((at, i) => {
         const shares = new Float64Array(CELLS);
         if (at) addRow(at.frame, at.row, values, shares);
-        densityLines(edges, shares, lines.slice(2 * i, 2 * i + 2));
+        densityLines(edges, shares, this.scale, lines.slice(2 * i, 2 * i + 2));
         most = Math.max(most, crest(lines[2 * i + 1]));
       });
       this.densityRange = steadyRange(this.densityRange, [0, niceRange(0, most)[1]]);

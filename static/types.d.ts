@@ -76,12 +76,12 @@ export type LiveMessage =
 
 export type Theme = "light" | "dark";
 
-/** One kind of chart, as app/figures.py builds it. `roles` names the traces that each run brings. */
+/** One kind of chart, as app/figures.py builds it. `roles` are the traces that each run brings. */
 export interface Figure {
   title: string;
   sentence: string;
   layout: Record<string, unknown>;
-  roles: Record<string, Record<string, unknown>>;
+  roles: Record<string, unknown>[];
 }
 
 export interface Figures {

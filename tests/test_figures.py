@@ -20,7 +20,7 @@ def built() -> dict[str, Any]:
 
 def test_every_trace_and_layout_is_one_that_plotly_knows(built: dict[str, Any]) -> None:
     for name, chart in built["charts"].items():
-        figure = go.Figure(list(chart["roles"].values()), chart["layout"])
+        figure = go.Figure(chart["roles"], chart["layout"])
         assert len(figure.data) == len(chart["roles"]), name
     for theme in built["themes"].values():
         go.Layout(theme["layout"])

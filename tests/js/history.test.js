@@ -64,5 +64,5 @@ test("finds the frame that shows a step", () => {
 });
 
 test("nets of many layers keep fewer frames", () => {
-  assert.deepEqual([bound(0), bound(10), bound(100), bound(500)], [1000, 1000, 400, 160]);
+  assert.deepEqual([bound(0), bound(10), bound(100), bound(500)], [600, 600, 400, 160]);
 });
