@@ -57,7 +57,8 @@ def _theme(ink: Mapping[str, str]) -> Json:
 
 def _layout(x: str, y: str, **more: Any) -> Json:
     """A layout with titled axes that the pointer cannot zoom: dragging is for the step cursor."""
-    shared: Json = {"fixedrange": True, "showline": False, "ticks": "", "automargin": False, "zeroline": False}
+    shared: Json = {"fixedrange": True, "showline": False, "ticks": "", "automargin": False, "zeroline": False,
+                    "exponentformat": "power"}
     return {
         "margin": MARGIN, "showlegend": False, "hovermode": "closest", "dragmode": False, "uirevision": "page",
         "xaxis": {**shared, "title": {"text": x, "standoff": 4}, "nticks": 7, "showgrid": False, "ticks": "outside",

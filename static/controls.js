@@ -39,7 +39,7 @@ export class Controls {
   constructor(desk, api) {
     this.desk = desk;
     this.api = api;
-    this.options = { first: false };
+    this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
     this.status = find("status", HTMLElement);
@@ -131,11 +131,11 @@ export class Controls {
   #enable(runs, actions) {
     const going = runs.filter((run) => !isDone(run) && run.status !== "stopping");
     const paused = going.length > 0 && going.every((run) => run.control.paused);
-    actions.pause.hidden = paused;
+    actions.pause.hidden = paused || !going.length;
     actions.resume.hidden = !paused;
-    for (const action of Object.values(actions)) action.disabled = !going.length;
+    for (const name of ["step", "stop"]) actions[name].hidden = !going.length;
     if (!this.pace || document.activeElement === this.pace) return;
-    this.pace.disabled = !going.length;
+    this.pace.closest("label")?.toggleAttribute("hidden", !going.length);
     const pace = going[0]?.control.pace ?? null;
     const value = pace === null ? "" : String(pace);
     if (![...this.pace.options].some((option) => option.value === value)) this.pace.append(make("option", { value }, value));

@@ -1,6 +1,7 @@
 /** The step cursor below the charts: one for all of them. */
 
 import { find, write } from "./element.js";
+import { isDone } from "./state.js";
 
 /** @typedef {import("./desk.js").Desk} Desk */
 
@@ -21,6 +22,7 @@ export class Cursor {
     this.range = find("cursor", HTMLInputElement);
     this.number = find("cursor-step", HTMLElement);
     this.follow = find("follow", HTMLButtonElement);
+    this.followLabel = find("follow-label", HTMLElement);
     this.playButton = find("play", HTMLButtonElement);
     this.range.addEventListener("input", () => this.move(Number(this.range.value)));
     this.follow.addEventListener("click", () => this.move(null));
@@ -117,6 +119,7 @@ export class Cursor {
     write(this.number, newestStep < 0 ? "–" : step.toLocaleString("en"));
     this.range.setAttribute("aria-valuetext", `step ${step}`);
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
+    write(this.followLabel, state.runs.every(isDone) ? "Newest" : "Follow live");
     const share = newestStep < 0 ? NaN : (step - steps[0]) / (steps[1] - steps[0]);
     for (const panel of this.desk.panels) panel.point(share);
   }

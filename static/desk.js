@@ -83,7 +83,7 @@ export class Desk {
    * @param {import("./panel.js").Options} options
    * @param {(run: Run, lines: Column[]) => void} fill
    * @param {(run: Run) => number} read the number at the cursor, beside the heading
-   * @param {{floor?: number, ceiling?: number, digits?: number, drawn?: () => void}} [more]
+   * @param {{floor?: number, ceiling?: number, about?: string}} [more]
    */
   linesPanel(name, options, fill, read, more = {}) {
     const roles = this.figures.charts[name].roles.length;
@@ -98,9 +98,10 @@ export class Desk {
       runs.forEach((run, i) => fill(run, mine.slice(i * roles, (i + 1) * roles)));
       const { low, high } = extent(mine);
       range = steadyRange(range, clipped(niceRange(low, high), more));
-      this.readOut(panel, read, more.digits);
+      this.readOut(panel, read);
       return { x: this.steps, y: range, lines: mine };
     });
+    panel.readout.title = more.about ?? "at the cursor";
     return panel;
   }
 
@@ -108,19 +109,18 @@ export class Desk {
    * Write each run's number at the cursor beside a panel's heading.
    * @param {Panel} panel
    * @param {(run: Run) => number} read
-   * @param {number} [digits]
    */
-  readOut(panel, read, digits = 3) {
+  readOut(panel, read) {
     const { runs } = this.state;
     while (panel.readout.childElementCount > runs.length) panel.readout.lastElementChild?.remove();
     while (panel.readout.childElementCount < runs.length) panel.readout.append(document.createElement("b"));
     runs.forEach((run, i) => {
       const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
-      const text = number(read(run), digits);
+      const text = number(read(run));
       if (element.textContent !== text) element.textContent = text;
       const color = `var(--arm${this.colorOf(run)})`;
       if (element.style.color !== color) element.style.color = color;
-      element.title = this.nameOf(run);
+      element.setAttribute("aria-label", this.nameOf(run));
     });
   }
 }

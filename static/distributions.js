@@ -1,6 +1,6 @@
 /** The tab of distributions: loss, accuracy, and a row for each layer. */
 
-import { make } from "./element.js";
+import { make, write } from "./element.js";
 import { LayerRow } from "./row.js";
 import { scalarLine } from "./lines.js";
 import { showsLayer } from "./view.js";
@@ -19,7 +19,8 @@ export class Distributions {
     this.rows = make("div", { class: "rows" });
     this.empty = make("p", { class: "empty" }, "No layer yet: the list arrives when training begins.");
     const pair = make("div", { class: "pair" }, this.loss.element, this.accuracy.element);
-    this.element = make("section", { class: "distributions" }, pair, this.empty, this.rows);
+    this.reading = make("p", { class: "reading" });
+    this.element = make("section", { class: "distributions" }, pair, this.empty, this.reading, this.rows);
     /** @type {LayerRow[]} */
     this.layers = [];
     this.key = "";
@@ -34,6 +35,9 @@ export class Distributions {
     const runs = state.runs.map((run) => run.id);
     const key = [state.view.mode, runs, layers.map((layer) => `${layer.name}:${layer.type}`)].join(";");
     this.empty.hidden = layers.length > 0;
+    this.reading.hidden = !layers.length;
+    const { charts } = this.desk.figures;
+    write(this.reading, `${charts[state.view.mode].sentence} Right: ${lowered(charts.histogram.sentence)}`);
     if (key !== this.key) this.#build(layers);
     else if (theme === this.theme) return;
     this.key = key;
@@ -54,6 +58,11 @@ export class Distributions {
     const row = this.layers.find((layer) => layer.name === name);
     row?.element.scrollIntoView({ behavior: "smooth", block: "start" });
   }
+}
+
+/** @param {string} sentence */
+function lowered(sentence) {
+  return sentence[0].toLowerCase() + sentence.slice(1);
 }
 
 /** @param {Desk} desk */

@@ -96,6 +96,7 @@ export class Feed {
     this.generation = 1;
     this.live.send({ type: "watch", runs: this.watched, after });
     this.tell("", false);
+    void this.sharpen();
   }
 
   /** @param {LiveMessage} message */

@@ -50,7 +50,7 @@ function rangePanel(desk) {
       const series = probed(desk, run, "landscape.loss");
       return series ? Math.max(...series.high) - Math.min(...series.low) : NaN;
     },
-    { floor: 0 },
+    { floor: 0, about: "largest less smallest loss at the cursor" },
   );
 }
 
@@ -93,7 +93,7 @@ function curvePanel(desk) {
     range = steadyRange(range, niceRange(low, high));
     const longest = Math.max(0, ...mine.map(({ x, n }) => (n ? x[n - 1] : 0)));
     desk.readOut(panel, (run) => state.history(run.id).lastWith("landscape.eta", state.view.step)?.scalar("loss") ?? NaN);
-    return { x: [0, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
+    return { x: [-0.02 * longest, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
   });
 }
 

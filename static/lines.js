@@ -1,6 +1,7 @@
 /** From histories to lines: what each kind of chart shows. Pure; the columns are changed in place. */
 
-import { percentilesOf } from "./layer.js";
+import { MERGE } from "./frame.js";
+import { percentilesOf, PROBABILITIES } from "./layer.js";
 
 /**
  * @typedef {import("./column.js").Column} Column
@@ -9,9 +10,36 @@ import { percentilesOf } from "./layer.js";
  * @typedef {import("./scale.js").Scale} Scale
  */
 
+const MISSING = new Float64Array(PROBABILITIES.length).fill(NaN);
+
 /** Where a frame lies on the step axis. @param {Frame} frame */
 export function middle(frame) {
   return (frame.firstStep + frame.lastStep) / 2;
+}
+
+/**
+ * Frames in groups as long as the coarsest: the newest, not yet merged, must not look noisier than the rest.
+ * @param {Frame[]} frames
+ * @returns {Frame[][]}
+ */
+function groups(frames) {
+  const span = frames.length ? MERGE ** frames[0].level : 1;
+  if (span === 1) return frames.map((frame) => [frame]);
+  /** @type {Frame[][]} */
+  const result = [];
+  let current = -1;
+  for (const frame of frames) {
+    const group = Math.floor(frame.seq / span);
+    if (group === current) result[result.length - 1].push(frame);
+    else result.push([frame]);
+    current = group;
+  }
+  return result;
+}
+
+/** @param {Frame[]} group */
+function middleOf(group) {
+  return (group[0].firstStep + group[group.length - 1].lastStep) / 2;
 }
 
 /**
@@ -23,9 +51,16 @@ export function middle(frame) {
  */
 export function scalarLine({ frames }, name, line, factor = 1) {
   line.clear();
-  for (const frame of frames) {
-    const series = frame.series.get(name);
-    if (series) line.push(middle(frame), series.mean[0] * factor);
+  for (const group of groups(frames)) {
+    let sum = 0;
+    let samples = 0;
+    for (const frame of group) {
+      const series = frame.series.get(name);
+      if (!series) continue;
+      sum += series.mean[0] * series.samples;
+      samples += series.samples;
+    }
+    if (samples) line.push(middleOf(group), (sum / samples) * factor);
   }
 }
 
@@ -65,24 +100,30 @@ export function between(low, high, area) {
  */
 export function bandLines({ frames }, place, scale, [outer, inner, median]) {
   for (const line of [outer, inner, median]) line.clear();
-  const shown = frames.filter((frame) => frame.row(place) >= 0);
-  for (const frame of shown) {
-    const all = percentilesOf(frame, frame.row(place));
-    const [, , q50, q75, q95] = all;
-    if (Number.isNaN(q50)) continue;
-    const x = middle(frame);
-    outer.push(x, scale.to(q95));
-    inner.push(x, scale.to(q75));
-    median.push(x, scale.to(q50));
-    median.more.push(all);
+  const shown = groups(frames).map((group) => ({ x: middleOf(group), q: averaged(group, place) }));
+  const known = shown.filter(({ q }) => !Number.isNaN(q[2]));
+  for (const { x, q } of known) {
+    outer.push(x, scale.to(q[4]));
+    inner.push(x, scale.to(q[3]));
+    median.push(x, scale.to(q[2]));
+    median.more.push(q);
   }
-  for (let i = shown.length - 1; i >= 0; i--) {
-    const [q05, q25] = percentilesOf(shown[i], shown[i].row(place));
-    if (Number.isNaN(q05)) continue;
-    const x = middle(shown[i]);
-    outer.push(x, scale.to(q05));
-    inner.push(x, scale.to(q25));
+  for (const { x, q } of known.reverse()) {
+    outer.push(x, scale.to(q[0]));
+    inner.push(x, scale.to(q[1]));
   }
+}
+
+/**
+ * A layer's percentiles, averaged over a group of frames.
+ * @param {Frame[]} group
+ * @param {number} place
+ */
+function averaged(group, place) {
+  const rows = group.map((frame) => frame.row(place));
+  if (group.length === 1) return rows[0] < 0 ? MISSING : percentilesOf(group[0], rows[0]);
+  const known = group.flatMap((frame, i) => (rows[i] < 0 ? [] : [percentilesOf(frame, rows[i])]));
+  return MISSING.map((_, i) => known.reduce((sum, q) => sum + q[i], 0) / known.length);
 }
 
 /**

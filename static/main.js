@@ -42,6 +42,7 @@ keepTheme(find("theme", HTMLButtonElement), (theme) => {
 });
 state.listen((what) => what === "frames" || arrange());
 reportPaints();
+keepHeadHeight();
 
 /** Show what the view says. */
 function arrange() {
@@ -68,6 +69,16 @@ function listen() {
       state.show({ [key]: value });
     });
   }
+}
+
+/** Let what sticks below the header know its height; on a narrow window the list of layers begins folded. */
+function keepHeadHeight() {
+  const head = document.querySelector("header.top");
+  if (!head) return;
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--head", `${head.getBoundingClientRect().height}px`);
+  }).observe(head);
+  if (innerWidth <= 900) document.querySelector("details.layers")?.removeAttribute("open");
 }
 
 /** @param {string} name of a layer */

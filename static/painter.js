@@ -5,6 +5,7 @@
  * @property {(version: number, now: number) => boolean} wants
  * @property {(version: number, deadline: number) => void} draw
  * @property {number} drawnAt
+ * @property {number} drawn the version that it shows; -1 if it has shown none
  * @property {{first?: boolean}} options
  */
 
@@ -21,22 +22,23 @@ export class Painter {
     this.jobs = new Set();
     /** The longest turn so far. */
     this.longest = 0;
-    this.last = 0;
-    requestAnimationFrame((now) => this.#turn(now));
+    this.next = 0;
+    requestAnimationFrame(() => this.#turn());
   }
 
-  /** @param {number} now */
-  #turn(now) {
-    requestAnimationFrame((next) => this.#turn(next));
-    if (now - this.last < PERIOD) return;
-    this.last = now;
+  #turn() {
+    requestAnimationFrame(() => this.#turn());
     const began = performance.now();
+    if (began < this.next) return;
     const version = this.version();
     for (const job of this.#due(version, began)) {
       job.draw(version, began + BUDGET);
       if (performance.now() - began > BUDGET) break;
     }
-    this.longest = Math.max(this.longest, performance.now() - began);
+    const spent = performance.now() - began;
+    this.longest = Math.max(this.longest, spent);
+    const filling = [...this.jobs].some((job) => job.drawn < 0 && job.wants(version, began));
+    this.next = filling ? 0 : began + Math.max(PERIOD, 2 * spent);
   }
 
   /**

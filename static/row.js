@@ -119,14 +119,14 @@ export class LayerRow {
     const x = new Float64Array(columns);
     const z = Array.from({ length: HEAT_CELLS }, () => new Float64Array(columns));
     const shares = new Float64Array(HEAT_CELLS);
-    let most = 0.02;
+    let most = 3 / HEAT_CELLS;
     for (let column = 0; column < columns; column++) {
       const part = frames.slice(column * every, (column + 1) * every);
       shares.fill(0);
       for (const frame of part) addRow(frame, frame.row(place), values, shares, 1 / part.length);
       x[column] = middle(part[part.length >> 1]);
       shares.forEach((share, cell) => (z[cell][column] = share));
-      most = Math.max(most, Math.min(0.35, ...[Math.max(...shares)]));
+      most = Math.max(most, Math.min(0.35, Math.max(...shares)));
     }
     const y = Float64Array.from({ length: HEAT_CELLS }, (_, i) => (edges[i] + edges[i + 1]) / 2);
     return { x, y, z, most };
@@ -177,7 +177,7 @@ export class LayerRow {
    * @param {(ReturnType<typeof rowAtCursor>)[]} shown
    */
   #say(panel, shown) {
-    write(panel.title, this.state.view.step === null ? "Now" : `At step ${this.state.step.toLocaleString("en")}`);
+    write(panel.title, this.state.view.step === null ? "Newest step" : `At step ${this.state.step.toLocaleString("en")}`);
     const texts = shown.map((at) => {
       if (!at) return "–";
       const { mean, std } = momentsOf(at.frame, at.row);

@@ -43,11 +43,23 @@ function asinhTicks([low, high], unit) {
   const most = Math.max(Math.abs(low), Math.abs(high));
   const decades = Math.max(1, Math.ceil((most - Math.asinh(1)) / Math.LN10));
   const every = Math.max(1, Math.ceil(decades / 4));
-  const values = [0];
-  for (let k = 0; k <= decades; k += every) values.push(unit * 10 ** k, -unit * 10 ** k);
-  const places = values.map((value) => ({ value, place: Math.asinh(value / unit) }));
-  const inside = places.filter(({ place }) => place >= low && place <= high).sort((a, b) => a.place - b.place);
+  const powers = [];
+  for (let k = 0; k <= decades; k += every) powers.push(unit * 10 ** k);
+  let inside = placed(powers, unit, low, high);
+  if (inside.length < 3) inside = placed(powers.flatMap((power) => [power, 2 * power, 5 * power]), unit, low, high);
   return { tickvals: inside.map((t) => t.place), ticktext: inside.map((t) => number(t.value)) };
+}
+
+/**
+ * Zero and the values and their negatives, where they lie within the range.
+ * @param {number[]} values
+ * @param {number} unit
+ * @param {number} low
+ * @param {number} high
+ */
+function placed(values, unit, low, high) {
+  const places = [0, ...values, ...values.map((value) => -value)].map((value) => ({ value, place: Math.asinh(value / unit) }));
+  return places.filter(({ place }) => place >= low && place <= high).sort((a, b) => a.place - b.place);
 }
 
 /**

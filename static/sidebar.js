@@ -31,7 +31,7 @@ export class Sidebar {
   constructor(desk, goTo) {
     this.desk = desk;
     this.goTo = goTo;
-    this.options = {};
+    this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
     this.arms = find("arms", HTMLElement);
@@ -43,6 +43,8 @@ export class Sidebar {
     /** @type {Item[]} */
     this.items = [];
     this.next = 0;
+    /** The version that the pass through the list began with. */
+    this.begun = -1;
     this.key = "";
     this.#listen();
     desk.painter.jobs.add(this);
@@ -71,6 +73,7 @@ export class Sidebar {
       this.items = state.layers.map((layer) => this.#item(layer));
       this.#order();
       this.drawn = -1;
+      this.next = 0;
     }
     this.all.hidden = !state.view.layers.length;
     for (const { element, layer } of this.items) {
@@ -145,6 +148,7 @@ export class Sidebar {
    * @param {number} deadline
    */
   draw(version, deadline) {
+    if (this.next === 0) this.begun = version;
     this.#statuses();
     while (this.next < this.items.length) {
       this.#drawItem(this.items[this.next++]);
@@ -153,7 +157,7 @@ export class Sidebar {
     this.drawnAt = performance.now();
     if (this.next < this.items.length) return;
     this.next = 0;
-    this.drawn = version;
+    this.drawn = this.begun;
     if (this.desk.state.view.sort !== "order") this.#order();
   }
 
