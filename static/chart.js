@@ -57,6 +57,8 @@ export class Chart {
     this.stale = false;
     this.hovered = false;
     this.size = { width: 0, height: 0 };
+    /** @type {Drawing | null} */
+    this.drawing = null;
     host.addEventListener("pointerenter", () => this.#pointer(true));
     host.addEventListener("pointerleave", () => this.#pointer(false));
   }

@@ -82,11 +82,12 @@ export class Cursor {
   #grab(event) {
     const plot = event.target instanceof Element ? event.target.closest(".plot.steps") : null;
     if (!(plot instanceof HTMLElement) || event.button !== 0) return;
-    const span = [...this.desk.panels].find((panel) => panel.plot === plot)?.chart.span;
-    if (!span) return;
+    const chart = [...this.desk.panels].find((panel) => panel.plot === plot)?.chart;
+    if (!chart?.drawing) return;
+    const { span, drawing } = chart;
     const follow = (/** @type {PointerEvent} */ { clientX }) => {
       const share = (clientX - plot.getBoundingClientRect().left - span.left) / span.width;
-      const [from, to] = this.desk.steps;
+      const [from, to] = drawing.x;
       this.move(from + share * (to - from));
     };
     const release = () => {
@@ -110,7 +111,7 @@ export class Cursor {
   draw(version) {
     this.drawn = version;
     this.drawnAt = performance.now();
-    const { state, steps } = this.desk;
+    const { state } = this.desk;
     const { step, newestStep } = state;
     this.range.max = String(Math.max(0, newestStep));
     this.range.value = String(step);
@@ -120,7 +121,6 @@ export class Cursor {
     this.range.setAttribute("aria-valuetext", `step ${step}`);
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
     write(this.followLabel, state.runs.every(isDone) ? "Newest" : "Follow live");
-    const share = newestStep < 0 ? NaN : (step - steps[0]) / (steps[1] - steps[0]);
-    for (const panel of this.desk.panels) panel.point(share);
+    for (const panel of this.desk.panels) panel.point(step);
   }
 }

@@ -70,7 +70,7 @@ function lossPanel(desk) {
   const { state } = desk;
   return desk.linesPanel(
     "loss",
-    { testid: "chart-loss", first: true },
+    { testid: "chart-loss", first: true, period: 0 },
     (run, [train]) => scalarLine(state.history(run.id), "loss", train),
     (run) => state.frameAtCursor(run.id)?.scalar("loss") ?? NaN,
     { floor: 0 },

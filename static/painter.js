@@ -23,6 +23,8 @@ export class Painter {
     /** The longest turn so far. */
     this.longest = 0;
     this.next = 0;
+    /** Whether what comes first left no time for anything else. */
+    this.owed = false;
     requestAnimationFrame(() => this.#turn());
   }
 
@@ -31,23 +33,27 @@ export class Painter {
     const began = performance.now();
     if (began < this.next) return;
     const version = this.version();
-    for (const job of this.#due(version, began)) {
+    const due = this.#due(version, began);
+    for (const job of due) {
       job.draw(version, began + BUDGET);
+      this.owed = !due.some((other) => !other.options.first && other.drawnAt >= began);
       if (performance.now() - began > BUDGET) break;
     }
     const spent = performance.now() - began;
     this.longest = Math.max(this.longest, spent);
-    const filling = [...this.jobs].some((job) => job.drawn < 0 && job.wants(version, began));
+    const filling = due.some((job) => job.drawn < 0);
     this.next = filling ? 0 : began + Math.max(PERIOD, 2 * spent);
   }
 
   /**
-   * What is to be drawn, in order.
+   * What is to be drawn, in order: what comes first, unless that took the whole last turn; then what is oldest.
    * @param {number} version
    * @param {number} now
    */
   #due(version, now) {
-    const due = [...this.jobs].filter((job) => job.wants(version, now));
-    return due.sort((a, b) => Number(b.options.first ?? 0) - Number(a.options.first ?? 0) || a.drawnAt - b.drawnAt);
+    const due = [...this.jobs].filter((job) => job.wants(version, now)).sort((a, b) => a.drawnAt - b.drawnAt);
+    const first = due.filter((job) => job.options.first);
+    const rest = due.filter((job) => !job.options.first);
+    return this.owed ? [...rest.splice(0, 1), ...first, ...rest] : [...first, ...rest];
   }
 }

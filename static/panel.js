@@ -15,6 +15,9 @@ import { make } from "./element.js";
  * @property {number} [period] least milliseconds between two drawings
  */
 
+/** Least milliseconds between two drawings of a chart, unless it says otherwise. */
+const PERIOD = 80;
+
 const sizes = new ResizeObserver((entries) => {
   for (const { target, contentRect } of entries) panels.get(target)?.resized(contentRect);
 });
@@ -80,7 +83,7 @@ export class Panel {
    */
   wants(version, now) {
     if (!this.visible || this.drawn === version || this.chart.size.width < 60 || !canDraw()) return false;
-    return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? 0);
+    return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? PERIOD);
   }
 
   /**
@@ -92,16 +95,20 @@ export class Panel {
     this.drawnAt = performance.now();
     if (!drawing) return;
     this.chart.draw(drawing);
+    if (this.step !== undefined) this.point(this.step);
     this.drawn = version;
   }
 
   /**
    * Put the cursor's line where it belongs.
-   * @param {number} share of the step axis; NaN hides it
+   * @param {number} step
    */
-  point(share) {
-    if (!this.visible || !this.options.steps) return;
+  point(step) {
+    this.step = step;
+    const range = this.chart.drawing?.x;
+    if (!this.visible || !this.options.steps || !range) return;
     const { left, width } = this.chart.span;
+    const share = (step - range[0]) / (range[1] - range[0]); // on the axis that is drawn, which may be old
     this.line.hidden = !(share >= 0 && share <= 1);
     this.line.style.transform = `translateX(${(left + share * width).toFixed(1)}px)`;
   }

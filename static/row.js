@@ -90,7 +90,7 @@ export class LayerRow {
   #runPanel(id) {
     const lines = [new Column(), new Column(), new Column()];
     const heat = this.state.view.mode === "heat";
-    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : 0 };
+    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : undefined };
     return this.desk.panel(heat ? "heat" : "bands", options, (_, deadline) => {
       if (!this.#measure(deadline)) return null;
       const range = this.range ?? [0, 1];
