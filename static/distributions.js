@@ -16,6 +16,7 @@ export class Distributions {
     this.desk = desk;
     this.loss = lossPanel(desk);
     this.accuracy = accuracyPanel(desk);
+    this.accuracy.element.hidden = true;
     this.rows = make("div", { class: "rows" });
     this.empty = make("p", { class: "empty" }, "No layer yet: the list arrives when training begins.");
     const pair = make("div", { class: "pair" }, this.loss.element, this.accuracy.element);
@@ -44,6 +45,16 @@ export class Distributions {
     this.theme = theme;
     for (const panel of [this.loss, this.accuracy]) this.desk.dress(panel);
     for (const row of this.layers) row.dress();
+  }
+
+  /** Show what has something to show by now: a user's own run may never send an accuracy. */
+  reveal() {
+    const { state } = this.desk;
+    const known = ["accuracy", "test_accuracy"];
+    if (this.accuracy.element.hidden) {
+      const some = state.runs.some((run) => known.some((name) => state.history(run.id).newest?.series.has(name)));
+      this.accuracy.element.hidden = !some;
+    }
   }
 
   /** @param {import("./state.js").Layer[]} layers */

@@ -60,6 +60,15 @@ function makeField(setting) {
   return { setting, input, element, check };
 }
 
+/** @param {Claim} claim */
+function makeArms(claim) {
+  return claim.arms.map((arm) => {
+    const box = make("input", { type: "checkbox", value: arm.name, checked: claim.default_arms.includes(arm.name) });
+    const text = make("span", {}, make("b", {}, arm.name), " ", make("small", {}, arm.sentence));
+    return { box, element: make("label", { class: "choice" }, box, text) };
+  });
+}
+
 /**
  * A card with a claim and the button that tries it.
  * @param {Claim} claim
@@ -68,10 +77,7 @@ function makeField(setting) {
  */
 export function makeCard(claim, api, started) {
   const fields = claim.settings.map(makeField);
-  const arms = claim.arms.map((arm) => {
-    const box = make("input", { type: "checkbox", value: arm.name, checked: claim.default_arms.includes(arm.name) });
-    return { box, element: make("label", { class: "choice" }, box, make("span", {}, make("b", {}, arm.name), " ", make("small", {}, arm.sentence))) };
-  });
+  const arms = makeArms(claim);
   const button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
   const error = make("p", { class: "error", role: "alert", "data-testid": "error", hidden: true });
   const settings = make(
@@ -81,38 +87,50 @@ export function makeCard(claim, api, started) {
     make("fieldset", {}, make("legend", {}, "Arms"), ...arms.map((arm) => arm.element)),
     make("div", { class: "fields" }, ...fields.map((field) => field.element)),
   );
-  const text = make("div", {}, make("h2", {}, claim.title), make("p", {}, claim.sentence), make("p", { class: "measures" }, claim.measures));
-  const form = make("form", { class: "card", novalidate: true }, make("div", { class: "head" }, text, button), error, settings);
   const say = (/** @type {string} */ sentence) => {
     write(error, sentence);
     error.hidden = !sentence;
   };
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
+  const submit = () => {
     const wrong = fields.filter((field) => !field.check());
     const chosen = arms.filter((arm) => arm.box.checked).map((arm) => arm.box.value);
+    say(chosen.length ? "" : "Choose at least one arm.");
     if (wrong.length || !chosen.length) {
       settings.open = true;
-      if (wrong.length) wrong[0].input.focus();
-      return say(chosen.length ? "" : "Choose at least one arm.");
+      return wrong[0]?.input.focus();
     }
     const values = Object.fromEntries(fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
-    void start({ claim: claim.number, settings: values, arms: chosen });
+    return start({ claim: claim.number, settings: values, arms: chosen }, { api, button, say, started });
+  };
+  const head = make("div", { class: "head" }, makeText(claim), button);
+  const form = make("form", { class: "card", novalidate: true }, head, error, settings);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    void submit();
   });
-
-  /** @param {object} body */
-  async function start(body) {
-    say("");
-    button.disabled = true;
-    write(button, "Starting…");
-    try {
-      started(await api.post("/api/experiments", body));
-    } catch (problem) {
-      if (!(problem instanceof ApiError)) throw problem;
-      say(problem.message);
-      button.disabled = false;
-      write(button, "Start");
-    }
-  }
   return form;
+}
+
+/** @param {Claim} claim */
+function makeText({ title, sentence, measures }) {
+  return make("div", {}, make("h2", {}, title), make("p", {}, sentence), make("p", { class: "measures" }, measures));
+}
+
+/**
+ * Ask the server to start an experiment; the button says so meanwhile.
+ * @param {object} body
+ * @param {{api: import("./api.js").Api, button: HTMLButtonElement, say: (sentence: string) => void,
+ *          started: (experiment: Experiment) => void}} card
+ */
+async function start(body, { api, button, say, started }) {
+  button.disabled = true;
+  write(button, "Starting…");
+  try {
+    started(await api.post("/api/experiments", body));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    say(error.message);
+    button.disabled = false;
+    write(button, "Start");
+  }
 }

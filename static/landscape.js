@@ -25,9 +25,15 @@ export class Landscape {
     this.key = "";
   }
 
+  /** Say that there is nothing, until there is. */
+  reveal() {
+    const { state } = this.desk;
+    this.empty.hidden ||= state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+  }
+
   arrange() {
     const { state, theme } = this.desk;
-    this.empty.hidden = state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    this.reveal();
     const key = [theme, ...state.runs.map((run) => run.id)].join();
     if (key === this.key) return;
     this.key = key;

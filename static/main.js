@@ -40,7 +40,7 @@ keepTheme(find("theme", HTMLButtonElement), (theme) => {
   page.figures.themes[theme].arms.forEach((color, i) => style.setProperty(`--arm${i}`, color));
   arrange();
 });
-state.listen((what) => what === "frames" || arrange());
+state.listen((what) => (what === "frames" ? tabs[state.view.tab].reveal() : arrange()));
 reportPaints();
 keepHeadHeight();
 

@@ -13,7 +13,8 @@ import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } f
  * @typedef {import("./chart.js").Drawing} Drawing
  */
 
-const CELLS = 56;
+const MOST_CELLS = 56;
+const LEAST_CELLS = 14;
 const HEAT_CELLS = 56;
 const HEAT_COLUMNS = 240;
 const HEAT_PERIOD = 700;
@@ -139,11 +140,11 @@ export class LayerRow {
       if (!this.#measure(deadline)) return null;
       const shown = state.runs.map((run) => rowAtCursor(state, run, this.name));
       this.valueRange = steadyRange(this.valueRange, this.#valuesAt(shown));
-      const edges = grid(this.valueRange, CELLS);
+      const edges = grid(this.valueRange, cellsFor(shown));
       const values = edges.map(this.scale.from);
       let most = 0;
       shown.forEach((at, i) => {
-        const shares = new Float64Array(CELLS);
+        const shares = new Float64Array(edges.length - 1);
         if (at) addRow(at.frame, at.row, values, shares);
         densityLines(edges, shares, this.scale, lines.slice(2 * i, 2 * i + 2));
         most = Math.max(most, crest(lines[2 * i + 1]));
@@ -202,6 +203,16 @@ export class LayerRow {
       `distribution into the other. Jensen–Shannon ${number(jensenShannon(p, q))} bits, ` +
       `Kolmogorov–Smirnov ${number(kolmogorovSmirnov(p, q))}.`;
   }
+}
+
+/**
+ * How many cells a density is worth: twice the cube root of the values in it, as in Rice's rule.
+ * @param {(ReturnType<typeof rowAtCursor>)[]} shown
+ */
+function cellsFor(shown) {
+  const counts = shown.flatMap((at) => (at ? at.frame.histogram(at.row).counts.reduce((sum, n) => sum + n, 0) : []));
+  const cells = Math.round(2 * Math.cbrt(Math.min(...counts)));
+  return Math.max(LEAST_CELLS, Math.min(MOST_CELLS, cells));
 }
 
 /**
