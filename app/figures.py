@@ -22,8 +22,22 @@ ARMS: Final = {
 _STEP: Final = "step %{x:,.0f}"
 _NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
-    "light": {"text": "#4a5460", "grid": "#e9edf1", "line": "#c9d1d9", "hover": "#ffffff", "edge": "#c9d1d9"},
-    "dark": {"text": "#9fabb8", "grid": "#232c36", "line": "#3a4653", "hover": "#1b232c", "edge": "#3a4653"},
+    "light": {
+        "ink": "#161d25",
+        "text": "#4a5460",
+        "grid": "#e9edf1",
+        "line": "#c9d1d9",
+        "hover": "#ffffff",
+        "edge": "#c9d1d9",
+    },
+    "dark": {
+        "ink": "#e6ebf0",
+        "text": "#9fabb8",
+        "grid": "#232c36",
+        "line": "#3a4653",
+        "hover": "#1b232c",
+        "edge": "#3a4653",
+    },
 }
 
 
@@ -50,15 +64,22 @@ def _theme(ink: Mapping[str, str]) -> Json:
     return {
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "size": 11, "color": ink["text"]},
-        "hoverlabel": {"bgcolor": ink["hover"], "bordercolor": ink["edge"], "font": {"family": FONT, "size": 12}},
+        "hoverlabel": {"bgcolor": ink["hover"], "bordercolor": ink["edge"], "align": "left",
+                       "font": {"family": FONT, "size": 12, "color": ink["ink"]}},
         "xaxis": axis, "yaxis": axis,
     }  # fmt: skip
 
 
 def _layout(x: str, y: str, **more: Any) -> Json:
     """A layout with titled axes that the pointer cannot zoom: dragging is for the step cursor."""
-    shared: Json = {"fixedrange": True, "showline": False, "ticks": "", "automargin": False, "zeroline": False,
-                    "exponentformat": "power"}
+    shared: Json = {
+        "fixedrange": True,
+        "showline": False,
+        "ticks": "",
+        "automargin": False,
+        "zeroline": False,
+        "exponentformat": "power",
+    }
     return {
         "margin": MARGIN, "showlegend": False, "hovermode": "closest", "dragmode": False, "uirevision": "page",
         "xaxis": {**shared, "title": {"text": x, "standoff": 4}, "nticks": 7, "showgrid": False, "ticks": "outside",

@@ -6,7 +6,7 @@ import { Panel } from "./panel.js";
 import { number } from "./scale.js";
 
 /**
- * @typedef {import("./chart.js").Brush} Brush
+ * @typedef {import("./charts.js").Brush} Brush
  * @typedef {import("./types.js").Run} Run
  */
 
@@ -56,7 +56,7 @@ export class Desk {
   /**
    * @param {string} name of the figure
    * @param {import("./panel.js").Options} options
-   * @param {(panel: Panel, deadline: number) => import("./chart.js").Drawing | null} prepare
+   * @param {(panel: Panel, deadline: number) => import("./charts.js").Drawing | null} prepare
    */
   panel(name, options, prepare) {
     const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);

@@ -55,6 +55,13 @@ export class LiveSocket {
     this.#open();
   }
 
+  /** For good. */
+  close() {
+    if (!this.socket) return;
+    this.socket.onclose = null;
+    this.socket.close();
+  }
+
   /** @param {object} message */
   send(message) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));

@@ -12,7 +12,7 @@ import { keepTheme } from "./theme.js";
  * @typedef {import("./types.js").Run} Run
  */
 
-/** @type {{claims: import("./types.js").Claim[], root: string}} */
+/** @type {{claims: import("./types.js").Claim[], root: string, plotly: string}} */
 const page = data("page");
 const api = new Api(page.root);
 const list = find("experiments", HTMLElement);
@@ -23,7 +23,7 @@ let asking = false;
 
 keepTheme(find("theme", HTMLButtonElement), () => {});
 find("claims", HTMLElement).append(
-  ...page.claims.map((claim) => makeCard(claim, api, ({ id }) => location.assign(`${page.root}/e/${id}`))),
+  ...page.claims.map((claim) => makeCard(claim, api, ({ id }) => void enter(`${page.root}/e/${id}`))),
 );
 const live = new LiveSocket(api.socket("/ws/live"), {
   opened: () => {
@@ -33,12 +33,35 @@ const live = new LiveSocket(api.socket("/ws/live"), {
   closed: () => say("Connection lost. Reconnecting…"),
   text: (message) => message.type === "run" && update(message.run),
 });
+addEventListener("load", () => requestIdleCallback(loadPlotly, { timeout: 1000 }));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+/**
+ * Open an experiment's page in this document, where Plotly is ready: to load it anew takes longer than the first steps.
+ * @param {string} path
+ */
+async function enter(path) {
+  if (!window.Plotly) return location.assign(path);
+  const response = await fetch(path);
+  if (!response.ok) return location.assign(path);
+  const { body, title } = new DOMParser().parseFromString(await response.text(), "text/html");
+  live.close();
+  history.pushState(null, "", path);
+  addEventListener("popstate", () => location.reload());
+  document.title = title;
+  document.body.replaceWith(body);
+  await import("./main.js");
+}
 
 /** @param {string} sentence */
 function say(sentence) {
   write(note, sentence);
   note.hidden = !sentence;
+}
+
+/** Get Plotly ready while a person reads. */
+function loadPlotly() {
+  document.head.append(make("script", { src: page.plotly, async: true }));
 }
 
 /** Ask for the whole list again. */

@@ -1,10 +1,10 @@
 /** A chart with its heading, on the page: knows whether it is seen and whether what it shows is old. */
 
-import { canDraw, Chart } from "./chart.js";
+import { canDraw, Chart } from "./charts.js";
 import { make } from "./element.js";
 
 /**
- * @typedef {import("./chart.js").Drawing} Drawing
+ * @typedef {import("./charts.js").Drawing} Drawing
  * @typedef {import("./types.js").Figure} Figure
  *
  * @typedef {object} Options
@@ -69,7 +69,7 @@ export class Panel {
   }
 
   /**
-   * @param {import("./chart.js").Brush[]} brushes
+   * @param {import("./charts.js").Brush[]} brushes
    * @param {Record<string, unknown>} theme
    */
   dress(brushes, theme) {

@@ -1,4 +1,4 @@
-/** The few parts of plotly.js that static/chart.js uses. */
+/** The few parts of plotly.js that static/charts.js uses. */
 
 export interface Trace {
   type: string;

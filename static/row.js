@@ -10,7 +10,7 @@ import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } f
 /**
  * @typedef {import("./types.js").Run} Run
  * @typedef {import("./panel.js").Panel} Panel
- * @typedef {import("./chart.js").Drawing} Drawing
+ * @typedef {import("./charts.js").Drawing} Drawing
  */
 
 const MOST_CELLS = 56;

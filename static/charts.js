@@ -103,12 +103,14 @@ export class Chart {
    * @param {string} key
    */
   #tell(drawing, key) {
+    const { Plotly } = window;
+    if (!Plotly) return;
     const { heat, lines } = drawing;
     this.traces.forEach((trace, i) => {
       if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, zmin: 0, zmax: heat.most });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
     });
-    void window.Plotly?.react(this.host, this.traces, this.#layout(drawing), this.config);
+    void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
     const groups = this.host.querySelectorAll(".scatterlayer > .trace");
     this.paths = [...groups].map((group) => ({
       fill: group.querySelector("path.js-fill"),
