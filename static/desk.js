@@ -67,7 +67,9 @@ export class Desk {
 
   /** @param {Panel} panel @param {Run[]} [runs] */
   dress(panel, runs = this.state.runs) {
-    panel.dress(runs.map((run) => this.brushOf(run)), this.figures.themes[this.theme].layout);
+    const brushes = runs.map((run) => this.brushOf(run));
+    if (runs.length === 1) brushes[0].dash = "solid"; // nothing to tell it from
+    panel.dress(brushes, this.figures.themes[this.theme].layout);
   }
 
   /** @param {Panel} panel */

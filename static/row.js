@@ -35,7 +35,7 @@ export class LayerRow {
     this.panels = this.state.runs.map((run) => [this.#runPanel(run.id), run]);
     this.histogram = this.#histogramPanel();
     const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
-    const grid = make("div", { class: "charts", style: `--charts:${Math.min(charts.length, 4)}` }, ...charts);
+    const grid = make("div", { class: "charts", style: `--charts:${columnsFor(charts.length)}` }, ...charts);
     this.element = make("section", { class: "row", "data-testid": "layer-row", "data-layer": name }, head, grid);
     /** @type {[number, number] | null} */
     this.range = null;
@@ -203,6 +203,11 @@ export class LayerRow {
       `distribution into the other. Jensen–Shannon ${number(jensenShannon(p, q))} bits, ` +
       `Kolmogorov–Smirnov ${number(kolmogorovSmirnov(p, q))}.`;
   }
+}
+
+/** Charts side by side: at most four, and rows of equal length. @param {number} charts */
+function columnsFor(charts) {
+  return Math.ceil(charts / Math.ceil(charts / 4));
 }
 
 /**

@@ -184,16 +184,20 @@ export class Sidebar {
   #drawDrift(item) {
     const { state } = this.desk;
     const earlier = Math.floor(0.9 * state.step);
-    const moves = state.runs.map((run) => {
-      const history = state.history(run.id);
-      return drift(history.at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
-    });
-    item.moved = Math.max(...moves.map((move) => move || 0));
-    while (item.drift.childElementCount < moves.length) item.drift.append(make("b"));
-    moves.forEach((move, i) => {
+    /** The largest of each arm's runs, by the arm's colour. @type {Map<number, number>} */
+    const moves = new Map();
+    for (const run of state.runs) {
+      const move = drift(state.history(run.id).at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
+      const color = this.desk.colorOf(run);
+      const known = moves.get(color) ?? NaN;
+      moves.set(color, move <= known ? known : move);
+    }
+    item.moved = Math.max(...[...moves.values()].map((move) => move || 0));
+    while (item.drift.childElementCount < moves.size) item.drift.append(make("b"));
+    [...moves].forEach(([color, move], i) => {
       const element = /** @type {HTMLElement} */ (item.drift.children[i]);
       write(element, Number.isFinite(move) ? move.toFixed(2) : "–");
-      element.style.color = `var(--arm${this.desk.colorOf(state.runs[i])})`;
+      element.style.color = `var(--arm${color})`;
     });
     item.drift.title = `Drift: how far the mean moved since step ${earlier}, in standard deviations`;
   }
