@@ -125,7 +125,7 @@ class Experiments:
             "pause": {"paused": True},
             "resume": {"paused": False},
             "step": {"paused": True, "singles": run.singles + 1},
-            "stop": {"stop": True, "status": "stopping"},
+            "stop": {"stop": True},
             "pace": {"pace": value},
         }
         wanted = choices[action]
@@ -163,7 +163,7 @@ class Experiments:
                 await self._bury(run, None)
             elif run.status != "lost" and silent > LOST_AFTER:
                 await self.change(run.id, status="lost")
-        if run.status == "stopping" and run.handle is not None:
+        if run.stop and run.handle is not None:
             since = now - self._stopping.setdefault(run.id, now)
             if since > STOP_PATIENCE:
                 await self.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)

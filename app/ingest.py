@@ -28,7 +28,7 @@ log = logging.getLogger("normscope.ingest")
 router = APIRouter()
 
 MAX_PENDING: Final = 256
-"""Decoded frames that may wait for a commit before the connection is left unread."""
+"""Frames that may wait for a commit before the connection is left unread."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -88,7 +88,7 @@ class Connection:
         self._layers = len(hello.layers)
         self._hello = hello
         self._pyramid = Pyramid()
-        self._pending: deque[tuple[list[Block], int, int]] = deque()
+        self._pending: deque[bytes] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._read_all = False
@@ -124,10 +124,9 @@ class Connection:
         run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
         assert run is not None
         self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
-        status = "stopping" if run.stop else "running"
         self._run = (
             await self._experiments.change(
-                run.id, status=status, error=None, ended=None, seen=time.time(), started=run.started or time.time(),
+                run.id, status="running", error=None, ended=None, seen=time.time(), started=run.started or time.time(),
                 versions=hello.versions,
                 layers=[{"name": x.name, "type": x.type, "kinds": list(x.kinds)} for x in hello.layers],
             )
@@ -143,14 +142,35 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 return
             if message.get("bytes") is not None:
-                self._take(message["bytes"])
+                self._pending.append(message["bytes"])
+                self._work.set()
                 while len(self._pending) >= MAX_PENDING:
                     self._room.clear()
                     await self._room.wait()
             else:
                 await self._hear(wire.parse(message.get("text") or ""))
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, batch: list[bytes]) -> tuple[list[Block], int, WireError | None]:
+        """The blocks that encoded frames bring, the last step among them, and what was wrong with one, if any was.
+
+        On a thread: a net of many layers takes a while, and pages should not wait for it.
+        """
+        blocks: list[Block] = []
+        step = -1
+        for data in batch:
+            try:
+                frame = self._validated(data)
+            except WireError as error:
+                return blocks, step, error
+            if frame is None:
+                metrics.repeated += 1
+            else:
+                blocks += self._pyramid.add(frame, data)
+                step = frame.last_step
+        return blocks, step, None
+
+    def _validated(self, data: bytes) -> wire.Frame | None:
+        """The next frame, None for one that came before; WireError for one that cannot be."""
         frame = wire.decode(data)
         metrics.frames += 1
         metrics.frame_bytes += len(data)
@@ -158,13 +178,9 @@ class Connection:
             raise WireError("a training process sends single frames, not merged ones")
         if len(frame.layers) and frame.layers.max() >= self._layers:
             raise WireError(f"frame of layer {frame.layers.max()}, but the hello named {self._layers}")
-        if frame.seq <= self._pyramid.last:
-            metrics.repeated += 1
-            return
         if frame.seq > self._pyramid.last + 1:
             raise WireError(f"frame {frame.seq} came after frame {self._pyramid.last}: the ones between are missing")
-        self._pending.append((self._pyramid.add(frame, data), frame.seq, frame.last_step))
-        self._work.set()
+        return frame if frame.seq > self._pyramid.last else None
 
     async def _hear(self, message: wire.Message) -> None:
         match message:
@@ -190,17 +206,24 @@ class Connection:
             self._pending.clear()
             self._room.set()
             if batch:
-                _, seq, step = batch[-1]
-                blocks = [block for frame, _, _ in batch for block in frame]
-                await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
-                metrics.committed += len(batch)
-                await self._experiments.bus.publish("frames", run, str(seq))
-                if socket.client_state is WebSocketState.CONNECTED:
-                    await socket.send_text(wire.Ack(seq).dump())
+                before = self._pyramid.last
+                blocks, step, wrong = await asyncio.to_thread(self._take, batch)
+                if blocks:
+                    await self._keep(blocks, step, self._pyramid.last - before)
+                if wrong is not None:
+                    raise wrong
         if self._end is not None:
             end = self._end
             await self._experiments.change(run, status=end.status, error=end.error, ended=time.time(), seen=time.time())
             await socket.send_text(wire.Ack(self._pyramid.last, ended=True).dump())
+
+    async def _keep(self, blocks: list[Block], step: int, frames: int) -> None:
+        run, seq = self._run.id, self._pyramid.last
+        await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
+        metrics.committed += frames
+        await self._experiments.bus.publish("frames", run, str(seq))
+        if self._socket.client_state is WebSocketState.CONNECTED:
+            await self._socket.send_text(wire.Ack(seq).dump())
 
     async def _tell(self) -> None:
         """Pass on what people want. It stands in the store too, for when this socket is gone."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 
 from normscope import __version__
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoreError, _unstored)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)
     loopback = settings.host in LOOPBACK
     app.add_middleware(Guard, hosts={*LOOPBACK, *settings.hosts} if loopback or settings.hosts else None)
     return app

@@ -82,7 +82,9 @@ class RunOut(BaseModel):
     def of(cls, run: Run) -> Self:
         """What may be shown of a run."""
         return cls(
-            **{name: getattr(run, name) for name in cls.model_fields if name not in ("layers", "control")},
+            **{name: getattr(run, name) for name in cls.model_fields if name not in ("layers", "control", "status")},
+            # Not kept as a status of its own: a stop and a run's own end may cross, and the end is what counts.
+            status="stopping" if run.stop and run.status in ("starting", "running", "paused") else run.status,
             layers=[LayerOut(**layer) for layer in run.layers],
             control=ControlOut(paused=run.paused, pace=run.pace, stop=run.stop),
         )

@@ -160,4 +160,7 @@ def _normalized(counts: ArrayLike) -> Floats:
 
 
 def _cumulative(counts: ArrayLike) -> Floats:
-    return np.cumsum(_normalized(counts))
+    tally = np.asarray(counts, dtype=np.float64)
+    total = tally.sum()
+    # Divided last: whole numbers add without a residue, which bins as wide as 2^29 would blow up.
+    return np.cumsum(tally) / total if total > 0 else np.full(len(tally), np.nan)

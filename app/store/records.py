@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-ACTIVE: Final = ("starting", "running", "paused", "stopping", "lost")
+ACTIVE: Final = ("starting", "running", "paused", "lost")
 """The states in which a run may still send frames."""
 
 
@@ -35,7 +35,7 @@ class Run:
         versions: As in its Hello.
         paused: Whether a person wants it held.
         pace: The largest number of steps per second a person wants; None for no limit.
-        stop: Whether a person wants it to end.
+        stop: Whether a person wants it to end; pages call an active run with this *stopping*.
         singles: How many single steps have been asked for, ever.
         handle: What the launcher knows its process by.
         last_seq: Sequence number of the last committed frame, -1 before the first.

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 HOUSE: Final = Path(__file__).parent.parent.parent
 FLAGS: Final = [
-    "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic",
+    "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync",
 ]  # fmt: skip
 
 
@@ -31,9 +32,6 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=flags)
         yield browser
         browser.close()
-
-
-Visit = "Callable[[str], Page]"
 
 
 @pytest.fixture
