@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .reduction import reduce_tensor
-from .summary import NEVER, SAMPLE, Raw, unpack
+from .summary import NEVER, Raw, unpack
 from .wire import Layer
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("normscope")
 
+SMALL: Final = 1 << 16
+"""Values up to which a tensor is handed over whole; a larger one is reduced at once."""
 _MOST: Final = 1 << 18
 """Values that one step may keep (1 MiB); what a step sees beyond them is reduced at once."""
 
@@ -55,10 +57,14 @@ class Border:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
         if not isinstance(error, Exception):
             return False
+        self.note(error)
+        return True
+
+    def note(self, error: Exception) -> None:
+        """Count an error that was stopped here."""
         self.failures += 1
         if self.failures == 1:
             log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
-        return True
 
 
 def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
@@ -132,7 +138,7 @@ class Capture:
         """Each layer's bounds of saturation, shape [2, layers]."""
         self._kept: list[tuple[int, Tensor, int, Tensor | None]] = []
         self._reduced: list[tuple[int, Tensor]] = []
-        self._size = 0
+        self._room = _MOST
         self._copy = [True] * len(bounds)
         self._written = [False] * len(bounds)
         self.border = Border("watching failed")
@@ -147,17 +153,27 @@ class Capture:
 
     def forget(self) -> None:
         """Let go of what was seen."""
-        self._kept, self._reduced, self._size = [], [], 0
+        self._kept, self._reduced, self._room = [], [], _MOST
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
+        clock = time.perf_counter
+
         def hook(module: nn.Module, _: Any, output: Any) -> None:
-            if self.active and module.training:
-                began = time.perf_counter()
-                with self.border:
+            if not self.active or not module.training:
+                return
+            began = clock()
+            try:
+                # The common case, in as few operations as there can be: this runs for every layer at every step.
+                kept = type(output) is Tensor and not self._copy[index] and not output.is_inference()
+                if kept and output.numel() <= self._room:
+                    self._room -= output.numel()
+                    self._kept.append((index, output, output._version, None))
+                else:
                     self._see(index, output)
-                if self.border.failures:
-                    self.active = False
-                self.seconds += time.perf_counter() - began
+            except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
+                self.border.note(error)
+                self.active = False
+            self.seconds += clock() - began
 
         return hook
 
@@ -166,12 +182,11 @@ class Capture:
         if found is None or not found.is_floating_point() or found.is_inference():
             return
         tensor, size = found.detach(), found.numel()
-        if size > SAMPLE or not tensor.is_cpu or self._size + size > _MOST:
+        if size > min(SMALL, self._room) or not tensor.is_cpu:
             self._reduced.append((index, reduce_tensor(tensor, *self.bounds[:, index].tolist())))
             return
-        self._size += size
-        copy = tensor.clone() if self._copy[index] else None
-        self._kept.append((index, tensor, tensor._version, copy))
+        self._room -= size
+        self._kept.append((index, tensor, tensor._version, tensor.clone()))
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
@@ -191,7 +206,8 @@ class Capture:
                 continue  # the first time that somebody wrote to it: what it was is gone
             whole = tensor if copy is None else copy
             raw.rows.append(index)
-            raw.arrays.append(whole.to(torch.float32).numpy().reshape(-1))
+            plain = whole.detach() if whole.dtype is torch.float32 else whole.detach().to(torch.float32)
+            raw.arrays.append(plain.numpy().reshape(-1))
         if not self._reduced:
             return Seen(raw)
         raw.reduced_rows, vectors = [i for i, _ in self._reduced], [v for _, v in self._reduced]

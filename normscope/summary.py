@@ -60,39 +60,38 @@ def summarize_arrays(
     counters = np.zeros((rows, 4), np.int64)
     counters[:, 0] = lengths
     moments = np.full((rows, 4), np.nan)
-    bins, counts = [], []
+    codes = np.zeros((rows, CODES), np.int64)
     ends = np.cumsum(lengths).tolist()
     # One row at a time stays in the processor's cache, which beats one pass over all for each number.
     for row, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         x = values[start:end]
-        with np.errstate(invalid="ignore"):  # infinities of both signs
-            total = float(x.sum(dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # infinities of both signs, and NaN of the signalling kind
+            wide = x.astype(np.float64)
+            total = float(wide.sum())
         if not math.isfinite(total):
             x = x[np.isfinite(x)]
-            total = float(x.sum(dtype=np.float64))
+            wide = x.astype(np.float64)
+            total = float(wide.sum())
             counters[row, 3] = end - start - len(x)
         if not len(x):
             continue
-        moments[row] = _moments(x, total)
-        counters[row, 1] = len(x) - np.count_nonzero(x)
+        moments[row] = _moments(wide, total)
+        found = np.bincount((x.view(np.uint32) >> SHIFT).view(np.int32), minlength=CODES)
+        codes[row] = found
+        if found[0] or found[CODES // 2]:  # zeros are among the smallest patterns of either sign
+            counters[row, 1] = len(x) - np.count_nonzero(x)
         if low[row] > -np.inf or high[row] < np.inf:
             counters[row, 2] = np.count_nonzero((x < low[row]) | (x > high[row]))
-        dense = _to_bins(np.bincount((x.view(np.uint32) >> SHIFT).view(np.int32), minlength=CODES))
-        filled = np.flatnonzero(dense)
-        bins.append(filled + row * BINS)
-        counts.append(dense[filled])
-    return Summaries(moments, counters, _joined(bins), _joined(counts))
+    dense = _to_bins(codes).ravel()
+    bins = np.flatnonzero(dense)
+    return Summaries(moments, counters, bins, dense[bins])
 
 
-def _moments(x: NDArray[np.float32], total: float) -> tuple[float, float, float, float]:
-    """In float64 and about the mean: exact even where the mean is a thousand standard deviations."""
-    mean = total / len(x)
-    deviation = np.subtract(x, mean, dtype=np.float64)
-    return mean, math.sqrt(float(deviation @ deviation) / len(x)), float(x.min()), float(x.max())
-
-
-def _joined(arrays: list[Ints]) -> Ints:
-    return np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+def _moments(wide: Floats, total: float) -> tuple[float, float, float, float]:
+    """About the mean: exact even where the mean is a thousand standard deviations. Overwrites the values."""
+    mean, low, high = total / len(wide), float(wide.min()), float(wide.max())
+    wide -= mean
+    return mean, math.sqrt(float(wide @ wide) / len(wide)), low, high
 
 
 def _to_bins(codes: Ints) -> Ints:
@@ -152,10 +151,15 @@ def summarize(raw: Raw, bounds: NDArray[np.float32]) -> tuple[Ints, Summaries]:
         raw: What was captured.
         bounds: Each layer's bounds of saturation, shape [2, layers].
     """
-    rows = np.array(raw.rows, np.int64)
     values = np.concatenate(raw.arrays) if raw.arrays else np.zeros(0, np.float32)
-    lengths = np.array([len(a) for a in raw.arrays], np.int64)
-    parts = [summarize_arrays(values, lengths, bounds[0, rows], bounds[1, rows])]
-    if raw.reduced is not None:
-        parts.append(raw.reduced)
-    return np.concatenate([rows, np.array(raw.reduced_rows, np.int64)]), join(parts)
+    found = summarize_step(values, [len(a) for a in raw.arrays], raw.rows, bounds)
+    layers = np.array([*raw.rows, *raw.reduced_rows], np.int64)
+    return layers, found if raw.reduced is None else join([found, raw.reduced])
+
+
+def summarize_step(
+    values: NDArray[np.float32], lengths: list[int], rows: list[int], bounds: NDArray[np.float32]
+) -> Summaries:
+    """Summaries of a step's small tensors laid end to end, of the layers `rows`."""
+    low, high = bounds[:, rows]
+    return summarize_arrays(values, np.array(lengths, np.int64), low, high)
