@@ -25,6 +25,9 @@ MEMORY: Final = 64 << 20
 """Bytes of frames that may wait for their acknowledgement."""
 _BACK_OFF: Final = (0.1, 2.0)
 """Seconds before the first and at most before any attempt to connect again."""
+_GATHER: Final = 0.02
+"""Seconds between two bursts of frames. A fast net's frames travel together: what a burst costs the server (a commit,
+an acknowledgement) it costs once. Frames that come more slowly than this go at once."""
 _KEEPALIVE: Final = 5.0
 """Seconds between two pings, and within which a pong must come: a dead peer is noticed in twice that."""
 
@@ -166,10 +169,13 @@ class Delivery:
             raise self._lost
 
     def _send_all(self, socket: ClientConnection) -> None:
-        said_end = False
+        said_end, sent_at = False, 0.0
         while self._lost is None and not self._ended.is_set():
             with self._changed:
                 self._changed.wait_for(partial(self._news, said_end))
+            self._give_up.wait(max(0.0, sent_at + _GATHER - time.monotonic()))
+            sent_at = time.monotonic()
+            with self._changed:
                 if self._give_up.is_set():
                     return
                 frames = [data for seq, data in self._kept if seq > self._sent]

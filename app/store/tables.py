@@ -24,7 +24,7 @@ class Compressed(TypeDecorator[bytes]):
 
     def process_bind_param(self, value: bytes | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002
         """Deflate."""
-        return None if value is None else zlib.compress(value, 6)
+        return None if value is None else zlib.compress(value, 1)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> bytes | None:  # noqa: ARG002
         """Inflate."""
@@ -85,14 +85,14 @@ links = Table(
 blocks = Table(
     "blocks",
     metadata,
-    # `number` is the place within the level; `index` is a word SQL keeps for itself.
+    # `number` is the place within the level; `index` is a word SQL keeps for itself. Rows of a kilobyte and more
+    # want SQLite's ordinary tables: those without a rowid keep whole rows in the inner pages of their tree.
     Column("run", String(16), ForeignKey("runs.id"), primary_key=True),
     Column("level", Integer, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("first_step", Integer, nullable=False),
     Column("last_step", Integer, nullable=False),
     Column("data", Compressed, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Link: links}

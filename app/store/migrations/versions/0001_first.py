@@ -64,5 +64,4 @@ def upgrade() -> None:
         sa.Column("first_step", sa.Integer, nullable=False),
         sa.Column("last_step", sa.Integer, nullable=False),
         sa.Column("data", sa.LargeBinary, nullable=False),
-        sqlite_with_rowid=False,
     )

@@ -1,0 +1,38 @@
+"""A table of figures, each with its goal and what it is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass
+class Table:
+    """Rows of what was measured."""
+
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def add(self, figure: str, value: str, goal: str = "", beside: str = "") -> None:
+        """Add one figure, and show it at once: a benchmark takes minutes."""
+        self.rows.append((figure, value, goal, beside))
+        print(f"{figure}: {value}  {beside}", flush=True)
+
+    def markdown(self) -> str:
+        """The rows as a Markdown table."""
+        head = [("figure", "measured", "goal", "beside it, in the same run"), ("---",) * 4]
+        return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *self.rows])
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which this share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def middle(values: Sequence[float]) -> str:
+    """The median, and between which values the middle half lies."""
+    return f"{median(values):.2f} ({quantile(values, 0.25):.2f} to {quantile(values, 0.75):.2f})"
