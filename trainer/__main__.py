@@ -90,10 +90,20 @@ def _reap() -> None:
         _say(ended=pid, code=os.waitstatus_to_exitcode(status))
 
 
+def _warm_up() -> None:
+    """Load everything that a first step loads, which takes seconds, and compute nothing."""
+    import torch
+    from torch import nn
+
+    for module in ("sklearn.datasets", "torch.profiler", "normscope.watching", f"{__package__}.loop"):
+        import_module(module)
+    # The first optimizer of a process brings eight hundred modules with it, compiler and all.
+    torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
 def parent() -> None:
     """Fork a trainer for each line of standard input, until it closes."""
-    for module in ("torch", "sklearn.datasets", f"{__package__}.loop"):
-        import_module(module)
+    _warm_up()
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is the server's
     reader, writer = os.pipe()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _TRAINER: Final = f"{__package__.rpartition('app.')[0]}trainer"
 """`trainer` in a checkout, `normscope.trainer` where installed."""
+_ALONE: Final = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""For the parent: a process that forks must have no other threads, and runs that share a machine want one each."""
 _PATIENCE: Final = 60.0
 """Seconds to wait for the parent: it imports torch, which a cold disk can make slow."""
 
@@ -91,7 +93,7 @@ class LocalLauncher:
             self._parent = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", _TRAINER, "--parent",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env=os.environ | _ALONE,
             )  # fmt: skip
         except OSError as error:
             raise LauncherError(f"the trainer could not be started: {error.strerror}") from error

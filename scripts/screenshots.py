@@ -1,0 +1,101 @@
+"""Take the README's picture: a real server, real trainers, a real Chromium.
+
+`make screenshots` writes docs/pictures; `--all FOLDER` writes every state of the page there, to be looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HOUSE = Path(__file__).parent.parent
+sys.path.insert(0, str(HOUSE))
+
+from tests.conftest import Server, wait_for  # noqa: E402  the same server that the tests use
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+def painted(page: Page) -> int:
+    """The step up to which every run is drawn."""
+    found: int = page.evaluate("() => window.normscope ? Math.min(...Object.values(window.normscope.painted)) : -1")
+    return found
+
+
+def shot(
+    browser: Browser, url: str, path: Path, *, width: int = 1440, height: int = 900,
+    scheme: Literal["light", "dark"] = "light", step: int | None = None,
+) -> None:  # fmt: skip
+    """One picture of one page, once it has drawn so many steps."""
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    page.goto(url)
+    if step is not None:
+        wait_for(lambda: painted(page) >= step, f"step {step}", 60)
+    page.wait_for_timeout(1500)
+    page.screenshot(path=path)
+    page.close()
+    print(path)
+
+
+def everything(browser: Browser, server: Server, folder: Path) -> None:
+    """Every state that a person may meet: empty, live, finished, stopped, wide, narrow, dark."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for scheme in ("light", "dark"):
+        shot(browser, server.url, folder / f"empty-{scheme}.png", scheme=scheme)
+    experiment = server.begin()["id"]
+    url = f"{server.url}/e/{experiment}"
+    for scheme in ("light", "dark"):
+        shot(browser, url, folder / f"live-{scheme}.png", scheme=scheme, step=100)
+    shot(browser, f"{url}?tab=landscape", folder / "landscape.png", scheme="light")
+    shot(browser, f"{url}?mode=heat&scale=asinh", folder / "heat.png", step=200)
+    for width, height in ((360, 740), (2560, 1440)):
+        shot(browser, url, folder / f"live-{width}.png", width=width, height=height, step=200)
+        shot(browser, server.url, folder / f"home-{width}.png", width=width, height=height)
+    for run in server.get(f"/api/experiments/{experiment}")["runs"]:
+        server.post(f"/api/runs/{run['id']}/stop")
+    shot(browser, url, folder / "stopped.png", step=200)
+    shot(browser, server.url, folder / "home.png")
+
+
+def main() -> int:
+    """Start what is needed, take the pictures; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--all", type=Path, metavar="FOLDER", help="every state of the page, into this folder")
+    given = parser.parse_args()
+    found = subprocess.run(
+        [sys.executable, str(HOUSE / "scripts/chromium.py")], capture_output=True, text=True, check=True
+    )
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=flags)
+        server = Server(Path(folder) / "data")
+        server.start()
+        try:
+            if given.all:
+                everything(browser, server, given.all)
+            else:
+                run = server.begin()["runs"][0]
+                server.wait_step(run["id"], 700, timeout=60)
+                url = f"{server.url}/e/{run['experiment']}?layers=norm1,norm2,norm3"
+                shot(browser, url, HOUSE / "docs/pictures/dashboard.png", width=1400, height=860, step=720)
+                for one in server.get(f"/api/experiments/{run['experiment']}")["runs"]:
+                    server.post(f"/api/runs/{one['id']}/stop")
+                    server.wait_status(one["id"], "stopped")
+        finally:
+            server.close()
+            browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
