@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -20,9 +20,8 @@ sys.path.insert(0, str(HOUSE))
 
 from tests.conftest import Server, wait_for  # noqa: E402  the same server that the tests use
 
-if TYPE_CHECKING:
-    from typing import Literal
-
+Scheme = Literal["light", "dark"]
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
@@ -34,7 +33,7 @@ def painted(page: Page) -> int:
 
 def shot(
     browser: Browser, url: str, path: Path, *, width: int = 1440, height: int = 900,
-    scheme: Literal["light", "dark"] = "light", step: int | None = None,
+    scheme: Scheme = "light", step: int | None = None,
 ) -> None:  # fmt: skip
     """One picture of one page, once it has drawn so many steps."""
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
@@ -50,13 +49,13 @@ def shot(
 def everything(browser: Browser, server: Server, folder: Path) -> None:
     """Every state that a person may meet: empty, live, finished, stopped, wide, narrow, dark."""
     folder.mkdir(parents=True, exist_ok=True)
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         shot(browser, server.url, folder / f"empty-{scheme}.png", scheme=scheme)
     experiment = server.begin()["id"]
     url = f"{server.url}/e/{experiment}"
-    for scheme in ("light", "dark"):
+    for scheme in SCHEMES:
         shot(browser, url, folder / f"live-{scheme}.png", scheme=scheme, step=100)
-    shot(browser, f"{url}?tab=landscape", folder / "landscape.png", scheme="light")
+    shot(browser, f"{url}?tab=landscape", folder / "landscape.png")
     shot(browser, f"{url}?mode=heat&scale=asinh", folder / "heat.png", step=200)
     for width, height in ((360, 740), (2560, 1440)):
         shot(browser, url, folder / f"live-{width}.png", width=width, height=height, step=200)
