@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -107,13 +107,13 @@ def wandb_offline(net: nn.Module, folder: str) -> Callable[[int, Tensor], None]:
     import wandb
 
     run = wandb.init(mode="offline", dir=folder, project="bench", settings=wandb.Settings(disable_git=True))
-    seen = observe(net)
+    seen, histogram = observe(net), cast("Any", wandb.Histogram)
 
     def log(_: int, loss: Tensor) -> None:
         row: dict[str, Any] = {"loss": loss.item()}
         for name, out in seen.items():
             row |= {f"mean/{name}": out.mean().item(), f"variance/{name}": out.var().item()}
-            row[name] = wandb.Histogram(out.numpy())  # type: ignore[arg-type]
+            row[name] = histogram(out.numpy())
         run.log(row)
 
     return log

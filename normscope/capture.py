@@ -92,7 +92,7 @@ class Seen:
     """What one step's hooks have seen.
 
     Attributes:
-        raw: Values of small tensors. They are views of the activations themselves until `settle` copies them.
+        raw: Values of small tensors, in the capture's own buffer until `settle` copies them out of it.
         reduced: What `reduce_tensor` gave, stacked; perhaps still on its way from a device.
         events: What has to happen before it is there.
     """
@@ -106,8 +106,8 @@ class Seen:
         return all(event.query() for event in self.events)  # type: ignore[no-untyped-call]
 
     def settle(self) -> None:
-        """Make the values our own, for a step that has to wait for a device."""
-        self.raw.arrays = [array.copy() for array in self.raw.arrays]
+        """Make the values our own, for a step that has to wait for a device while the buffer is filled anew."""
+        self.raw.values = self.raw.values.copy()
 
     def finish(self) -> Raw:
         """The step, whole. Waits for the device if it must."""
@@ -121,9 +121,9 @@ class Seen:
 class Capture:
     """Hooks on the chosen layers of a model.
 
-    Small outputs are kept by reference until the step's end and copied then, all at once. A layer is copied in the
-    hook until a step has shown that nobody writes to its output (an in-place activation does), and for good if
-    somebody ever did. An error of ours ends watching, not training.
+    A small output is copied in the hook: into a buffer that stays in the processor's cache, this takes less time than
+    keeping the tensor would cost training, which then could not use its memory again; and no in-place activation can
+    change it later. An error of ours ends watching, not training.
     """
 
     def __init__(self, model: nn.Module, layers: Choice = None) -> None:
@@ -136,11 +136,11 @@ class Capture:
         bounds = [saturation(m) for m in modules.values()]
         self.bounds = np.array(bounds, np.float32).T
         """Each layer's bounds of saturation, shape [2, layers]."""
-        self._kept: list[tuple[int, Tensor, int, Tensor | None]] = []
+        self._values = np.zeros(_MOST, np.float32)
+        self._used = 0
+        self._rows: list[int] = []
+        self._lengths: list[int] = []
         self._reduced: list[tuple[int, Tensor]] = []
-        self._room = _MOST
-        self._copy = [True] * len(bounds)
-        self._written = [False] * len(bounds)
         self.border = Border("watching failed")
         self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
 
@@ -153,7 +153,7 @@ class Capture:
 
     def forget(self) -> None:
         """Let go of what was seen."""
-        self._kept, self._reduced, self._room = [], [], _MOST
+        self._rows, self._lengths, self._used, self._reduced = [], [], 0, []
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
         clock = time.perf_counter
@@ -163,13 +163,7 @@ class Capture:
                 return
             began = clock()
             try:
-                # The common case, in as few operations as there can be: this runs for every layer at every step.
-                kept = type(output) is Tensor and not self._copy[index] and not output.is_inference()
-                if kept and output.numel() <= self._room:
-                    self._room -= output.numel()
-                    self._kept.append((index, output, output._version, None))
-                else:
-                    self._see(index, output)
+                self._see(index, output)
             except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
                 self.border.note(error)
                 self.active = False
@@ -178,15 +172,20 @@ class Capture:
         return hook
 
     def _see(self, index: int, output: Any) -> None:
+        """As few operations as there can be: this runs for every layer at every step."""
         found = output if isinstance(output, Tensor) else _first_tensor(output)
         if found is None or not found.is_floating_point() or found.is_inference():
             return
-        tensor, size = found.detach(), found.numel()
-        if size > min(SMALL, self._room) or not tensor.is_cpu:
+        tensor, start = found.detach(), self._used
+        end = start + tensor.numel()
+        if end - start > SMALL or end > _MOST or not tensor.is_cpu:
             self._reduced.append((index, reduce_tensor(tensor, *self.bounds[:, index].tolist())))
             return
-        self._room -= size
-        self._kept.append((index, tensor, tensor._version, tensor.clone()))
+        plain = tensor if tensor.dtype is torch.float32 else tensor.float()
+        self._values[start:end] = plain.numpy().reshape(-1)
+        self._used = end
+        self._rows.append(index)
+        self._lengths.append(end - start)
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
@@ -197,17 +196,7 @@ class Capture:
         return seen
 
     def _collect(self) -> Seen:
-        raw = Raw()
-        for index, tensor, version, copy in self._kept:
-            if tensor._version != version:
-                self._written[index] = True
-            self._copy[index] = self._written[index]
-            if copy is None and self._written[index]:
-                continue  # the first time that somebody wrote to it: what it was is gone
-            whole = tensor if copy is None else copy
-            raw.rows.append(index)
-            plain = whole.detach() if whole.dtype is torch.float32 else whole.detach().to(torch.float32)
-            raw.arrays.append(plain.numpy().reshape(-1))
+        raw = Raw(self._rows, self._lengths, self._values[: self._used])
         if not self._reduced:
             return Seen(raw)
         raw.reduced_rows, vectors = [i for i, _ in self._reduced], [v for _, v in self._reduced]

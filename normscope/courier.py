@@ -18,14 +18,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
-import numpy as np
-
 from . import wire
 from .delivery import MEMORY, Delivery, Listener
 from .ring import Ring
-from .summary import Summaries, join, summarize_step
+from .summary import Raw, Summaries, summarize
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 LINGER: Final = 10.0
@@ -70,10 +69,8 @@ class Close:
 
 def frame_of(step: Step, values: NDArray[np.float32], bounds: NDArray[np.float32], seq: int) -> wire.Frame:
     """The frame of a step; several forward passes through a layer become one summary."""
-    s = summarize_step(values, step.lengths, step.rows, bounds)
-    if step.reduced is not None:
-        s = join([s, step.reduced])
-    layers = np.array([*step.rows, *step.reduced_rows], np.int64)
+    raw = Raw(step.rows, step.lengths, values, step.reduced_rows, step.reduced)
+    layers, s = summarize(raw, bounds)
     frame = wire.Frame(
         seq, step.step, step.step, step.time, layers=layers, kinds=layers * 0,
         moments=s.moments, counters=s.counters, bins=s.bins, counts=s.counts,

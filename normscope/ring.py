@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 SIZE: Final = 1 << 20
@@ -55,26 +53,24 @@ class Ring:
         """Records that the reader is not done with, as the writer knows it."""
         return self._records - int(self._done[1])
 
-    def write(self, arrays: Sequence[NDArray[np.float32]]) -> tuple[int, int] | None:
-        """Put arrays end to end; where they begin and end, or None if there is no room now.
+    def write(self, values: NDArray[np.float32]) -> tuple[int, int] | None:
+        """Put a record; where it begins and ends, or None if there is no room now.
 
         Raises:
             ValueError: If there never will be.
         """
-        length = sum(map(len, arrays))
-        if length > SIZE:
-            raise ValueError(f"{length} values do not fit into a ring of {SIZE}")
+        if len(values) > SIZE:
+            raise ValueError(f"{len(values)} values do not fit into a ring of {SIZE}")
         start = self._written
-        if start % SIZE + length > SIZE:
+        if start % SIZE + len(values) > SIZE:
             start += SIZE - start % SIZE
-        if start + length - int(self._done[0]) > SIZE:
+        end = start + len(values)
+        if end - int(self._done[0]) > SIZE:
             return None
-        if arrays:
-            at = start % SIZE
-            np.concatenate(arrays, out=self._values[at : at + length])
-        self._written = start + length
+        self._values[start % SIZE : start % SIZE + len(values)] = values
+        self._written = end
         self._records += 1
-        return start, self._written
+        return start, end
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         """The values of a record; they stay until `release`."""

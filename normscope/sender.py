@@ -75,16 +75,15 @@ class Sender:
 
     def put(self, step: int, when: float, series: dict[str, Any], raw: Raw) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
-        place = self._ring.write(raw.arrays) if self._ring.waiting < _WAITING else None
+        place = self._ring.write(raw.values) if self._ring.waiting < _WAITING else None
         deadline = time.monotonic() + _PATIENCE
         while place is None and not self._over and time.monotonic() < deadline:
             time.sleep(0.0005)
-            place = self._ring.write(raw.arrays) if self._ring.waiting < _WAITING else None
+            place = self._ring.write(raw.values) if self._ring.waiting < _WAITING else None
         if place is None or self._over:
             self._dropped += 1
             return
-        lengths = [len(array) for array in raw.arrays]
-        self._say(Step(step, when, series, raw.rows, lengths, *place, raw.reduced_rows, raw.reduced))
+        self._say(Step(step, when, series, raw.rows, raw.lengths, *place, raw.reduced_rows, raw.reduced))
 
     def state(self, paused: bool) -> None:
         """Tell the server that training is held at a step, or goes on."""

@@ -133,13 +133,15 @@ class Raw:
 
     Attributes:
         rows: The layer of each small tensor.
-        arrays: The small tensors' values, float32, each of shape [length].
+        lengths: How many values each has.
+        values: Those values end to end.
         reduced_rows: The layer of each reduced tensor.
         reduced: Their summaries.
     """
 
     rows: list[int] = field(default_factory=list)
-    arrays: list[NDArray[np.float32]] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     reduced_rows: list[int] = field(default_factory=list)
     reduced: Summaries | None = None
 
@@ -151,8 +153,7 @@ def summarize(raw: Raw, bounds: NDArray[np.float32]) -> tuple[Ints, Summaries]:
         raw: What was captured.
         bounds: Each layer's bounds of saturation, shape [2, layers].
     """
-    values = np.concatenate(raw.arrays) if raw.arrays else np.zeros(0, np.float32)
-    found = summarize_step(values, [len(a) for a in raw.arrays], raw.rows, bounds)
+    found = summarize_step(raw.values, raw.lengths, raw.rows, bounds)
     layers = np.array([*raw.rows, *raw.reduced_rows], np.int64)
     return layers, found if raw.reduced is None else join([found, raw.reduced])
 
