@@ -17,6 +17,7 @@ import uvicorn
 from normscope.errors import NormscopeError
 
 from .settings import Settings
+from .store import prepare_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit status."""
     given = arguments().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         listener = _listen(given.host, given.port)
         given.data.mkdir(parents=True, exist_ok=True)
@@ -48,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
         )  # fmt: skip
+        prepare_store(settings.store_url)
         return _serve(settings, listener)
     except NormscopeError as error:
         sys.stderr.write(f"normscope: {error}\n")
@@ -72,8 +76,6 @@ def _listen(host: str, port: int) -> socket.socket:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     from .main import create_app
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = uvicorn.Config(
         create_app(settings), ws="websockets-sansio", ws_max_size=8 << 20, ws_ping_interval=10, ws_ping_timeout=10,
         log_level="warning", lifespan="on", timeout_graceful_shutdown=2,

@@ -40,8 +40,8 @@ def main() -> int:
         print("installing the tested versions (%s)" % ", ".join(missing), flush=True)
         subprocess.check_call(
             [
-                str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet",
-                "--progress-bar", "on", "--constraint", "constraints.txt", "--editable", ".[%s]" % ",".join(extras),
+                str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",
+                "--constraint", "constraints.txt", "--editable", ".[%s]" % ",".join(extras),
             ],
             cwd=str(HOUSE),
         )  # fmt: skip

@@ -11,7 +11,7 @@ from .records import Block, Experiment, Link, Record, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Block", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store"]
+__all__ = ["Block", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store", "prepare_store"]
 
 R = TypeVar("R", Experiment, Run, Link)
 
@@ -43,6 +43,20 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Finish what is being written and let go."""
+
+
+def prepare_store(url: str) -> None:
+    """Make or migrate what is at a URL, before anything is served.
+
+    Raises:
+        ValueError: For a URL no adapter knows.
+        StoreError: If it cannot be opened or is of a newer version than this program.
+    """
+    if not url.startswith("sqlite:///"):
+        raise ValueError(f"unknown store {url!r}; it must begin with sqlite:///")
+    from .sql import open_engine
+
+    open_engine(url).dispose()
 
 
 async def open_store(url: str) -> Store:

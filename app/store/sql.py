@@ -31,7 +31,7 @@ class SqlStore:
     @classmethod
     async def open(cls, url: str) -> Self:
         """Open the database, made or migrated if need be."""
-        return cls(await asyncio.to_thread(_open, url))
+        return cls(await asyncio.to_thread(open_engine, url))
 
     async def add(self, *records: Record) -> None:
         """Keep new records, all or none."""
@@ -121,7 +121,8 @@ def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any]) -> li
     return [kind(**row) for row in connection.execute(query).mappings()]
 
 
-def _open(url: str) -> sa.Engine:
+def open_engine(url: str) -> sa.Engine:
+    """The database at a URL, made or migrated if need be; StoreError if that fails."""
     path = Path(url.removeprefix("sqlite:///"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

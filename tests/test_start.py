@@ -1,0 +1,132 @@
+"""Starting the server, and what a person is told when it cannot start."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import free_port, wait_for
+
+HOUSE = Path(__file__).parent.parent
+
+
+def serve(*flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", "--no-browser", *flags], cwd=HOUSE, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+
+
+def one_sentence(found: subprocess.CompletedProcess[str], words: str) -> None:
+    assert found.returncode != 0
+    assert re.fullmatch(r"normscope: [^\n]+\n", found.stderr), found.stderr
+    assert words in found.stderr
+
+
+def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        one_sentence(serve("--port", str(port), "--data", str(tmp_path)), f"cannot listen on 127.0.0.1:{port}: Address")
+
+
+def test_a_port_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    one_sentence(serve("--port", "99999", "--data", str(tmp_path)), "a number from 0 to 65535")
+
+
+def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    one_sentence(serve("--port", "0", "--data", str(tmp_path / "file" / "data")), "cannot use the data folder")
+
+
+def test_a_broken_or_newer_database_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "normscope.db").write_bytes(b"no database at all" * 500)
+    one_sentence(serve("--port", "0", "--data", str(tmp_path)), "cannot open the database")
+    (tmp_path / "normscope.db").unlink()
+    with contextlib.closing(sqlite3.connect(tmp_path / "normscope.db")) as db:
+        db.execute("CREATE TABLE alembic_version (version_num VARCHAR)")
+        db.execute("INSERT INTO alembic_version VALUES ('9999')")
+        db.commit()
+    one_sentence(serve("--port", "0", "--data", str(tmp_path)), "newer than this program's")
+
+
+@pytest.fixture
+def install() -> Any:
+    spec = importlib.util.spec_from_file_location("install", HOUSE / "scripts" / "install.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_python_that_is_too_old_is_a_sentence(
+    install: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(install, "OLDEST", (99, 0))
+    monkeypatch.setattr(install, "find_newer", lambda: None)  # or it would start afresh with what it finds
+    assert install.main() == 1
+    assert capsys.readouterr().err.startswith("normscope: Python 99.0 or newer is needed; this is 3.")
+
+
+def test_a_full_disk_is_a_sentence(
+    install: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(install, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(install, "ROOM", 1 << 60)
+    monkeypatch.setattr(sys, "argv", ["install.py", "server"])
+    assert install.main() == 1
+    assert re.fullmatch(r"normscope: the disk is full: \d+ MB are free, \d+ MB are needed\n", capsys.readouterr().err)
+
+
+@pytest.fixture
+def wheel(tmp_path: Path) -> Path:
+    """The built wheel, alone in a folder."""
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
+    subprocess.run([*build, str(HOUSE)], check=True, capture_output=True)
+    (path,) = tmp_path.glob("*.whl")
+    target = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(path)], check=True
+    )
+    return target
+
+
+def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None:
+    names = {path.name for path in wheel.iterdir()} - {"bin"}
+    assert {name for name in names if not name.endswith(".dist-info")} == {"normscope"}
+    port = free_port()
+    command = [sys.executable, "-m", "normscope", "serve", "--no-browser", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--data", str(tmp_path / "d")], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel)}
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+
+        def page() -> str:
+            assert process.poll() is None
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(url).text
+            return ""
+
+        assert "Normscope" in wait_for(page, "the first page")
+        body = {"claim": 1, "settings": {"steps": 3, "pace": 0}}
+        runs = httpx.post(f"{url}/api/experiments", json=body, timeout=60).json()["runs"]
+        wait_for(
+            lambda: all(httpx.get(f"{url}/api/runs/{r['id']}").json()["status"] == "finished" for r in runs), "the runs"
+        )
+    finally:
+        process.terminate()
+        process.wait(15)
