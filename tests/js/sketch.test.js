@@ -26,7 +26,7 @@ test("distances are Python's", () => {
   expected.distances.forEach((want, row) => {
     const [p, q] = [a.histogram(row), b.histogram(row)];
     const actual = [wasserstein(p, q), jensenShannon(p, q), kolmogorovSmirnov(p, q)];
-    assert.ok(close(actual, [want.wasserstein, want.jensen_shannon, want.kolmogorov_smirnov], 1e-9), `row ${row}: ${actual}`);
+    assert.ok(close(actual, [want.wasserstein, want.jensen_shannon, want.kolmogorov_smirnov], 1e-5), `row ${row}: ${actual}`);
   });
 });
 
