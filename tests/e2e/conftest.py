@@ -21,9 +21,12 @@ FLAGS: Final = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, found the way `make test` finds it."""
+    """The system's Chromium, found the way `make test` finds it.
+
+    Not for the whole session: while Playwright is there, no other test can run an event loop.
+    """
     found = subprocess.run(
         [sys.executable, str(HOUSE / "scripts" / "chromium.py")], capture_output=True, text=True, check=True
     )
