@@ -1,4 +1,4 @@
-/** The only file that knows bytes: frames as normscope/wire.py writes them, and the viewer's binary messages. */
+/** The only file that knows bytes: frames as normscope/wire writes them, and the viewer's binary messages. */
 
 import { Frame } from "./frame.js";
 import { BINS } from "./sketch.js";
