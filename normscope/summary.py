@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 SAMPLE: Final = 8192
-"""At most this many values of a tensor are counted into its histogram; moments, extremes and shares see all."""
+"""Values that a tensor reduced on its device counts into its histogram; one summarized here counts all of them."""
 CODES: Final = 1 << (32 - SHIFT)
 """Shifted bit patterns of a float32: sign, exponent and leading mantissa bits."""
 NEVER: Final = (-np.inf, np.inf)

@@ -49,7 +49,8 @@ def watch(
             be reached is a warning in the log, never an exception.
         token: What the server asks for, if it does; else `NORMSCOPE_TOKEN`.
         layers: Which modules: None for every leaf, a glob over dotted names, or a function of name and module.
-        budget: The largest share of training time that watching may take; None observes every step.
+        budget: The largest share of training time that watching may take in this process; None observes every step.
+            What the process beside it takes is not counted, and is felt where no core is free for it.
 
     Raises:
         TypeError: If `model` is no module or `layers` is of no known kind.
@@ -99,7 +100,7 @@ class Watch:
 
     @property
     def cost(self) -> float:
-        """The share of recent training time that watching took, in [0, 1]."""
+        """The share of recent training time that watching took in this process, in [0, 1]."""
         return self._budget.cost
 
     def step(self, **scalars: float | Tensor) -> None:

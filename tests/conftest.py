@@ -132,28 +132,30 @@ def _closed_sockets() -> Iterator[None]:
     SOCKETS.close()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own; every training process it started is gone afterwards."""
-    one = Server(tmp_path / "data")
+@contextlib.contextmanager
+def serving(data: Path) -> Iterator[Server]:
+    """A server, and afterwards neither it nor any training process that it started."""
+    one = Server(data)
     try:
         one.start()
         yield one
         _end_runs(one)
     finally:
         one.close()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own."""
+    with serving(tmp_path / "data") as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests of a module."""
-    one = Server(tmp_path_factory.mktemp("server") / "data")
-    try:
-        one.start()
+    with serving(tmp_path_factory.mktemp("server") / "data") as one:
         yield one
-        _end_runs(one)
-    finally:
-        one.close()
 
 
 def _end_runs(one: Server) -> None:
