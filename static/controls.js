@@ -73,8 +73,8 @@ export class Controls {
     const runs = this.desk.state.runs.filter((run) => !isDone(run));
     try {
       const path = (/** @type {Run} */ run) => `/api/runs/${encodeURIComponent(run.id)}/${action}`;
-      const changed = await Promise.all(runs.map((run) => this.api.post(path(run), body)));
-      for (const run of changed) this.desk.state.setRun(/** @type {Run} */ (run));
+      // What the runs have become comes over the socket, in order; these answers may be older than its newest word.
+      await Promise.all(runs.map((run) => this.api.post(path(run), body)));
       this.say("");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
