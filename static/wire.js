@@ -141,7 +141,6 @@ class Varints {
 }
 
 const scratchBins = new Uint16Array(BINS);
-const scratchCounts = new Float64Array(BINS);
 
 /**
  * The filled bins of one layer, increasing.
@@ -161,13 +160,12 @@ function readHistogram(bytes, start, end) {
     if (!(length > 0 && length <= BINS - bin)) {
       throw new WireError(`malformed frame: a run of ${length} bins at bin ${bin} of ${BINS}`);
     }
-    for (const stop = bin + length; bin < stop; bin++) {
-      scratchBins[filled] = bin;
-      scratchCounts[filled++] = reader.next();
-    }
+    for (const stop = bin + length; bin < stop; bin++) scratchBins[filled++] = bin;
   }
+  const counts = new Float64Array(filled);
+  for (let i = 0; i < filled; i++) counts[i] = reader.next();
   if (reader.at !== end) throw new WireError("malformed frame: a layer's counters do not end where its table says");
-  return { bins: scratchBins.slice(0, filled), counts: scratchCounts.slice(0, filled) };
+  return { bins: scratchBins.slice(0, filled), counts };
 }
 
 /**

@@ -1,7 +1,8 @@
 """What crosses the sockets: frames as bytes, everything else as JSON. Needs no torch."""
 
-from .frame import KINDS, VERSION, Frame, Series, decode, encode, select
-from .merging import MERGE, merge
+from .codec import VERSION, decode, decode_frames, encode, encode_frames, pack, select, split
+from .frame import KINDS, Frame, Series
+from .merging import MERGE, merge, merge_groups
 from .messages import ACTIONS, ENDS, Ack, Control, End, Hello, Layer, Message, State, Welcome, parse
 
 __all__ = [
@@ -21,8 +22,13 @@ __all__ = [
     "State",
     "Welcome",
     "decode",
+    "decode_frames",
     "encode",
+    "encode_frames",
     "merge",
+    "merge_groups",
+    "pack",
     "parse",
     "select",
+    "split",
 ]

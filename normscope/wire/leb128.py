@@ -14,33 +14,43 @@ MAX_BYTES: Final = 7
 
 
 def encode_varints(values: NDArray[np.int64]) -> tuple[bytes, NDArray[np.int64]]:
-    """The integers (shape [n], each in [0, 2^49)) as bytes, and how many bytes each took."""
-    limits = 1 << (7 * np.arange(1, MAX_BYTES, dtype=np.int64))
-    widths = np.searchsorted(limits, values, side="right") + 1
+    """The integers (shape [n], each in [0, 2^49)) as bytes, and where each ends in them (exclusive)."""
+    widths = np.ones(len(values), np.int64)
+    longer = np.flatnonzero(values >= 0x80)
+    while len(longer):
+        widths[longer] += 1
+        longer = longer[values[longer] >> (7 * widths[longer]) > 0]
     ends = np.cumsum(widths)
     starts = ends - widths
     out = np.empty(int(ends[-1]) if len(ends) else 0, np.uint8)
-    for place in range(int(widths.max(initial=0))):
-        has = widths > place
-        more = (widths[has] > place + 1).astype(np.int64) << 7
-        out[starts[has] + place] = (values[has] >> (7 * place)) & 0x7F | more
-    return out.tobytes(), widths
+    out[starts] = values & 0x7F
+    # Most are short: what is longer is continued, a byte at a time, by those that still have bits left.
+    longer, place = np.flatnonzero(widths > 1), 1
+    while len(longer):
+        at = starts[longer] + place
+        out[at - 1] |= 0x80
+        out[at] = values[longer] >> (7 * place) & 0x7F
+        longer, place = longer[widths[longer] > place + 1], place + 1
+    return out.tobytes(), ends
 
 
 def decode_varints(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All integers in `data`, shape [n], and the index of the last byte of each.
+    """All integers in `data`, shape [n], and where each ends (exclusive).
 
     Raises:
         ValueError: If the last integer is cut off or one is longer than MAX_BYTES.
     """
-    raw = np.frombuffer(data, np.uint8).astype(np.int64)
-    ends = np.flatnonzero(raw < 0x80)
-    if len(raw) and (not len(ends) or ends[-1] != len(raw) - 1):
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw < 0x80) + 1
+    if len(raw) and (not len(ends) or ends[-1] != len(raw)):
         raise ValueError("the last integer is cut off")
-    starts = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
-    if len(ends) and int((ends - starts).max()) >= MAX_BYTES:
+    widths = np.diff(ends, prepend=0)
+    if int(widths.max(initial=0)) > MAX_BYTES:
         raise ValueError(f"an integer longer than {MAX_BYTES} bytes")
-    if not len(ends):
-        return np.zeros(0, np.int64), ends
-    place = np.arange(len(raw)) - np.repeat(starts, ends - starts + 1)
-    return np.add.reduceat((raw & 0x7F) << (7 * place), starts), ends
+    starts = ends - widths
+    values = (raw[starts] & 0x7F).astype(np.int64)
+    longer, place = np.flatnonzero(widths > 1), 1
+    while len(longer):
+        values[longer] |= (raw[starts[longer] + place] & 0x7F).astype(np.int64) << (7 * place)
+        longer, place = longer[widths[longer] > place + 1], place + 1
+    return values, ends

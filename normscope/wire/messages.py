@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..errors import WireError
-from .frame import VERSION
+from .codec import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
