@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from normscope.errors import NormscopeError
+from normscope.memory import keep_freed_memory
 
 from .settings import Settings
 from .store import prepare_store
@@ -76,6 +77,7 @@ def _listen(host: str, port: int) -> socket.socket:
 def _serve(settings: Settings, listener: socket.socket) -> int:
     from .main import create_app
 
+    keep_freed_memory()
     config = uvicorn.Config(
         create_app(settings), ws="websockets-sansio", ws_max_size=8 << 20, ws_ping_interval=10, ws_ping_timeout=10,
         log_level="warning", lifespan="on", timeout_graceful_shutdown=2,

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
-from normscope import catalogue
+from normscope import catalogue, wire
 
 from . import query
 from .access import Owner, Reader, owner
 from .experiments import Experiments
-from .history import pack
 from .links import make_link, revoke_link
 from .metrics import metrics
 from .schemas import ExperimentOut, ExperimentsOut, LinkOut, LinksOut, NewExperiment, NewLink, Pace, RunOut
@@ -138,7 +137,7 @@ async def get_history(
     headers = {"Cache-Control": "no-store", "X-Last-Seq": str(run.last_seq)}
     if format == "json":
         return JSONResponse({"frames": [query.as_json(data) for data in frames]}, headers=headers)
-    return Response(pack(frames), media_type="application/octet-stream", headers=headers)
+    return Response(wire.pack(frames), media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/api/links")

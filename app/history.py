@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from typing import TYPE_CHECKING, Final
 
 from normscope import wire
@@ -10,19 +9,16 @@ from normscope import wire
 from .store import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from normscope.wire import Frame
 
     from .store import Store
 
 TOP: Final = 16
 """The coarsest level; a block of it covers 4^16 frames, more than any run has."""
-_LENGTH: Final = struct.Struct("<I")
 
 
 class Pyramid:
-    """Turns arriving frames into the blocks to commit: the frame itself, and each merge that it completes."""
+    """Turns arriving frames into the blocks to commit: the frames themselves, and each merge that they complete."""
 
     def __init__(self, last: int = -1) -> None:
         self.last = last
@@ -38,23 +34,30 @@ class Pyramid:
             first = done - done % wire.MERGE
             if done == 0:
                 break
-            pyramid._open[level] = [wire.decode(b) for b in await store.blocks(run, level, first, done - 1)]
+            pyramid._open[level] = wire.decode_frames(await store.blocks(run, level, first, done - 1))
         return pyramid
 
-    def add(self, frame: Frame, data: bytes) -> list[Block]:
-        """The blocks that the next frame brings, finest first."""
-        assert frame.seq == self.last + 1, f"frame {frame.seq} after {self.last}"
-        self.last = frame.seq
-        blocks = [Block(0, frame.seq, frame.first_step, frame.last_step, data)]
+    def add(self, arrived: list[tuple[Frame, bytes]]) -> list[Block]:
+        """The blocks that the next frames, and how they came, bring; finest first."""
+        blocks = []
+        for frame, data in arrived:
+            assert frame.seq == self.last + 1, f"frame {frame.seq} after {self.last}"
+            self.last = frame.seq
+            blocks.append(Block(0, frame.seq, frame.first_step, frame.last_step, data))
+        frames = [frame for frame, _ in arrived]
         for level in range(TOP):
-            siblings = self._open[level]
-            siblings.append(frame)
-            if len(siblings) < wire.MERGE:
+            waiting = self._open[level]
+            waiting += frames
+            whole = len(waiting) - len(waiting) % wire.MERGE
+            if not whole:
                 break
-            frame = wire.merge(siblings)
-            siblings.clear()
-            index = frame.seq // wire.MERGE ** (level + 1)
-            blocks.append(Block(level + 1, index, frame.first_step, frame.last_step, wire.encode(frame)))
+            frames = wire.merge_groups([waiting[i : i + wire.MERGE] for i in range(0, whole, wire.MERGE)])
+            del waiting[:whole]
+            size = wire.MERGE ** (level + 1)
+            blocks += [
+                Block(level + 1, f.seq // size, f.first_step, f.last_step, data)
+                for f, data in zip(frames, wire.encode_frames(frames), strict=True)
+            ]
         return blocks
 
 
@@ -75,8 +78,3 @@ def cover(first: int, last: int, points: int) -> list[tuple[int, int, int]]:
             spans.append((k, at, done - 1))
         at = done * wire.MERGE
     return spans
-
-
-def pack(frames: Iterable[bytes]) -> bytes:
-    """Frames one after another, each behind its length as u32."""
-    return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))

@@ -29,6 +29,8 @@ router = APIRouter()
 
 MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
+_TOGETHER: Final = 16
+"""Frames that are decoded and merged together at most: more would not stay in the processor's cache."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -142,7 +144,10 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 return
             if message.get("bytes") is not None:
-                self._pending.append(message["bytes"])
+                frames = wire.split(message["bytes"])
+                if not frames:
+                    raise WireError("malformed message: there is no frame in it")
+                self._pending.extend(frames)
                 self._work.set()
                 while len(self._pending) >= MAX_PENDING:
                     self._room.clear()
@@ -157,30 +162,34 @@ class Connection:
         """
         blocks: list[Block] = []
         step = -1
-        for data in batch:
+        for at in range(0, len(batch), _TOGETHER):
+            some = batch[at : at + _TOGETHER]
+            frames, wrong = _decoded(some)
+            fresh: list[tuple[wire.Frame, bytes]] = []
             try:
-                frame = self._validated(data)
+                for frame, data in zip(frames, some, strict=False):
+                    if self._is_next(frame, self._pyramid.last + len(fresh)):
+                        fresh.append((frame, data))
             except WireError as error:
-                return blocks, step, error
-            if frame is None:
-                metrics.repeated += 1
-            else:
-                blocks += self._pyramid.add(frame, data)
-                step = frame.last_step
+                wrong = error
+            blocks += self._pyramid.add(fresh)
+            step = fresh[-1][0].last_step if fresh else step
+            if wrong is not None:
+                return blocks, step, wrong
         return blocks, step, None
 
-    def _validated(self, data: bytes) -> wire.Frame | None:
-        """The next frame, None for one that came before; WireError for one that cannot be."""
-        frame = wire.decode(data)
+    def _is_next(self, frame: wire.Frame, last: int) -> bool:
+        """Whether a frame is the one after number `last`, not one that came before; WireError if it cannot be."""
         metrics.frames += 1
-        metrics.frame_bytes += len(data)
         if frame.level or frame.frames != 1:
             raise WireError("a training process sends single frames, not merged ones")
         if len(frame.layers) and frame.layers.max() >= self._layers:
             raise WireError(f"frame of layer {frame.layers.max()}, but the hello named {self._layers}")
-        if frame.seq > self._pyramid.last + 1:
-            raise WireError(f"frame {frame.seq} came after frame {self._pyramid.last}: the ones between are missing")
-        return frame if frame.seq > self._pyramid.last else None
+        if frame.seq > last + 1:
+            raise WireError(f"frame {frame.seq} came after frame {last}: the ones between are missing")
+        if frame.seq <= last:
+            metrics.repeated += 1
+        return frame.seq == last + 1
 
     async def _hear(self, message: wire.Message) -> None:
         match message:
@@ -246,6 +255,21 @@ class Connection:
         run = await self._experiments.store.get(Run, self._run.id)
         if run is not None and run.stop and not self._run.stop:
             await self._socket.send_text(wire.Control("stop").dump())
+
+
+def _decoded(batch: list[bytes]) -> tuple[list[wire.Frame], WireError | None]:
+    """The frames up to the first that is malformed, and what is wrong with that one, if there is one."""
+    metrics.frame_bytes += sum(map(len, batch))
+    try:
+        return wire.decode_frames(batch), None
+    except WireError:
+        frames = []
+        for data in batch:  # which one it is
+            try:
+                frames.append(wire.decode(data))
+            except WireError as error:
+                return frames, error
+        raise
 
 
 def _actions(run: Run, newest: str, singles: int) -> list[str]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
+from normscope import wire
+
 from .access import Rights, socket_rights
-from .history import pack
 from .metrics import metrics
 from .schemas import RunOut
 from .store import Run
@@ -186,7 +187,7 @@ class Viewer:
             metrics.delivered += len(frames)
             async with self._sending:
                 if generation == self._generation:
-                    await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + pack(frames))
+                    await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + wire.pack(frames))
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fnmatch
 import logging
 import time
@@ -13,12 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from .reduction import reduce_tensor
-from .summary import NEVER, Raw, unpack
+from .summary import NEVER, Summaries, unpack
 from .wire import Layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
+
+    from numpy.typing import NDArray
 
     Choice = str | Callable[[str, nn.Module], bool] | None
 
@@ -26,7 +29,7 @@ log = logging.getLogger("normscope")
 
 SMALL: Final = 1 << 16
 """Values up to which a tensor is handed over whole; a larger one is reduced at once."""
-_MOST: Final = 1 << 18
+MOST: Final = 1 << 18
 """Values that one step may keep (1 MiB); what a step sees beyond them is reduced at once."""
 
 
@@ -92,38 +95,51 @@ class Seen:
     """What one step's hooks have seen.
 
     Attributes:
-        raw: Values of small tensors, in the capture's own buffer until `settle` copies them out of it.
-        reduced: What `reduce_tensor` gave, stacked; perhaps still on its way from a device.
+        rows: The layer of each small tensor.
+        lengths: How many values each has.
+        memory: Where the capture was told to put those values, until `settle` copies them out of there.
+        start: Where in it they begin.
+        count: How many there are.
+        reduced_rows: The layer of each reduced tensor.
+        reduced: What `reduce_tensor` gave for them, stacked; perhaps still on its way from a device.
         events: What has to happen before it is there.
     """
 
-    raw: Raw
+    rows: list[int]
+    lengths: list[int]
+    memory: NDArray[np.float32]
+    start: int
+    count: int
+    reduced_rows: list[int] = field(default_factory=list)
     reduced: Tensor | None = None
     events: list[torch.cuda.Event] = field(default_factory=list)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The small tensors' values end to end, shape [count]."""
+        return self.memory[self.start : self.start + self.count]
 
     def ready(self) -> bool:
         """Whether everything is on the host; never waits."""
         return all(event.query() for event in self.events)  # type: ignore[no-untyped-call]
 
     def settle(self) -> None:
-        """Make the values our own, for a step that has to wait for a device while the buffer is filled anew."""
-        self.raw.values = self.raw.values.copy()
+        """Make the values our own, for a step that has to wait for a device while their place is filled anew."""
+        self.memory, self.start = self.values.copy(), 0
 
-    def finish(self) -> Raw:
-        """The step, whole. Waits for the device if it must."""
+    def summaries(self) -> Summaries | None:
+        """Of the reduced tensors. Waits for the device if it must."""
         for event in self.events:
             event.synchronize()
-        if self.reduced is not None:
-            self.raw.reduced = unpack(self.reduced.numpy())
-        return self.raw
+        return None if self.reduced is None else unpack(self.reduced.numpy())
 
 
 class Capture:
     """Hooks on the chosen layers of a model.
 
-    A small output is copied in the hook: into a buffer that stays in the processor's cache, this takes less time than
-    keeping the tensor would cost training, which then could not use its memory again; and no in-place activation can
-    change it later. An error of ours ends watching, not training.
+    A small output is copied in the hook, into memory that the process beside training shares: this takes less time
+    than keeping the tensor would cost training, which then could not use its memory again; and no in-place activation
+    can change it later. An error of ours ends watching, not training.
     """
 
     def __init__(self, model: nn.Module, layers: Choice = None) -> None:
@@ -136,13 +152,20 @@ class Capture:
         bounds = [saturation(m) for m in modules.values()]
         self.bounds = np.array(bounds, np.float32).T
         """Each layer's bounds of saturation, shape [2, layers]."""
-        self._values = np.zeros(_MOST, np.float32)
-        self._used = 0
         self._rows: list[int] = []
         self._lengths: list[int] = []
         self._reduced: list[tuple[int, Tensor]] = []
+        self.write_to(np.zeros(MOST, np.float32), 0)
         self.border = Border("watching failed")
         self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
+
+    def write_to(self, memory: NDArray[np.float32], start: int) -> None:
+        """Say where the next step's values go: at most MOST of them, from `start` on."""
+        if start + MOST > len(memory):
+            raise ValueError(f"{len(memory) - start} values have room there, {MOST} are needed")
+        self._memory, self._start = memory, start
+        self._address = int(memory.__array_interface__["data"][0])
+        self._at = start
 
     def close(self) -> None:
         """Remove the hooks."""
@@ -153,7 +176,7 @@ class Capture:
 
     def forget(self) -> None:
         """Let go of what was seen."""
-        self._rows, self._lengths, self._used, self._reduced = [], [], 0, []
+        self._rows, self._lengths, self._reduced, self._at = [], [], [], self._start
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
         clock = time.perf_counter
@@ -163,7 +186,8 @@ class Capture:
                 return
             began = clock()
             try:
-                self._see(index, output)
+                if not self._copy(index, output):
+                    self._see(index, output)
             except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
                 self.border.note(error)
                 self.active = False
@@ -171,36 +195,52 @@ class Capture:
 
         return hook
 
+    def _copy(self, index: int, output: Any) -> bool:
+        """Copy a small, plain float32 tensor as bytes; False for anything else.
+
+        This runs for every layer at every step: it asks only what a tensor knows without torch's dispatcher, which
+        takes most of the time that `detach().numpy()` does. Nothing but a pointer is taken, so no graph is touched.
+        """
+        if (
+            type(output) is not Tensor or output.dtype is not torch.float32 or not output.is_cpu
+            or output.layout is not torch.strided or not output.is_contiguous() or output.is_neg()
+            or output.is_inference()
+        ):  # fmt: skip
+            return False
+        count, at = output.numel(), self._at
+        source = output.data_ptr()
+        if not source or count > SMALL or at + count > self._start + MOST:
+            return False
+        ctypes.memmove(self._address + 4 * at, source, 4 * count)
+        self._at = at + count
+        self._rows.append(index)
+        self._lengths.append(count)
+        return True
+
     def _see(self, index: int, output: Any) -> None:
-        """As few operations as there can be: this runs for every layer at every step."""
+        """Copy or reduce the first tensor of any output."""
         found = output if isinstance(output, Tensor) else _first_tensor(output)
-        if found is None or not found.is_floating_point() or found.is_inference():
+        if found is None or not found.is_floating_point() or found.is_inference() or found.layout is not torch.strided:
             return
-        tensor, start = found.detach(), self._used
-        end = start + tensor.numel()
-        if end - start > SMALL or end > _MOST or not tensor.is_cpu:
+        tensor, at = found.detach(), self._at
+        count = tensor.numel()
+        if count > SMALL or at + count > self._start + MOST or not tensor.is_cpu:
             self._reduced.append((index, reduce_tensor(tensor, *self.bounds[:, index].tolist())))
             return
-        plain = tensor if tensor.dtype is torch.float32 else tensor.float()
-        self._values[start:end] = plain.numpy().reshape(-1)
-        self._used = end
+        self._memory[at : at + count] = tensor.float().resolve_neg().numpy().reshape(-1)
+        self._at = at + count
         self._rows.append(index)
-        self._lengths.append(end - start)
+        self._lengths.append(count)
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
-        seen = Seen(Raw())
-        with self.border:
-            seen = self._collect()
+        seen = Seen(self._rows, self._lengths, self._memory, self._start, self._at - self._start)
+        if self._reduced:
+            with self.border:
+                reduced, events = _to_host([vector for _, vector in self._reduced])
+                seen.reduced_rows, seen.reduced, seen.events = [i for i, _ in self._reduced], reduced, events
         self.forget()
         return seen
-
-    def _collect(self) -> Seen:
-        raw = Raw(self._rows, self._lengths, self._values[: self._used])
-        if not self._reduced:
-            return Seen(raw)
-        raw.reduced_rows, vectors = [i for i, _ in self._reduced], [v for _, v in self._reduced]
-        return Seen(raw, *_to_host(vectors))
 
 
 def _first_tensor(output: Any) -> Tensor | None:

@@ -55,6 +55,8 @@ class Controls:
 
     def wait(self) -> float:
         """Wait as long as a person wants the run to; the seconds it was held by a pause (not by the pace)."""
+        if not self._paused and self._pace is None:  # nearly always; what is said meanwhile is obeyed a step later
+            return 0.0
         with self._changed:
             self._wait_for_pace()
             if not self._paused or self.stopped:

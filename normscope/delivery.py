@@ -17,7 +17,7 @@ from . import wire
 from .errors import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from websockets.sync.client import ClientConnection
 
@@ -25,9 +25,11 @@ MEMORY: Final = 64 << 20
 """Bytes of frames that may wait for their acknowledgement."""
 _BACK_OFF: Final = (0.1, 2.0)
 """Seconds before the first and at most before any attempt to connect again."""
-_GATHER: Final = 0.02
+_GATHER: Final = 0.05
 """Seconds between two bursts of frames. A fast net's frames travel together: what a burst costs the server (a commit,
 an acknowledgement) it costs once. Frames that come more slowly than this go at once."""
+_MESSAGE: Final = 256 << 10
+"""Bytes of frames that travel in one message; a larger frame travels alone."""
 _KEEPALIVE: Final = 5.0
 """Seconds between two pings, and within which a pong must come: a dead peer is noticed in twice that."""
 
@@ -182,8 +184,8 @@ class Delivery:
                 if self._kept:
                     self._sent = max(self._sent, self._kept[-1][0])
                 state, end = self._state, self._end if not said_end else None
-            for data in frames:
-                socket.send(data)
+            for message in _messages(frames):
+                socket.send(message)
             if state != self._state_said:
                 socket.send(wire.State(state).dump())
                 self._state_said = state
@@ -219,6 +221,20 @@ class Delivery:
             while self._kept and self._kept[0][0] <= last:
                 self._kept_bytes -= len(self._kept.popleft()[1])
             self._changed.notify_all()
+
+
+def _messages(frames: list[bytes]) -> Iterator[bytes]:
+    """Frames packed into as few messages as may be: what a message costs both sides, its frames cost once."""
+    together: list[bytes] = []
+    size = 0
+    for frame in frames:
+        if together and size + len(frame) > _MESSAGE:
+            yield wire.pack(together)
+            together, size = [], 0
+        together.append(frame)
+        size += len(frame)
+    if together:
+        yield wire.pack(together)
 
 
 def _text(message: Any) -> str:

@@ -30,8 +30,9 @@ class Ring:
         with Path(path).open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
         self._done = np.frombuffer(self._memory, np.int64, 2)
-        self._values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
-        self._written = 0
+        self.values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
+        """All of its memory, shape [SIZE]."""
+        self._written = self._claimed = 0
         self._records = 0
         self.path = path
 
@@ -53,29 +54,44 @@ class Ring:
         """Records that the reader is not done with, as the writer knows it."""
         return self._records - int(self._done[1])
 
+    def room(self, most: int) -> int | None:
+        """Where in `values` the next record goes, which may have up to `most` values; None if they are not free now.
+
+        Raises:
+            ValueError: If they never will be.
+        """
+        if most > SIZE:
+            raise ValueError(f"{most} values do not fit into a ring of {SIZE}")
+        start = self._written
+        if start % SIZE + most > SIZE:
+            start += SIZE - start % SIZE
+        if start + most - int(self._done[0]) > SIZE:
+            return None
+        self._claimed = start
+        return start % SIZE
+
+    def commit(self, count: int) -> tuple[int, int]:
+        """Make a record of the values that were put where `room` said last; where it begins and ends."""
+        start, self._written = self._claimed, self._claimed + count
+        self._records += 1
+        return start, self._written
+
     def write(self, values: NDArray[np.float32]) -> tuple[int, int] | None:
-        """Put a record; where it begins and ends, or None if there is no room now.
+        """Copy values into a record; where it begins and ends, or None if there is no room now.
 
         Raises:
             ValueError: If there never will be.
         """
-        if len(values) > SIZE:
-            raise ValueError(f"{len(values)} values do not fit into a ring of {SIZE}")
-        start = self._written
-        if start % SIZE + len(values) > SIZE:
-            start += SIZE - start % SIZE
-        end = start + len(values)
-        if end - int(self._done[0]) > SIZE:
+        at = self.room(len(values))
+        if at is None:
             return None
-        self._values[start % SIZE : start % SIZE + len(values)] = values
-        self._written = end
-        self._records += 1
-        return start, end
+        self.values[at : at + len(values)] = values
+        return self.commit(len(values))
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         """The values of a record; they stay until `release`."""
         at = start % SIZE
-        return self._values[at : at + end - start]
+        return self.values[at : at + end - start]
 
     def release(self, end: int) -> None:
         """Say that the oldest record, which ends there, has been read."""

@@ -10,25 +10,27 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from . import wire
-from .courier import Close, Start, Step
+from .capture import MOST
+from .courier import LENGTH, Close, Start
 from .delivery import MEMORY
 from .ring import Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from .summary import Raw
+    from .capture import Seen
 
 log = logging.getLogger("normscope")
 
 _WAITING: Final = 64
 """Records that may lie in the pipe: it must never fill up, since a full pipe blocks."""
-_PATIENCE: Final = 0.25
-"""Seconds that a step waits at most for a courier that lags behind; then its frame is dropped."""
+_PATIENCE: Final = 2.0
+"""Seconds that a step waits at most for a courier that lags behind; then frames are dropped until there is room."""
 
 
 class Sender:
@@ -56,14 +58,16 @@ class Sender:
         self._ring = Ring.create()
         self._over = False
         self._result: bool | None = None
-        self._lock = threading.Lock()
+        self._late = False
+        self._private: NDArray[np.float32] | None = None
+        self._layout: tuple[list[int], list[int]] = ([], [])
         self._dropped = self._dropped_there = 0
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
         # The child finds our modules where we found them, however they came onto the path.
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.courier import main; main()"
         command = [sys.executable, "-c", program]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  our own
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
         self._say(Start(url, hello, bounds, self._ring.path, memory))
@@ -73,17 +77,45 @@ class Sender:
         """Frames that found no room."""
         return self._dropped + self._dropped_there
 
-    def put(self, step: int, when: float, series: dict[str, Any], raw: Raw) -> None:
+    def place(self) -> tuple[NDArray[np.float32], int]:
+        """Memory where the next step's values go, and where in it; good until they are put."""
+        start = self._ring.room(MOST)
+        if start is not None:
+            return self._ring.values, start
+        if self._private is None:
+            self._private = np.zeros(MOST, np.float32)
+        return self._private, 0
+
+    def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
-        place = self._ring.write(raw.values) if self._ring.waiting < _WAITING else None
-        deadline = time.monotonic() + _PATIENCE
-        while place is None and not self._over and time.monotonic() < deadline:
-            time.sleep(0.0005)
-            place = self._ring.write(raw.values) if self._ring.waiting < _WAITING else None
-        if place is None or self._over:
+        if seen.memory is self._ring.values and self._ring.waiting < _WAITING:
+            span: tuple[int, int] | None = self._ring.commit(seen.count)
+        else:
+            span = self._copied(seen)
+        if span is None or self._over:
             self._dropped += 1
             return
-        self._say(Step(step, when, series, raw.rows, raw.lengths, *place, raw.reduced_rows, raw.reduced))
+        layout = None
+        if seen.rows != self._layout[0] or seen.lengths != self._layout[1]:
+            self._layout = layout = seen.rows, seen.lengths
+        self._say((step, when, series, layout, *span, seen.reduced_rows, seen.summaries()))
+
+    def _copied(self, seen: Seen) -> tuple[int, int] | None:
+        """Where in the ring the values were copied to, once there was room; None if there was none for too long."""
+        values = seen.values
+        if seen.memory is self._ring.values:  # a place that is given up for another
+            values = values.copy()
+        deadline = time.monotonic() + (0 if self._late else _PATIENCE)
+        while not self._over:
+            span = self._ring.write(values) if self._ring.waiting < _WAITING else None
+            if span is not None:
+                self._late = False
+                return span
+            if time.monotonic() >= deadline:
+                self._late = True
+                break
+            time.sleep(0.0005)
+        return None
 
     def state(self, paused: bool) -> None:
         """Tell the server that training is held at a step, or goes on."""
@@ -109,13 +141,15 @@ class Sender:
         return bool(self._result)
 
     def _say(self, record: object) -> None:
+        """Tell the courier."""
         if self._over:
             return
         assert self._process.stdin is not None
+        data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
+        rest = memoryview(LENGTH.pack(len(data)) + data)
         try:
-            with self._lock:
-                self._process.stdin.write(pickle.dumps(record, pickle.HIGHEST_PROTOCOL))
-                self._process.stdin.flush()
+            while rest:  # a pipe takes what it has room for
+                rest = rest[self._process.stdin.write(rest) :]
         except OSError:
             self._over = True
             log.warning("normscope: watching has ended: its process is gone; training goes on")

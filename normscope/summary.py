@@ -26,6 +26,12 @@ CODES: Final = 1 << (32 - SHIFT)
 """Shifted bit patterns of a float32: sign, exponent and leading mantissa bits."""
 NEVER: Final = (-np.inf, np.inf)
 """Bounds of saturation for a layer that has none."""
+_SQUARED: Final = (2.0**-50, 2.0**50)
+"""Deviations whose squares may be added up as float32."""
+_BLOCK: Final = 4096
+_MAGNITUDE: Final = np.append(np.arange(CODES // 2)[::-1], np.arange(CODES // 2))
+_BIN_OF_PLACE: Final = ZERO_BIN + np.repeat([-1, 1], CODES // 2) * np.clip(_MAGNITUDE - FIRST_CODE + 1, 0, PER_SIGN + 1)
+"""The bin of each shifted bit pattern, patterns in the order of the values they stand for."""
 
 
 @dataclass(slots=True)
@@ -50,70 +56,90 @@ def summarize_arrays(
 ) -> Summaries:
     """Summaries of small tensors laid end to end, all values counted into the histograms.
 
+    What reads the values once is done for all tensors together, which saves calls; what makes new arrays of them is
+    done a tensor at a time, which stays in the processor's cache and out of training's way.
+
     Args:
         values: All values, shape [sum of lengths].
         lengths: How many belong to each tensor, shape [n].
         low: Values below this are saturated, shape [n]; -inf for none.
         high: Values above this are saturated, shape [n].
     """
-    rows = len(lengths)
-    counters = np.zeros((rows, 4), np.int64)
+    counters = np.zeros((len(lengths), 4), np.int64)
     counters[:, 0] = lengths
-    moments = np.full((rows, 4), np.nan)
-    codes = np.zeros((rows, CODES), np.int64)
+    moments = _sums(values, lengths)
+    if not np.isfinite(moments[lengths > 0, 0]).all():
+        finite = np.isfinite(values)
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        counters[:, 3] = np.bincount(owner[~finite], minlength=len(lengths))
+        values, lengths = values[finite], lengths - counters[:, 3]
+        moments = _sums(values, lengths)
+    codes = np.zeros((len(lengths), CODES), np.int64)
+    patterns = np.right_shift(values.view(np.uint32), SHIFT)
+    bounded = ((low > -np.inf) | (high < np.inf)).tolist()
     ends = np.cumsum(lengths).tolist()
-    # One row at a time stays in the processor's cache, which beats one pass over all for each number.
     for row, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
-        x = values[start:end]
-        with np.errstate(invalid="ignore"):  # infinities of both signs, and NaN of the signalling kind
-            wide = x.astype(np.float64)
-            total = float(wide.sum())
-        if not math.isfinite(total):
-            x = x[np.isfinite(x)]
-            wide = x.astype(np.float64)
-            total = float(wide.sum())
-            counters[row, 3] = end - start - len(x)
-        if not len(x):
+        x, found, count = values[start:end], patterns[start:end], end - start
+        if not count:
             continue
-        moments[row] = _moments(wide, total)
-        found = np.bincount((x.view(np.uint32) >> SHIFT).view(np.int32), minlength=CODES)
-        codes[row] = found
-        if found[0] or found[CODES // 2]:  # zeros are among the smallest patterns of either sign
-            counters[row, 1] = len(x) - np.count_nonzero(x)
-        if low[row] > -np.inf or high[row] < np.inf:
-            counters[row, 2] = np.count_nonzero((x < low[row]) | (x > high[row]))
-    dense = _to_bins(codes).ravel()
-    bins = np.flatnonzero(dense)
-    return Summaries(moments, counters, bins, dense[bins])
+        moments[row, 1] = _deviation(x, *moments[row, [0, 2, 3]].tolist())
+        codes[row] = np.bincount(found, minlength=CODES)
+        if codes[row, 0] or codes[row, CODES // 2]:  # zeros are among the smallest patterns of either sign
+            counters[row, 1] = count - np.count_nonzero(x)
+        if bounded[row]:
+            counters[row, 2] = np.count_nonzero(x < low[row]) + np.count_nonzero(x > high[row])
+    return Summaries(moments, counters, *_filled(codes))
 
 
-def _moments(wide: Floats, total: float) -> tuple[float, float, float, float]:
-    """About the mean: exact even where the mean is a thousand standard deviations. Overwrites the values."""
-    mean, low, high = total / len(wide), float(wide.min()), float(wide.max())
-    wide -= mean
-    return mean, math.sqrt(float(wide @ wide) / len(wide)), low, high
+def _sums(values: NDArray[np.float32], lengths: Ints) -> Floats:
+    """Mean, nothing yet, smallest and largest of each tensor, shape [n, 4]; NaN where there are no values."""
+    moments = np.full((len(lengths), 4), np.nan)
+    filled = np.flatnonzero(lengths)
+    if len(filled):
+        count = lengths[filled]
+        starts = np.cumsum(count) - count
+        with np.errstate(invalid="ignore"):  # infinities of both signs, and NaN of the signalling kind
+            moments[filled, 0] = np.add.reduceat(values, starts, dtype=np.float64) / count
+        moments[filled, 2] = np.minimum.reduceat(values, starts)
+        moments[filled, 3] = np.maximum.reduceat(values, starts)
+    return moments
 
 
-def _to_bins(codes: Ints) -> Ints:
-    """Counts of shifted bit patterns (shape [..., 4096]) as counts of bins (shape [..., BINS]).
+def _deviation(x: NDArray[np.float32], mean: float, low: float, high: float) -> float:
+    """The standard deviation (population) of finite values.
 
-    Patterns run from zero outwards on either side; those beyond the outermost edges, and the tiny ones, share a bin.
+    Deviations are taken from the mean as a float32, which makes them exact where the mean is a thousand standard
+    deviations; what that pivot lacks of the mean is corrected in float64. Their squares are added in blocks that are
+    too short to lose digits.
     """
-    bins = np.zeros((*codes.shape[:-1], BINS), np.int64)
-    half, last = CODES // 2, FIRST_CODE + PER_SIGN
-    positive, negative = codes[..., :half], codes[..., half:]
-    bins[..., ZERO_BIN + 1 : -1] = positive[..., FIRST_CODE:last]
-    bins[..., 1:ZERO_BIN] = negative[..., FIRST_CODE:last][..., ::-1]
-    bins[..., ZERO_BIN] = positive[..., :FIRST_CODE].sum(-1) + negative[..., :FIRST_CODE].sum(-1)
-    bins[..., -1], bins[..., 0] = positive[..., last:].sum(-1), negative[..., last:].sum(-1)
-    return bins
+    reach = max(high - mean, mean - low)
+    if not _SQUARED[0] < reach < _SQUARED[1]:
+        return float(np.std(x, dtype=np.float64))
+    pivot = np.float32(mean)
+    deviation = x - pivot
+    squares = sum(float(d @ d) for d in (deviation[i : i + _BLOCK] for i in range(0, len(x), _BLOCK)))
+    return math.sqrt(max(squares / len(x) - (mean - float(pivot)) ** 2, 0.0))
+
+
+def _filled(codes: Ints) -> tuple[Ints, Ints]:
+    """Filled bins as row·BINS + bin, increasing, and their counts, from counts of bit patterns (shape [n, 4096])."""
+    half = CODES // 2
+    # Patterns run from zero outwards on either side; in the order of values the negative ones run the other way.
+    ordered = np.concatenate([codes[:, : half - 1 : -1], codes[:, :half]], axis=1)
+    place = np.flatnonzero(ordered != 0)
+    bins = place // CODES * BINS + _BIN_OF_PLACE[place % CODES]
+    # The outermost patterns share a bin, and so do the tiny ones: neighbours here.
+    new = np.ones(len(bins), bool)
+    new[1:] = bins[1:] != bins[:-1]
+    first = np.flatnonzero(new)
+    counts = ordered.ravel()[place]
+    return bins[first], np.add.reduceat(counts, first) if len(first) else counts
 
 
 def unpack(vectors: Floats) -> Summaries:
     """Summaries from what `reduce_tensor` gave for n tensors, stacked to shape [n, 8 + 4096]."""
-    dense = _to_bins(vectors[:, 8:].astype(np.int64)).ravel()
-    bins = np.flatnonzero(dense)
-    return Summaries(vectors[:, 4:8].copy(), vectors[:, :4].astype(np.int64), bins, dense[bins])
+    bins, counts = _filled(vectors[:, 8:].astype(np.int64))
+    return Summaries(vectors[:, 4:8].copy(), vectors[:, :4].astype(np.int64), bins, counts)
 
 
 def join(parts: list[Summaries]) -> Summaries:

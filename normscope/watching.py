@@ -86,6 +86,7 @@ class Watch:
         self._spent = self._speed = 0.0
         self._began = time.perf_counter()
         self._closed = False
+        self._capture.write_to(*self._sender.place())
         self._capture.active = True
 
     @property
@@ -114,15 +115,17 @@ class Watch:
         """
         began = time.perf_counter()
         series = {name: _scalar(name, value) for name, value in scalars.items()}
-        self._spent += self._capture.seconds
-        self._capture.seconds = 0.0
-        if self._capture.active and not self._closed:
-            series |= self._extra | {"watch_cost": self._budget.cost}
+        capture = self._capture
+        self._spent += capture.seconds
+        capture.seconds = 0.0
+        if capture.active and not self._closed:
+            series |= self._extra
+            series["watch_cost"] = self._budget.cost
             if self._speed:
                 series["steps_per_second"] = self._speed
-            self._waiting.append((self._step, time.time(), series, self._capture.collect()))
             self._extra = {}
-            self._send()
+            with self._sending:
+                self._send(series)
         self._step += 1
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
@@ -131,20 +134,28 @@ class Watch:
         self._budget.note(self._spent, wall)
         self._speed = 1 / wall
         self._spent, self._began = 0.0, now
-        self._capture.active = self._budget.allows() and not self._closed and not self._failed()
+        capture.active = self._budget.allows() and not self._closed and not self._failed()
 
     def _failed(self) -> bool:
         return bool(self._capture.border.failures or self._sending.failures)
 
-    def _send(self, whole: bool = False) -> None:
+    def _send(self, series: dict[str, Any]) -> None:
+        """Send the step that has just ended, or have it wait for its device behind those that do."""
+        seen = self._capture.collect()
+        if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
+            seen.settle()
+            self._waiting.append((self._step, time.time(), series, seen))
+            self._send_arrived()
+        else:
+            self._sender.put(self._step, time.time(), series, seen)
+        self._capture.write_to(*self._sender.place())
+
+    def _send_arrived(self, whole: bool = False) -> None:
         """Send the steps that have arrived from their device; `whole` waits for all of them."""
-        with self._sending:
-            while self._waiting and (whole or self._waiting[0][-1].ready()):
-                step, when, series, seen = self._waiting.popleft()
-                numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
-                self._sender.put(step, when, numbers, seen.finish())
-            if self._waiting:
-                self._waiting[-1][-1].settle()
+        while self._waiting and (whole or self._waiting[0][-1].ready()):
+            step, when, series, seen = self._waiting.popleft()
+            numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
+            self._sender.put(step, when, numbers, seen)
 
     def probe(
         self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
@@ -195,7 +206,8 @@ class Watch:
             end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000])
         else:
             end = wire.End("finished")
-        self._send(whole=True)
+        with self._sending:
+            self._send_arrived(whole=True)
         if not self._sender.close(end, CLOSING):
             log.warning("normscope: left with frames that the server has not taken")
 
@@ -209,9 +221,10 @@ class Watch:
 
 def _scalar(name: str, value: Any) -> float | Tensor:
     if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
-        value = value.detach()
-        # Reading a tensor on a GPU waits for it; the sender's thread does that. This copy is one number.
-        return value.clone() if value.device.type != "cpu" else float(value.item())
+        if value.is_cpu:
+            return float(value.item())
+        # Reading a tensor on a GPU waits for it: it is read once it has arrived. This copy is one number.
+        return value.detach().clone()
     try:
         return float(value)
     except (TypeError, ValueError) as error:

@@ -57,7 +57,11 @@ class Trainer:
 
     def send(self, *seqs: int) -> None:
         for seq in seqs:
-            self.socket.send(wire.encode(frame(seq)))
+            self.say(wire.encode(frame(seq)))
+
+    def say(self, *frames: bytes) -> None:
+        """Send encoded frames, or what passes for such, in one message."""
+        self.socket.send(wire.pack(frames))
 
     def acknowledged(self, last: int) -> None:
         """Wait for the Ack of this frame, passing over earlier ones."""
@@ -73,12 +77,7 @@ class Trainer:
 
 def split(stream: bytes) -> list[wire.Frame]:
     """The frames of a history's bytes."""
-    found = []
-    while stream:
-        length = int.from_bytes(stream[:4], "little")
-        found.append(wire.decode(stream[4 : 4 + length]))
-        stream = stream[4 + length :]
-    return found
+    return [wire.decode(data) for data in wire.split(stream)]
 
 
 def drain(socket: ClientConnection, timeout: float) -> None:

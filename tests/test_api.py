@@ -139,7 +139,7 @@ def test_history_when_only_some_steps_were_captured(shared_server: Server) -> No
     trainer = Trainer(shared_server, key="sparse 12345678901")
     run = trainer.hear()["run"]
     for seq in range(20):
-        trainer.socket.send(wire.encode(frame(seq, step=5 * seq)))
+        trainer.say(wire.encode(frame(seq, step=5 * seq)))
     trainer.acknowledged(19)
     answer = shared_server.http.get(
         f"{shared_server.url}/api/runs/{run}/history", params={"first_step": 11, "last_step": 40, "points": 100}

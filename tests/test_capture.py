@@ -13,12 +13,14 @@ from torch import Tensor, nn
 
 from normscope import wire
 from normscope.capture import Capture, choose, saturation
-from normscope.summary import NEVER, SAMPLE, summarize
+from normscope.summary import NEVER, SAMPLE, Raw, summarize
 
 
 def seen(capture: Capture) -> dict[int, Any]:
     """Count and mean of each row of what was seen, by layer; rows of one layer merged."""
-    layers, s = summarize(capture.collect().finish(), capture.bounds)
+    found = capture.collect()
+    raw = Raw(found.rows, found.lengths, found.values, found.reduced_rows, found.summaries())
+    layers, s = summarize(raw, capture.bounds)
     frame = wire.merge(
         [wire.Frame(0, 0, 0, 0.0, layers=layers, kinds=layers * 0, moments=s.moments, counters=s.counters)]
     )
@@ -111,6 +113,12 @@ class Odd(nn.Module):
         (torch.ones(2, dtype=torch.float16), {0: (2, 1.0)}),
         (torch.ones(2, dtype=torch.bfloat16), {0: (2, 1.0)}),
         (torch.ones(2, dtype=torch.float64), {0: (2, 1.0)}),
+        (torch.ones(6)[::3], {0: (2, 1.0)}),
+        (torch.ones(2, 3, 4, 4).to(memory_format=torch.channels_last), {0: (96, 1.0)}),
+        (torch.complex(torch.zeros(2), -torch.ones(2)).conj().imag, {0: (2, 1.0)}),
+        (torch.ones(2).as_subclass(nn.Parameter), {0: (2, 1.0)}),
+        (torch.zeros(0, 3), {0: (0, pytest.approx(float("nan"), nan_ok=True))}),
+        (torch.eye(2).to_sparse(), {}),
         (torch.ones(2, dtype=torch.int64), {}),
         (torch.ones(2, dtype=torch.complex64), {}),
         (None, {}),
@@ -146,7 +154,7 @@ def test_no_activation_lives_on_after_its_step(size: int) -> None:
         del output
         gc.collect()
         assert alive() is None
-        assert seen.finish().rows or seen.finish().reduced_rows
+        assert seen.rows or seen.reduced_rows
 
 
 def test_an_error_of_ours_ends_watching_and_not_training(caplog: pytest.LogCaptureFixture) -> None:

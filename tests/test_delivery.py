@@ -74,14 +74,16 @@ class Peer:
         if self.refuse_frame:
             connection.close(1008, "nonsense")
             return
-        frame = wire.decode(message)
-        assert frame.seq == len(self.frames), "a gap or a repetition"
-        self.frames.append(frame)
-        if self.die_after is not None and len(self.frames) >= self.die_after:
-            self.die_after = None
-            connection.socket.close()  # without a word, and without acknowledging
-        elif len(self.frames) % self.every == 0:
-            connection.send(wire.Ack(frame.seq).dump())
+        for data in wire.split(message):
+            frame = wire.decode(data)
+            assert frame.seq == len(self.frames), "a gap or a repetition"
+            self.frames.append(frame)
+            if self.die_after is not None and len(self.frames) >= self.die_after:
+                self.die_after = None
+                connection.socket.close()  # without a word, and without acknowledging
+                return
+            if len(self.frames) % self.every == 0:
+                connection.send(wire.Ack(frame.seq).dump())
 
     def steps(self) -> list[int]:
         return [f.first_step for f in self.frames]

@@ -133,20 +133,36 @@ def test_paused_is_what_the_trainer_says_it_is(shared_server: Server) -> None:
     again.close()
 
 
+def test_what_came_before_a_bad_frame_in_one_message_is_kept(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="half bad 1234567890")
+    run = trainer.hear()["run"]
+    trainer.say(
+        *(wire.encode(frame(seq)) for seq in (0, 0, 1, 2, 1)), wire.encode(frame(3))[:-1], wire.encode(frame(4))
+    )
+    trainer.acknowledged(2)
+    code, said = refusal(trainer)
+    assert (code, said[:15]) == (1008, "malformed frame")
+    assert [f.seq for f in history(shared_server, run)] == [0, 1, 2]
+
+
 BAD: dict[str, tuple[Callable[[Trainer], None], str]] = {
     "not json": (lambda t: t.socket.send("hello?"), "not a message of this protocol"),
     "unknown type": (lambda t: t.socket.send('{"type":"dance"}'), "not a message of this protocol"),
     "a server's message": (lambda t: t.socket.send(wire.Ack(1).dump()), "a training process does not say ack"),
     "wrong fields": (lambda t: t.socket.send('{"type":"end","status":"finished","x":1}'), "malformed End"),
     "unknown end": (lambda t: t.socket.send('{"type":"end","status":"exploded"}'), "unknown end 'exploded'"),
-    "empty frame": (lambda t: t.socket.send(b""), "malformed frame"),
-    "truncated frame": (lambda t: t.socket.send(wire.encode(frame(1))[:-7]), "malformed frame"),
-    "garbage": (lambda t: t.socket.send(bytes(range(256)) * 4), "frame of version 0"),
-    "another version": (lambda t: t.socket.send(b"\x09" + wire.encode(frame(1))[1:]), "frame of version 9"),
+    "empty message": (lambda t: t.socket.send(b""), "there is no frame in it"),
+    "truncated message": (lambda t: t.socket.send(wire.pack([wire.encode(frame(1))])[:-7]), "a frame is cut off"),
+    "half a length": (lambda t: t.socket.send(b"\1\0"), "a length is cut off"),
+    "truncated frame": (lambda t: t.say(wire.encode(frame(1))[:-7]), "malformed frame"),
+    "empty frame": (lambda t: t.say(b""), "malformed frame"),
+    "garbage": (lambda t: t.socket.send(bytes(range(256)) * 4), "a frame is cut off"),
+    "garbage of the right length": (lambda t: t.say(bytes(range(256)) * 4), "frame of version 0"),
+    "another version": (lambda t: t.say(b"\x09" + wire.encode(frame(1))[1:]), "frame of version 9"),
     "a gap": (lambda t: t.send(5), "frame 5 came after frame 0"),
-    "an unknown layer": (lambda t: t.socket.send(wire.encode(frame(1, layers=3))), "frame of layer 2, but the hello"),
+    "an unknown layer": (lambda t: t.say(wire.encode(frame(1, layers=3))), "frame of layer 2, but the hello"),
     "a merged frame": (
-        lambda t: t.socket.send(wire.encode(wire.merge([frame(i) for i in range(4)]))),
+        lambda t: t.say(wire.encode(wire.merge([frame(i) for i in range(4)]))),
         "a training process sends single frames",
     ),
 }

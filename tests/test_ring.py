@@ -47,3 +47,18 @@ def test_a_full_ring_says_so_and_keeps_what_it_has() -> None:
     assert first == (0, SIZE)
     assert ring.write(np.zeros(1, np.float32)) is None
     assert ring.read(*first).all()
+
+
+def test_values_may_be_put_straight_into_their_place() -> None:
+    writer = Ring.create()
+    reader = Ring(writer.path)
+    writer.unlink()
+    for lap in range(9):
+        at = writer.room(SIZE // 4)
+        assert at is not None
+        writer.values[at : at + 100] = lap
+        start, end = writer.commit(100)
+        assert end - start == 100
+        assert (reader.read(start, end) == lap).all()
+        reader.release(end)
+    assert writer.waiting == 0

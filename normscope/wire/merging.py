@@ -102,7 +102,7 @@ def _merge_moments(
 def _merge_series(parts: list[Series]) -> Series:
     size = max(len(p.mean) for p in parts)
     parts = [p for p in parts if len(p.mean) == size]  # a vector that changed its length keeps the longest
-    samples = sum(p.samples for p in parts)
-    mean = np.sum([p.mean * (p.samples / samples) for p in parts], axis=0)
-    low, high = np.fmin.reduce([p.low for p in parts]), np.fmax.reduce([p.high for p in parts])
-    return Series(mean, low, high, samples)
+    samples = [p.samples for p in parts]
+    mean, low, high = (np.array([getattr(p, name) for p in parts]) for name in ("mean", "low", "high"))
+    weights = np.array(samples) / sum(samples)
+    return Series(weights @ mean, np.fmin.reduce(low), np.fmax.reduce(high), sum(samples))
