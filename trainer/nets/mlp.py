@@ -1,4 +1,4 @@
-"""The nets. Initial weights depend on the seed alone, not on the arm."""
+"""Fully connected nets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import torch
 from torch import nn
 
-from .norms import norm
+from ..norms import norm
+from .initial import linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,21 +29,13 @@ def mlp(spec: Spec, inputs: int, outputs: int) -> nn.Sequential:
     The layers are named fc1, norm1, act1, …, out. For depth 3 and width 100 this is the net of Ioffe and Szegedy
     2015, arXiv 1502.03167, section 4.1. Input shape [batch, inputs], output shape [batch, outputs].
     """
-    # A generator of its own: whatever a normalizer draws, the linear layers start alike in all arms.
     generator = torch.Generator().manual_seed(spec.seed)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     units = inputs
     for i in range(1, spec.depth + 1):
-        layers[f"fc{i}"] = _linear(units, spec.width, spec.init_std, generator)
+        layers[f"fc{i}"] = linear(units, spec.width, generator, spec.init_std)
         layers[f"norm{i}"] = norm(spec.arm, spec.width)
         layers[f"act{i}"] = ACTIVATIONS[spec.activation]()
         units = spec.width
-    layers["out"] = _linear(units, outputs, spec.init_std, generator)
+    layers["out"] = linear(units, outputs, generator, spec.init_std)
     return nn.Sequential(layers)
-
-
-def _linear(inputs: int, outputs: int, std: float, generator: torch.Generator) -> nn.Linear:
-    layer = nn.Linear(inputs, outputs)
-    nn.init.normal_(layer.weight, std=std, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
