@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from normscope.background import keep_freed_memory
 from normscope.errors import NormscopeError
-from normscope.memory import keep_freed_memory
 
 from .settings import Settings
 from .store import prepare_store

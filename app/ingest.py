@@ -7,12 +7,14 @@ import json
 import logging
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
 from normscope import wire
+from normscope.background import step_back
 from normscope.errors import NormscopeError, WireError
 
 from .history import Pyramid
@@ -31,6 +33,8 @@ MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
 _TOGETHER: Final = 16
 """Frames that are decoded and merged together at most: more would not stay in the processor's cache."""
+_POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
+"""For decoding and merging. More threads would only take turns at the interpreter's lock."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -216,7 +220,7 @@ class Connection:
             self._room.set()
             if batch:
                 before = self._pyramid.last
-                blocks, step, wrong = await asyncio.to_thread(self._take, batch)
+                blocks, step, wrong = await asyncio.get_running_loop().run_in_executor(_POOL, self._take, batch)
                 if blocks:
                     await self._keep(blocks, step, self._pyramid.last - before)
                 if wrong is not None:

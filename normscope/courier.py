@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from . import wire
+from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
-from .memory import keep_freed_memory
 from .ring import Ring
 from .summary import Raw, Summaries, summarize
 
@@ -181,8 +181,7 @@ class Courier:
 def main() -> None:
     """Serve one run, from the records on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is training's to answer; its last frames are ours
-    with contextlib.suppress(AttributeError, OSError):
-        os.nice(19)  # training comes first
+    step_back()
     keep_freed_memory()
     courier: Courier | None = None
     for found in records(sys.stdin.fileno()):

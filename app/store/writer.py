@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy.exc import DatabaseError
 
+from normscope.background import step_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,6 +49,7 @@ class Writer:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
+        step_back()
         more = True
         while more:
             batch = [self._waiting.get()]
