@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .reduction import reduce_tensor
-from .summary import NEVER, Summaries, unpack
+from .reduction import flat, reduce_here, reduce_there, sample_here
+from .summary import NEVER, NUMBERS, SAMPLE, Raw
 from .wire import Layer
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("normscope")
 
 SMALL: Final = 1 << 16
-"""Values up to which a tensor is handed over whole; a larger one is reduced at once."""
+"""Values up to which a tensor is handed over whole; of a larger one, its numbers and a sample are."""
 MOST: Final = 1 << 18
-"""Values that one step may keep (1 MiB); what a step sees beyond them is reduced at once."""
+"""Values that one step may hand over (1 MiB); of what it sees beyond them, only the numbers."""
 
 
 def saturation(module: nn.Module) -> tuple[float, float]:
@@ -95,14 +95,15 @@ class Seen:
     """What one step's hooks have seen.
 
     Attributes:
-        rows: The layer of each small tensor.
-        lengths: How many values each has.
+        rows: The layer of each tensor.
+        lengths: How many of its values are in `memory`: all of a small tensor, a sample of a large one.
         memory: Where the capture was told to put those values, until `settle` copies them out of there.
         start: Where in it they begin.
         count: How many there are.
-        reduced_rows: The layer of each reduced tensor.
-        reduced: What `reduce_tensor` gave for them, stacked; perhaps still on its way from a device.
-        events: What has to happen before it is there.
+        known: Which of the tensors are large, as positions in `rows`.
+        numbers: What `reduce_here` gave for each of those.
+        away: The layers of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
+        events: What has to happen before it is here.
     """
 
     rows: list[int]
@@ -110,13 +111,14 @@ class Seen:
     memory: NDArray[np.float32]
     start: int
     count: int
-    reduced_rows: list[int] = field(default_factory=list)
-    reduced: Tensor | None = None
+    known: list[int]
+    numbers: list[list[float]]
+    away: list[tuple[int, Tensor]] = field(default_factory=list)
     events: list[torch.cuda.Event] = field(default_factory=list)
 
     @property
     def values(self) -> NDArray[np.float32]:
-        """The small tensors' values end to end, shape [count]."""
+        """The tensors' values end to end, shape [count]."""
         return self.memory[self.start : self.start + self.count]
 
     def ready(self) -> bool:
@@ -127,11 +129,26 @@ class Seen:
         """Make the values our own, for a step that has to wait for a device while their place is filled anew."""
         self.memory, self.start = self.values.copy(), 0
 
-    def summaries(self) -> Summaries | None:
-        """Of the reduced tensors. Waits for the device if it must."""
+    def finish(self) -> None:
+        """Take in what came from other devices. Waits for them if it must."""
         for event in self.events:
             event.synchronize()
-        return None if self.reduced is None else unpack(self.reduced.numpy())
+        samples = [self.values]
+        for row, found in self.away:
+            numbers, sample = found[: len(NUMBERS)].tolist(), found[len(NUMBERS) :].float().numpy()
+            self.known.append(len(self.rows))
+            self.numbers.append(numbers)
+            self.rows.append(row)
+            self.lengths.append(len(sample))
+            samples.append(sample)
+        if self.away:
+            self.memory, self.start, self.away = np.concatenate(samples), 0, []
+            self.count = len(self.memory)
+
+    def raw(self) -> Raw:
+        """All of it, as a summary takes it."""
+        self.finish()
+        return Raw(self.rows, self.lengths, self.values, self.known, self.numbers)
 
 
 class Capture:
@@ -154,7 +171,9 @@ class Capture:
         """Each layer's bounds of saturation, shape [2, layers]."""
         self._rows: list[int] = []
         self._lengths: list[int] = []
-        self._reduced: list[tuple[int, Tensor]] = []
+        self._known: list[int] = []
+        self._numbers: list[list[float]] = []
+        self._away: list[tuple[int, Tensor]] = []
         self.write_to(np.zeros(MOST, np.float32), 0)
         self.border = Border("watching failed")
         self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
@@ -176,7 +195,8 @@ class Capture:
 
     def forget(self) -> None:
         """Let go of what was seen."""
-        self._rows, self._lengths, self._reduced, self._at = [], [], [], self._start
+        self._rows, self._lengths, self._at = [], [], self._start
+        self._known, self._numbers, self._away = [], [], []
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
         clock = time.perf_counter
@@ -222,23 +242,31 @@ class Capture:
         found = output if isinstance(output, Tensor) else _first_tensor(output)
         if found is None or not found.is_floating_point() or found.is_inference() or found.layout is not torch.strided:
             return
-        tensor, at = found.detach(), self._at
-        count = tensor.numel()
-        if count > SMALL or at + count > self._start + MOST or not tensor.is_cpu:
-            self._reduced.append((index, reduce_tensor(tensor, *self.bounds[:, index].tolist())))
+        x = flat(found)
+        low, high = self.bounds[:, index].tolist()
+        if not x.is_cpu:
+            self._away.append((index, reduce_there(x, low, high)))
             return
-        self._memory[at : at + count] = tensor.float().resolve_neg().numpy().reshape(-1)
-        self._at = at + count
+        place = self._memory[self._at : self._start + MOST]
+        count = x.numel()
+        if count <= SMALL and count <= len(place):
+            place[:count] = x.numpy()
+        else:
+            self._known.append(len(self._rows))
+            self._numbers.append(reduce_here(x, low, high))
+            count = sample_here(x, place) if len(place) >= SAMPLE else 0
+        self._at += count
         self._rows.append(index)
         self._lengths.append(count)
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
-        seen = Seen(self._rows, self._lengths, self._memory, self._start, self._at - self._start)
-        if self._reduced:
+        seen = Seen(
+            self._rows, self._lengths, self._memory, self._start, self._at - self._start, self._known, self._numbers
+        )
+        if self._away:
             with self.border:
-                reduced, events = _to_host([vector for _, vector in self._reduced])
-                seen.reduced_rows, seen.reduced, seen.events = [i for i, _ in self._reduced], reduced, events
+                seen.away, seen.events = _to_host(self._away)
         self.forget()
         return seen
 
@@ -249,21 +277,21 @@ def _first_tensor(output: Any) -> Tensor | None:
     return next((t for v in values if (t := v if isinstance(v, Tensor) else _first_tensor(v)) is not None), None)
 
 
-def _to_host(vectors: list[Tensor]) -> tuple[Tensor, list[torch.cuda.Event]]:
-    """These on their way to the host, stacked, and what to wait for before reading. The training thread does not."""
-    pinned = any(v.is_cuda for v in vectors)
-    host = torch.empty((len(vectors), len(vectors[0])), dtype=vectors[0].dtype, pin_memory=pinned)
-    events = []
-    for device in {v.device for v in vectors}:
+def _to_host(away: list[tuple[int, Tensor]]) -> tuple[list[tuple[int, Tensor]], list[torch.cuda.Event]]:
+    """These on their way to the host, and what to wait for before reading. The training thread does not."""
+    events: list[torch.cuda.Event] = []
+    arriving: list[tuple[int, Tensor]] = []
+    for device in {x.device for _, x in away}:
         # One copy for each device that a model is spread over.
-        rows = [i for i, v in enumerate(vectors) if v.device == device]
-        stacked = torch.stack([vectors[i] for i in rows])
-        if device.type == "cuda" and len(rows) == len(vectors):
-            host.copy_(stacked, non_blocking=True)
-        else:
-            host[rows] = stacked.cpu()
+        rows = [i for i, x in away if x.device == device]
+        found = [x for _, x in away if x.device == device]
+        joined = torch.cat(found)
         if device.type == "cuda":
+            host = torch.empty(joined.shape, dtype=joined.dtype, pin_memory=True).copy_(joined, non_blocking=True)
             event = torch.cuda.Event()  # type: ignore[no-untyped-call]
             event.record(torch.cuda.current_stream(device))
             events.append(event)
-    return host, events
+        else:
+            host = joined.cpu()
+        arriving += zip(rows, torch.split(host, [x.numel() for x in found]), strict=True)
+    return arriving, events

@@ -23,16 +23,17 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
+import numpy as np
+
 from . import wire
 from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
 from .ring import Ring
-from .summary import Raw, Summaries, summarize
+from .summary import Raw, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
 LINGER: Final = 10.0
@@ -60,17 +61,19 @@ class Start:
 
 
 class Step(NamedTuple):
-    """What was captured at one step; the small tensors' values lie in the ring."""
+    """What was captured at one step; values lie in the ring."""
 
     step: int
     time: float
     series: dict[str, Any]
     layout: tuple[list[int], list[int]]
-    """The layer of each small tensor, and how many values each has; None on the way if they are as before."""
+    """The layer of each tensor, and how many values each has there; None on the way if they are as before."""
     start: int
     end: int
-    reduced_rows: list[int]
-    reduced: Summaries | None
+    known: list[int]
+    """Which of them are large, as positions."""
+    numbers: list[list[float]]
+    """The exact numbers of those."""
 
 
 @dataclass(slots=True)
@@ -84,12 +87,13 @@ class Close:
 def frame_of(step: Step, values: NDArray[np.float32], bounds: NDArray[np.float32], seq: int) -> wire.Frame:
     """The frame of a step; several forward passes through a layer become one summary."""
     rows, lengths = step.layout
-    layers, s = summarize(Raw(rows, lengths, values, step.reduced_rows, step.reduced), bounds)
+    s = summarize(Raw(rows, lengths, values, step.known, step.numbers), bounds)
+    layers = np.array(rows, np.int64)
     frame = wire.Frame(
         seq, step.step, step.step, step.time, layers=layers, kinds=layers * 0,
         moments=s.moments, counters=s.counters, bins=s.bins, counts=s.counts,
     )  # fmt: skip
-    if len({*rows, *step.reduced_rows}) < len(layers):
+    if len(set(rows)) < len(rows):
         frame = wire.merge([frame])
         frame.level = 0
     frame.series = {name: wire.Series.of(value) for name, value in step.series.items()}

@@ -1,30 +1,118 @@
-"""A tensor reduced on its own device to a fixed number of values, without waiting for it. Pure."""
+"""A large tensor, or one on another device, as eight numbers and a sample. Pure.
+
+A tensor in this machine's memory is reduced block by block, each block while the processor's cache holds it. One on a
+GPU is reduced there, without waiting for it: the numbers and the sample stay tensors until someone asks for them.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
-from .sketch import SHIFT
-from .summary import CODES, SAMPLE
+from .summary import NUMBERS, SAMPLE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
+_BLOCK: Final = 1 << 16
+"""Values whose squares are added up as float32: more of them would lose digits, and would leave the cache."""
+_FAR: Final = 8.0
+"""Where a squared mean is so many times the variance, deviations are squared instead of values."""
+_SMALLEST: Final = 1e-25
+"""Sums of squares below this may have lost values whose squares are no float32."""
 
-def reduce_tensor(tensor: Tensor, low: float, high: float) -> Tensor:
-    """One tensor (any shape, floating) reduced on its own device, without waiting for it.
 
-    Returns:
-        float64, shape [8 + 4096]: count, zeros, saturated, non-finite, mean, standard deviation, min, max; then how
-        many of at most SAMPLE evenly spaced values have each shifted bit pattern.
+def stride(count: int) -> int:
+    """Every how many-th of `count` values is sampled.
+
+    It shares no factor with the count, hence with no side of the tensor: a sample never keeps to a few columns.
     """
-    x = tensor.detach().reshape(-1).float()
+    step = max(-(-count // SAMPLE), 1)
+    while math.gcd(step, count) > 1:
+        step += 1
+    return step
+
+
+def flat(tensor: Tensor) -> Tensor:
+    """The values of a floating tensor as float32 in one dimension, in the order of its memory if it is dense."""
+    x = tensor.detach().resolve_neg()
+    if x.dim() in (4, 5) and not x.is_contiguous():
+        # Channels last: which value comes first makes no difference here, and a copy would cost more than the rest.
+        x = x.movedim(1, -1)
+    return x.reshape(-1).float()
+
+
+def reduce_here(x: Tensor, low: float, high: float) -> list[float]:
+    """The NUMBERS of values on this machine.
+
+    The relative error of mean and variance is below 1e-5, also where the mean is a thousand standard deviations.
+
+    Args:
+        x: As `flat` gives it, shape [n].
+        low: Values below this are saturated.
+        high: Values above this are saturated.
+    """
+    count, broken = x.numel(), 0
+    total = x.sum().item() if count else 0.0
+    if not math.isfinite(total):
+        x = x[torch.isfinite(x)]
+        broken = count - x.numel()
+        total = float(x.numpy().sum(dtype=np.float64))
+    finite = x.numel()
+    if finite == 0:
+        return [count, 0, 0, broken, math.nan, math.nan, math.nan, math.nan]
+    mean = total / finite
+    smallest, largest = (bound.item() for bound in x.aminmax())
+    zeros = outside = 0
+    squares = 0.0
+    bounded = low > -math.inf or high < math.inf
+    may_be_zero = smallest <= 0 <= largest
+    for block in _blocks(x):
+        squares += block.dot(block).item()
+        values = block.numpy()
+        if may_be_zero:
+            zeros += int(np.count_nonzero(values == 0))
+        if bounded:
+            outside += int(np.count_nonzero(values < low) + np.count_nonzero(values > high))
+    variance = squares / finite - mean * mean
+    if not variance * _FAR > mean * mean or not math.isfinite(variance) or squares < _SMALLEST:
+        mean, variance = _about(x, mean)
+    return [count, zeros, outside, broken, mean, math.sqrt(max(variance, 0.0)), smallest, largest]
+
+
+def _about(x: Tensor, pivot: float) -> tuple[float, float]:
+    """Mean and variance by way of deviations from a number near the mean, in float64."""
+    total = squares = 0.0
+    for block in _blocks(x):
+        deviation = block.numpy().astype(np.float64) - pivot
+        total += float(deviation.sum())
+        squares += float(deviation @ deviation)
+    shift = total / x.numel()
+    return pivot + shift, squares / x.numel() - shift * shift
+
+
+def _blocks(x: Tensor) -> tuple[Tensor, ...]:
+    return x.split(_BLOCK)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def sample_here(x: Tensor, place: NDArray[np.float32]) -> int:
+    """Put the sample of values on this machine (shape [n]) into `place`; how many they are."""
+    values = x.numpy()[:: stride(x.numel())]
+    place[: len(values)] = values
+    return len(values)
+
+
+def reduce_there(x: Tensor, low: float, high: float) -> Tensor:
+    """The NUMBERS of values on another device, then their sample, without waiting for it; float64, shape [8 + m]."""
     total = x.numel()
     if total == 0:
-        return _empty(x.device)
+        result = torch.zeros(len(NUMBERS), dtype=torch.float64, device=x.device)
+        result[4:] = float("nan")
+        return result
     finite = torch.isfinite(x)
     broken = total - finite.sum()
     safe = torch.where(finite, x, 0.0)
@@ -40,50 +128,10 @@ def reduce_tensor(tensor: Tensor, low: float, high: float) -> Tensor:
     unit = torch.maximum(largest - pivot, pivot - smallest)
     unit = torch.where(unit > 0, unit, 1.0)
     deviation = torch.where(finite, (x - pivot) / unit, 0.0)
-    spread = _sum_of_squares(deviation) / divisor * unit.double().square() - rest.square()
-    none = count == 0
+    spread = deviation.square().sum(dtype=torch.float64) / divisor * unit.double().square() - rest.square()
+    # Zeros stand in for values that are not finite; they must not count as saturated.
+    zeros, outside = (x == 0).sum(), ((safe < low) | (safe > high)).sum() - int(low > 0 or high < 0) * broken
     numbers = torch.stack([mean, spread.clamp(min=0).sqrt(), smallest.double(), largest.double()])
-    numbers = torch.where(none, float("nan"), numbers)
-    zeros, outside = (x == 0).sum(), ((safe < low) | (safe > high)).sum() - _counted_rest(low, high) * broken
+    numbers = torch.where(count == 0, float("nan"), numbers)
     shares = torch.stack([torch.full_like(mean, total), zeros.double(), outside.double(), broken.double()])
-    return torch.cat([shares, numbers, _codes(x, finite)])
-
-
-def stride(count: int) -> int:
-    """Every how many-th of `count` values is sampled.
-
-    It shares no factor with the count, hence with no side of the tensor: a sample never keeps to a few columns.
-    """
-    step = max(-(-count // SAMPLE), 1)
-    while math.gcd(step, count) > 1:
-        step += 1
-    return step
-
-
-def _counted_rest(low: float, high: float) -> int:
-    """Whether the zeros that stand in for non-finite values would count as saturated."""
-    return int(low > 0 or high < 0)
-
-
-def _sum_of_squares(x: Tensor) -> Tensor:
-    """Σx² in float64, from float32 sums of blocks that are too short to lose digits."""
-    block = 256
-    whole = x.numel() // block * block
-    # bmm of rows with themselves reads the data once and writes nothing back.
-    blocks = x[:whole].view(-1, 1, block)
-    return torch.bmm(blocks, blocks.transpose(1, 2)).sum(dtype=torch.float64) + x[whole:].double().square().sum()
-
-
-def _codes(x: Tensor, finite: Tensor) -> Tensor:
-    step = stride(x.numel())
-    sample, valid = x[::step].contiguous(), finite[::step]
-    code = (sample.view(torch.int32) >> SHIFT) & (CODES - 1)
-    # bincount would wait for a GPU to learn its largest value; adding to a fixed range does not.
-    counts = torch.zeros(CODES, dtype=torch.float64, device=x.device)
-    return counts.index_add_(0, code, valid.double())
-
-
-def _empty(device: torch.device) -> Tensor:
-    result = torch.zeros(8 + CODES, dtype=torch.float64, device=device)
-    result[4:8] = float("nan")
-    return result
+    return torch.cat([shares, numbers, x[:: stride(total)].double()])

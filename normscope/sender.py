@@ -88,6 +88,7 @@ class Sender:
 
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
+        seen.finish()
         if seen.memory is self._ring.values and self._ring.waiting < _WAITING:
             span: tuple[int, int] | None = self._ring.commit(seen.count)
         else:
@@ -98,7 +99,7 @@ class Sender:
         layout = None
         if seen.rows != self._layout[0] or seen.lengths != self._layout[1]:
             self._layout = layout = seen.rows, seen.lengths
-        self._say((step, when, series, layout, *span, seen.reduced_rows, seen.summaries()))
+        self._say((step, when, series, layout, *span, seen.known, seen.numbers))
 
     def _copied(self, seen: Seen) -> tuple[int, int] | None:
         """Where in the ring the values were copied to, once there was room; None if there was none for too long."""

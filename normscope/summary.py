@@ -1,7 +1,7 @@
 """From activations to a few numbers and a histogram. Pure, and free of torch.
 
-Two roads, one result. Small tensors of a step are laid end to end and summarized together here, in a process beside
-training. A large one, or one on another device, is reduced where it is by `reduction.py` and only unpacked here.
+The values of a step's small tensors, and samples of its large ones, are laid end to end and summarized together here,
+in a process beside training. The exact numbers of the large ones were found where they are, by `reduction.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 SAMPLE: Final = 8192
-"""Values that a tensor reduced on its device counts into its histogram; one summarized here counts all of them."""
+"""Values of a large tensor that are counted into its histogram, at most; of a small one all are."""
+NUMBERS: Final = ("count", "zeros", "saturated", "nonfinite", "mean", "std", "min", "max")
+"""What is known exactly of a large tensor."""
 CODES: Final = 1 << (32 - SHIFT)
 """Shifted bit patterns of a float32: sign, exponent and leading mantissa bits."""
 NEVER: Final = (-np.inf, np.inf)
@@ -136,57 +138,35 @@ def _filled(codes: Ints) -> tuple[Ints, Ints]:
     return bins[first], np.add.reduceat(counts, first) if len(first) else counts
 
 
-def unpack(vectors: Floats) -> Summaries:
-    """Summaries from what `reduce_tensor` gave for n tensors, stacked to shape [n, 8 + 4096]."""
-    bins, counts = _filled(vectors[:, 8:].astype(np.int64))
-    return Summaries(vectors[:, 4:8].copy(), vectors[:, :4].astype(np.int64), bins, counts)
-
-
-def join(parts: list[Summaries]) -> Summaries:
-    """Several summaries as one, rows behind one another."""
-    offsets = np.cumsum([0, *(len(p.moments) for p in parts)])
-    return Summaries(
-        np.concatenate([p.moments for p in parts]),
-        np.concatenate([p.counters for p in parts]),
-        np.concatenate([p.bins + o * BINS for p, o in zip(parts, offsets, strict=False)]),
-        np.concatenate([p.counts for p in parts]),
-    )
-
-
 @dataclass(slots=True)
 class Raw:
     """One step's activations on their way to summaries.
 
     Attributes:
-        rows: The layer of each small tensor.
-        lengths: How many values each has.
+        rows: The layer of each tensor.
+        lengths: How many of its values there are.
         values: Those values end to end.
-        reduced_rows: The layer of each reduced tensor.
-        reduced: Their summaries.
+        known: Which of the tensors are large, as positions in `rows`, increasing.
+        numbers: The NUMBERS of each of those, shape [len(known), 8].
     """
 
     rows: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    reduced_rows: list[int] = field(default_factory=list)
-    reduced: Summaries | None = None
+    known: list[int] = field(default_factory=list)
+    numbers: list[list[float]] = field(default_factory=list)
 
 
-def summarize(raw: Raw, bounds: NDArray[np.float32]) -> tuple[Ints, Summaries]:
-    """The layer of each summary, shape [n], and the summaries.
+def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
+    """The summaries of a step's tensors, in order.
 
     Args:
         raw: What was captured.
         bounds: Each layer's bounds of saturation, shape [2, layers].
     """
-    found = summarize_step(raw.values, raw.lengths, raw.rows, bounds)
-    layers = np.array([*raw.rows, *raw.reduced_rows], np.int64)
-    return layers, found if raw.reduced is None else join([found, raw.reduced])
-
-
-def summarize_step(
-    values: NDArray[np.float32], lengths: list[int], rows: list[int], bounds: NDArray[np.float32]
-) -> Summaries:
-    """Summaries of a step's small tensors laid end to end, of the layers `rows`."""
-    low, high = bounds[:, rows]
-    return summarize_arrays(values, np.array(lengths, np.int64), low, high)
+    low, high = bounds[:, raw.rows]
+    found = summarize_arrays(raw.values, np.array(raw.lengths, np.int64), low, high)
+    if raw.known:
+        numbers = np.array(raw.numbers, np.float64)
+        found.counters[raw.known], found.moments[raw.known] = numbers[:, :4].astype(np.int64), numbers[:, 4:]
+    return found

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from normscope import sketch
-from normscope.reduction import reduce_tensor, stride
-from normscope.summary import NEVER, SAMPLE, Summaries, join, summarize_arrays, unpack
+from normscope.capture import Seen
+from normscope.reduction import flat, reduce_here, reduce_there, sample_here, stride
+from normscope.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,11 +30,24 @@ def copied(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summarie
     return summarize_arrays(values, lengths, low, high)
 
 
-def reduced(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    return unpack(torch.stack([reduce_tensor(t, *b) for t, b in zip(tensors, bounds, strict=True)]).numpy())
+def here(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    raw = Raw(list(range(len(tensors))), known=list(range(len(tensors))))
+    place = np.zeros(SAMPLE, np.float32)
+    for tensor, bound in zip(tensors, bounds, strict=True):
+        raw.lengths.append(sample_here(flat(tensor), place))
+        raw.values = np.append(raw.values, place[: raw.lengths[-1]])
+        raw.numbers.append(reduce_here(flat(tensor), *bound))
+    return summarize(raw, np.array(bounds, np.float32).T)
 
 
-roads = pytest.mark.parametrize("road", [copied, reduced])
+def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """As on another device; this machine's processor can play one."""
+    away = [(i, reduce_there(flat(t), *b)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
+    seen = Seen([], [], np.zeros(0, np.float32), 0, 0, [], [], away)
+    return summarize(seen.raw(), np.array(bounds, np.float32).T)
+
+
+roads = pytest.mark.parametrize("road", [copied, here, there])
 
 
 def normal(mean: float, std: float, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -80,7 +94,7 @@ def test_moments_are_numpys_in_float64(road: Road, name: str) -> None:
 @roads
 @pytest.mark.parametrize("name", CASES)
 def test_histograms_are_those_of_the_sampled_values(road: Road, name: str) -> None:
-    values = CASES[name].float().numpy().reshape(-1)
+    values = flat(CASES[name]).numpy()
     found = road([CASES[name]], [NEVER])
     dense = np.zeros(sketch.BINS, np.int64)
     dense[found.bins] = found.counts
@@ -121,10 +135,13 @@ def test_tensors_side_by_side_do_not_mix(road: Road) -> None:
     tensors[1:1] = [torch.zeros(0), torch.tensor([float("inf"), 1.0])]
     bounds = [NEVER, NEVER, (0.0, 0.5), NEVER, (999.0, 1001.0)]
     found = road(tensors, bounds)
-    alone = join([road([t], [b]) for t, b in zip(tensors, bounds, strict=True)])
-    np.testing.assert_allclose(found.moments, alone.moments, rtol=1e-12)
-    for name in ("counters", "bins", "counts"):
-        assert np.array_equal(getattr(found, name), getattr(alone, name)), name
+    for row, (tensor, bound) in enumerate(zip(tensors, bounds, strict=True)):
+        alone = road([tensor], [bound])
+        np.testing.assert_allclose(found.moments[row], alone.moments[0], rtol=1e-12)
+        assert np.array_equal(found.counters[row], alone.counters[0])
+        mine = found.bins // sketch.BINS == row
+        assert np.array_equal(found.bins[mine] - row * sketch.BINS, alone.bins)
+        assert np.array_equal(found.counts[mine], alone.counts)
 
 
 def test_no_tensors_have_no_summaries() -> None:
@@ -136,7 +153,7 @@ def test_no_tensors_have_no_summaries() -> None:
 def test_bins_follow_the_rule_of_the_sketch_for_every_bit_pattern() -> None:
     rng = np.random.default_rng(4)
     values = torch.from_numpy(rng.integers(0, 2**32, SAMPLE, dtype=np.uint32).view(np.float32).copy())
-    for road in (copied, reduced):
+    for road in (copied, here, there):
         found = road([values], [NEVER])
         dense = np.zeros(sketch.BINS, np.int64)
         dense[found.bins] = found.counts
@@ -145,7 +162,7 @@ def test_bins_follow_the_rule_of_the_sketch_for_every_bit_pattern() -> None:
 
 def test_a_sample_sees_every_column() -> None:
     columns = torch.arange(64.0).repeat(64 * 200, 1) + 1
-    found = unpack(reduce_tensor(columns, *NEVER)[None].numpy())
+    found = here([columns], [NEVER])
     whole = sketch.histogram(columns.numpy())
     assert np.array_equal(found.bins, np.flatnonzero(whole))
     np.testing.assert_allclose(found.counts / found.counts.sum(), whole[found.bins] / whole.sum(), rtol=0.05)
@@ -155,6 +172,7 @@ def test_reducing_leaves_the_tensor_and_the_graph_alone() -> None:
     tensor = normal(0, 1, 500).requires_grad_()
     output = tensor * 2
     before, version = output.detach().clone(), output._version
-    assert not reduce_tensor(output, *NEVER).requires_grad
+    assert not reduce_there(flat(output), *NEVER).requires_grad
+    reduce_here(flat(output), *NEVER)
     assert output._version == version
     assert torch.equal(output, before)
