@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-_BLOCK: Final = 1 << 16
+_BLOCK: Final = 1 << 17
 """Values whose squares are added up as float32: more of them would lose digits, and would leave the cache."""
-_FAR: Final = 8.0
+_FAR: Final = 4.0
 """Where a squared mean is so many times the variance, deviations are squared instead of values."""
 _SMALLEST: Final = 1e-25
 """Sums of squares below this may have lost values whose squares are no float32."""
@@ -88,9 +88,10 @@ def _about(x: Tensor, pivot: float) -> tuple[float, float]:
     """Mean and variance by way of deviations from a number near the mean, in float64."""
     total = squares = 0.0
     for block in _blocks(x):
-        deviation = block.numpy().astype(np.float64) - pivot
-        total += float(deviation.sum())
-        squares += float(deviation @ deviation)
+        # By torch: numpy's linear algebra has threads of its own, which for a while go on looking for work afterwards.
+        deviation = block.double() - pivot
+        total += deviation.sum().item()
+        squares += deviation.dot(deviation).item()
     shift = total / x.numel()
     return pivot + shift, squares / x.numel() - shift * shift
 

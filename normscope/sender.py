@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from . import wire
+from .background import ONE_THREAD
 from .capture import MOST
 from .courier import LENGTH, Close, Start
 from .delivery import MEMORY
@@ -67,7 +69,9 @@ class Sender:
         # The child finds our modules where we found them, however they came onto the path.
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.courier import main; main()"
         command = [sys.executable, "-c", program]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603  our own
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=os.environ | ONE_THREAD
+        )
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
         self._say(Start(url, hello, bounds, self._ring.path, memory))
