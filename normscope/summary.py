@@ -31,6 +31,8 @@ NEVER: Final = (-np.inf, np.inf)
 _SQUARED: Final = (2.0**-50, 2.0**50)
 """Deviations whose squares may be added up as float32."""
 _BLOCK: Final = 4096
+_GROUP: Final = 16
+"""Tensors that are summarized together: the counts of more would not stay in the processor's cache."""
 _MAGNITUDE: Final = np.append(np.arange(CODES // 2)[::-1], np.arange(CODES // 2))
 _BIN_OF_PLACE: Final = ZERO_BIN + np.repeat([-1, 1], CODES // 2) * np.clip(_MAGNITUDE - FIRST_CODE + 1, 0, PER_SIGN + 1)
 """The bin of each shifted bit pattern, patterns in the order of the values they stand for."""
@@ -58,8 +60,8 @@ def summarize_arrays(
 ) -> Summaries:
     """Summaries of small tensors laid end to end, all values counted into the histograms.
 
-    What reads the values once is done for all tensors together, which saves calls; what makes new arrays of them is
-    done a tensor at a time, which stays in the processor's cache and out of training's way.
+    What reads the values once is done for a group of tensors together, which saves calls; what makes new arrays of them
+    is done a tensor at a time, which stays in the processor's cache and out of training's way.
 
     Args:
         values: All values, shape [sum of lengths].
@@ -67,6 +69,28 @@ def summarize_arrays(
         low: Values below this are saturated, shape [n]; -inf for none.
         high: Values above this are saturated, shape [n].
     """
+    if not len(lengths):
+        return Summaries(np.zeros((0, 4)), np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
+    cuts = np.append(0, np.cumsum(lengths))
+    parts = []
+    for first in range(0, len(lengths), _GROUP):
+        mine = slice(first, first + _GROUP)
+        some = values[cuts[first] : cuts[min(first + _GROUP, len(lengths))]]
+        parts.append(_summarize_group(some, lengths[mine], low[mine], high[mine]))
+        parts[-1].bins += first * BINS
+    if len(parts) == 1:
+        return parts[0]
+    return Summaries(
+        np.concatenate([p.moments for p in parts]),
+        np.concatenate([p.counters for p in parts]),
+        np.concatenate([p.bins for p in parts]),
+        np.concatenate([p.counts for p in parts]),
+    )
+
+
+def _summarize_group(
+    values: NDArray[np.float32], lengths: Ints, low: NDArray[np.float32], high: NDArray[np.float32]
+) -> Summaries:
     counters = np.zeros((len(lengths), 4), np.int64)
     counters[:, 0] = lengths
     moments = _sums(values, lengths)
