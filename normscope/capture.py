@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("normscope")
 
-SMALL: Final = 1 << 16
+SMALL: Final = 1 << 14
 """Values up to which a tensor is handed over whole; of a larger one, its numbers and a sample are."""
-MOST: Final = 1 << 18
-"""Values that one step may hand over (1 MiB); of what it sees beyond them, only the numbers."""
 
 
 def saturation(module: nn.Module) -> tuple[float, float]:
@@ -174,17 +172,21 @@ class Capture:
         self._known: list[int] = []
         self._numbers: list[list[float]] = []
         self._away: list[tuple[int, Tensor]] = []
-        self.write_to(np.zeros(MOST, np.float32), 0)
+        self._share = 0
+        self.write_to(np.zeros(SAMPLE * len(self.layers), np.float32), 0, SAMPLE * len(self.layers))
         self.border = Border("watching failed")
         self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
 
-    def write_to(self, memory: NDArray[np.float32], start: int) -> None:
-        """Say where the next step's values go: at most MOST of them, from `start` on."""
-        if start + MOST > len(memory):
-            raise ValueError(f"{len(memory) - start} values have room there, {MOST} are needed")
-        self._memory, self._start = memory, start
+    def write_to(self, memory: NDArray[np.float32], start: int, most: int) -> None:
+        """Say where the next step's values go: at most so many of them, from `start` on."""
+        self._memory, self._start, self._stop = memory, start, start + most
         self._address = int(memory.__array_interface__["data"][0])
         self._at = start
+        self._share = min(most // len(self.layers), SAMPLE)
+
+    def _room(self) -> int:
+        """Values that may be handed over now, if each layer that has not been seen yet is to have its share."""
+        return self._stop - self._at - self._share * max(0, len(self.layers) - len(self._rows) - 1)
 
     def close(self) -> None:
         """Remove the hooks."""
@@ -229,7 +231,7 @@ class Capture:
             return False
         count, at = output.numel(), self._at
         source = output.data_ptr()
-        if not source or count > SMALL or at + count > self._start + MOST:
+        if not source or count > SMALL or count > self._room():
             return False
         ctypes.memmove(self._address + 4 * at, source, 4 * count)
         self._at = at + count
@@ -245,16 +247,16 @@ class Capture:
         x = flat(found)
         low, high = self.bounds[:, index].tolist()
         if not x.is_cpu:
-            self._away.append((index, reduce_there(x, low, high)))
+            self._away.append((index, reduce_there(x, low, high, self._share)))
             return
-        place = self._memory[self._at : self._start + MOST]
-        count = x.numel()
-        if count <= SMALL and count <= len(place):
+        count, room = x.numel(), self._room()
+        place = self._memory[self._at : self._at + min(room, SMALL)]
+        if count <= len(place):
             place[:count] = x.numpy()
         else:
             self._known.append(len(self._rows))
             self._numbers.append(reduce_here(x, low, high))
-            count = sample_here(x, place) if len(place) >= SAMPLE else 0
+            count = sample_here(x, place[:SAMPLE])
         self._at += count
         self._rows.append(index)
         self._lengths.append(count)

@@ -26,12 +26,12 @@ _SMALLEST: Final = 1e-25
 """Sums of squares below this may have lost values whose squares are no float32."""
 
 
-def stride(count: int) -> int:
-    """Every how many-th of `count` values is sampled.
+def stride(count: int, most: int = SAMPLE) -> int:
+    """Every how many-th of `count` values is sampled, so that they are at most `most`.
 
     It shares no factor with the count, hence with no side of the tensor: a sample never keeps to a few columns.
     """
-    step = max(-(-count // SAMPLE), 1)
+    step = max(-(-count // most), 1)
     while math.gcd(step, count) > 1:
         step += 1
     return step
@@ -101,14 +101,19 @@ def _blocks(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def sample_here(x: Tensor, place: NDArray[np.float32]) -> int:
-    """Put the sample of values on this machine (shape [n]) into `place`; how many they are."""
-    values = x.numpy()[:: stride(x.numel())]
+    """Put a sample of values on this machine (shape [n]) into `place`, as far as it has room; how many they are."""
+    if not len(place) or not x.numel():
+        return 0
+    values = x.numpy()[:: stride(x.numel(), len(place))]
     place[: len(values)] = values
     return len(values)
 
 
-def reduce_there(x: Tensor, low: float, high: float) -> Tensor:
-    """The NUMBERS of values on another device, then their sample, without waiting for it; float64, shape [8 + m]."""
+def reduce_there(x: Tensor, low: float, high: float, most: int = SAMPLE) -> Tensor:
+    """The NUMBERS of values on another device, then a sample of at most `most`, as float64, shape [8 + m].
+
+    Nothing here waits for the device.
+    """
     total = x.numel()
     if total == 0:
         result = torch.zeros(len(NUMBERS), dtype=torch.float64, device=x.device)
@@ -135,4 +140,4 @@ def reduce_there(x: Tensor, low: float, high: float) -> Tensor:
     numbers = torch.stack([mean, spread.clamp(min=0).sqrt(), smallest.double(), largest.double()])
     numbers = torch.where(count == 0, float("nan"), numbers)
     shares = torch.stack([torch.full_like(mean, total), zeros.double(), outside.double(), broken.double()])
-    return torch.cat([shares, numbers, x[:: stride(total)].double()])
+    return torch.cat([shares, numbers, x[:: stride(total, most)].double()])

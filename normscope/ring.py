@@ -13,8 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SIZE: Final = 1 << 20
-"""Values (4 MiB): many steps of a small net, one of a large one."""
+SMALLEST: Final = 1 << 20
+"""Values in a ring, at least (4 MiB): many steps of a small net."""
 _HEADER: Final = 64
 """Bytes before the values: how many values and records the reader is done with, as int64."""
 
@@ -31,17 +31,20 @@ class Ring:
             self._memory = mmap.mmap(file.fileno(), 0)
         self._done = np.frombuffer(self._memory, np.int64, 2)
         self.values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
-        """All of its memory, shape [SIZE]."""
+        """All of its memory, shape [size]."""
+        self.size = len(self.values)
+        self.most = self.size // 4
+        """Values that a record may have."""
         self._written = self._claimed = 0
         self._records = 0
         self.path = path
 
     @classmethod
-    def create(cls) -> Self:
-        """A new ring, in memory where the system has a folder for that."""
+    def create(cls, size: int = SMALLEST) -> Self:
+        """A new ring of so many values, in memory where the system has a folder for that."""
         shared = "/dev/shm"  # noqa: S108  mkstemp makes a name nobody can guess, readable by us alone
         file, path = tempfile.mkstemp("-normscope", dir=shared if os.access(shared, os.W_OK) else None)
-        os.truncate(file, _HEADER + 4 * SIZE)
+        os.truncate(file, _HEADER + 4 * size)
         os.close(file)
         return cls(path)
 
@@ -54,21 +57,15 @@ class Ring:
         """Records that the reader is not done with, as the writer knows it."""
         return self._records - int(self._done[1])
 
-    def room(self, most: int) -> int | None:
-        """Where in `values` the next record goes, which may have up to `most` values; None if they are not free now.
-
-        Raises:
-            ValueError: If they never will be.
-        """
-        if most > SIZE:
-            raise ValueError(f"{most} values do not fit into a ring of {SIZE}")
+    def room(self) -> int | None:
+        """Where in `values` the next record goes, which may have up to `most` values; None if there is no room now."""
         start = self._written
-        if start % SIZE + most > SIZE:
-            start += SIZE - start % SIZE
-        if start + most - int(self._done[0]) > SIZE:
+        if start % self.size + self.most > self.size:
+            start += self.size - start % self.size
+        if start + self.most - int(self._done[0]) > self.size:
             return None
         self._claimed = start
-        return start % SIZE
+        return start % self.size
 
     def commit(self, count: int) -> tuple[int, int]:
         """Make a record of the values that were put where `room` said last; where it begins and ends."""
@@ -82,7 +79,9 @@ class Ring:
         Raises:
             ValueError: If there never will be.
         """
-        at = self.room(len(values))
+        if len(values) > self.most:
+            raise ValueError(f"{len(values)} values do not fit into a record of at most {self.most}")
+        at = self.room()
         if at is None:
             return None
         self.values[at : at + len(values)] = values
@@ -90,7 +89,7 @@ class Ring:
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
         """The values of a record; they stay until `release`."""
-        at = start % SIZE
+        at = start % self.size
         return self.values[at : at + end - start]
 
     def release(self, end: int) -> None:

@@ -15,10 +15,9 @@ import numpy as np
 
 from . import wire
 from .background import ONE_THREAD
-from .capture import MOST
 from .courier import LENGTH, Close, Start
 from .delivery import MEMORY
-from .ring import Ring
+from .ring import SMALLEST, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +30,8 @@ log = logging.getLogger("normscope")
 
 _WAITING: Final = 64
 """Records that may lie in the pipe: it must never fill up, since a full pipe blocks."""
+_VALUES: Final = 8192
+"""Values of a layer that the ring has room for: four steps of layers of two thousand."""
 _PATIENCE: Final = 2.0
 """Seconds that a step waits at most for a courier that lags behind; then frames are dropped until there is room."""
 
@@ -57,7 +58,8 @@ class Sender:
         memory: int = MEMORY,
     ) -> None:
         self._welcome, self._control = welcome, control
-        self._ring = Ring.create()
+        # A step of a net of many small layers is to fit into a quarter of it.
+        self._ring = Ring.create(max(SMALLEST, 1 << (len(hello.layers) * _VALUES - 1).bit_length()))
         self._over = False
         self._result: bool | None = None
         self._late = False
@@ -81,14 +83,14 @@ class Sender:
         """Frames that found no room."""
         return self._dropped + self._dropped_there
 
-    def place(self) -> tuple[NDArray[np.float32], int]:
-        """Memory where the next step's values go, and where in it; good until they are put."""
-        start = self._ring.room(MOST)
+    def place(self) -> tuple[NDArray[np.float32], int, int]:
+        """Memory where the next step's values go, where in it, and how many at most; good until they are put."""
+        start = self._ring.room()
         if start is not None:
-            return self._ring.values, start
+            return self._ring.values, start, self._ring.most
         if self._private is None:
-            self._private = np.zeros(MOST, np.float32)
-        return self._private, 0
+            self._private = np.zeros(self._ring.most, np.float32)
+        return self._private, 0, self._ring.most
 
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
@@ -111,7 +113,7 @@ class Sender:
         if seen.memory is self._ring.values:  # a place that is given up for another
             values = values.copy()
         deadline = time.monotonic() + (0 if self._late else _PATIENCE)
-        while not self._over:
+        while not self._over and len(values) <= self._ring.most:
             span = self._ring.write(values) if self._ring.waiting < _WAITING else None
             if span is not None:
                 self._late = False

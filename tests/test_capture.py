@@ -170,6 +170,21 @@ def test_an_error_of_ours_ends_watching_and_not_training(caplog: pytest.LogCaptu
     assert not capture.active
 
 
+def test_every_layer_has_a_histogram_however_many_there_are() -> None:
+    model = nn.Sequential(*(nn.Identity() for _ in range(50)))
+    capture = watched(model)
+    capture.write_to(np.zeros(10_000, np.float32), 0, 10_000)
+    for size, least in ((10, 10), (1000, 100), (200_000, 100)):
+        model(torch.linspace(0, 1, size))
+        raw = capture.collect().raw()
+        assert raw.rows == list(range(50))
+        assert min(raw.lengths) >= least
+        assert sum(raw.lengths) <= 10_000
+        summaries = summarize(raw, capture.bounds)
+        assert (summaries.counters[:, 0] == size).all()
+        np.testing.assert_allclose(summaries.moments[:, 0], 0.5, rtol=1e-5)
+
+
 def test_a_step_that_never_ends_stays_bounded() -> None:
     model = nn.Identity()
     capture = watched(model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from normscope.ring import SIZE, Ring
+from normscope.ring import SMALLEST, Ring
 
 
 def test_records_come_back_whole_through_many_laps() -> None:
@@ -16,7 +16,7 @@ def test_records_come_back_whole_through_many_laps() -> None:
     written: list[tuple[tuple[int, int], np.ndarray]] = []
     laps = 0
     for _ in range(400):
-        values = rng.normal(size=int(rng.integers(0, SIZE // 3))).astype(np.float32)
+        values = rng.normal(size=int(rng.integers(0, SMALLEST // 4))).astype(np.float32)
         place = writer.write(values)
         while place is None:
             (start, end), wanted = written.pop(0)
@@ -25,7 +25,7 @@ def test_records_come_back_whole_through_many_laps() -> None:
             place = writer.write(values)
         written.append((place, values))
         assert writer.waiting == len(written)
-        laps = place[1] // SIZE
+        laps = place[1] // SMALLEST
     for (start, end), wanted in written:
         assert np.array_equal(reader.read(start, end), wanted)
         reader.release(end)
@@ -37,16 +37,18 @@ def test_what_never_fits_is_refused() -> None:
     ring = Ring.create()
     ring.unlink()
     with pytest.raises(ValueError, match="do not fit"):
-        ring.write(np.zeros(SIZE + 1, np.float32))
+        ring.write(np.zeros(ring.most + 1, np.float32))
 
 
 def test_a_full_ring_says_so_and_keeps_what_it_has() -> None:
-    ring = Ring.create()
+    ring = Ring.create(4 * SMALLEST)
     ring.unlink()
-    first = ring.write(np.ones(SIZE, np.float32))
-    assert first == (0, SIZE)
+    assert ring.most == SMALLEST
+    places = [ring.write(np.full(SMALLEST, i, np.float32)) for i in range(4)]
     assert ring.write(np.zeros(1, np.float32)) is None
-    assert ring.read(*first).all()
+    for i, place in enumerate(places):
+        assert place is not None
+        assert (ring.read(*place) == i).all()
 
 
 def test_values_may_be_put_straight_into_their_place() -> None:
@@ -54,7 +56,7 @@ def test_values_may_be_put_straight_into_their_place() -> None:
     reader = Ring(writer.path)
     writer.unlink()
     for lap in range(9):
-        at = writer.room(SIZE // 4)
+        at = writer.room()
         assert at is not None
         writer.values[at : at + 100] = lap
         start, end = writer.commit(100)
