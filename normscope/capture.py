@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
+    from torch.utils.hooks import RemovableHandle
 
     Choice = str | Callable[[str, nn.Module], bool] | None
 
@@ -175,7 +176,20 @@ class Capture:
         self._share = 0
         self.write_to(np.zeros(SAMPLE * len(self.layers), np.float32), 0, SAMPLE * len(self.layers))
         self.border = Border("watching failed")
-        self._handles = [m.register_forward_hook(self._hook(i)) for i, m in enumerate(modules.values())]
+        self._hooks = [(m, self._hook(i)) for i, m in enumerate(modules.values())]
+        self._handles: list[RemovableHandle] = []
+        self.attach()
+
+    def attach(self) -> None:
+        """Put the hooks where they belong; does nothing if they are there."""
+        if not self._handles:
+            self._handles = [module.register_forward_hook(hook) for module, hook in self._hooks]
+
+    def detach(self) -> None:
+        """Take the hooks away: a module without any is called several microseconds sooner."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
     def write_to(self, memory: NDArray[np.float32], start: int, most: int) -> None:
         """Say where the next step's values go: at most so many of them, from `start` on."""
@@ -189,9 +203,9 @@ class Capture:
         return self._stop - self._at - self._share * max(0, len(self.layers) - len(self._rows) - 1)
 
     def close(self) -> None:
-        """Remove the hooks."""
-        for handle in self._handles:
-            handle.remove()
+        """Remove the hooks, for good."""
+        self.detach()
+        self._hooks = []
         self.active = False
         self.forget()
 

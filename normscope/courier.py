@@ -157,6 +157,7 @@ class Courier:
                 self._say((self.delivery.close(record.end, record.patience), self.delivery.dropped))
                 return False
         self._deliver(frames)
+        self._ring.report(time.process_time_ns())
         return True
 
     def _frame(self, step: Step, seq: int) -> list[wire.Frame]:

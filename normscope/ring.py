@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SMALLEST: Final = 1 << 20
 """Values in a ring, at least (4 MiB): many steps of a small net."""
 _HEADER: Final = 64
-"""Bytes before the values: how many values and records the reader is done with, as int64."""
+"""Bytes before the values: how many values and records the reader is done with, and its nanoseconds, as int64."""
 
 
 class Ring:
@@ -29,7 +29,7 @@ class Ring:
     def __init__(self, path: str) -> None:
         with Path(path).open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
-        self._done = np.frombuffer(self._memory, np.int64, 2)
+        self._done = np.frombuffer(self._memory, np.int64, 3)
         self.values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
         """All of its memory, shape [size]."""
         self.size = len(self.values)
@@ -96,3 +96,12 @@ class Ring:
         """Say that the oldest record, which ends there, has been read."""
         self._done[0] = end
         self._done[1] += 1
+
+    @property
+    def reader_seconds(self) -> float:
+        """Processor time that the reader has spent, as far as it has reported."""
+        return int(self._done[2]) / 1e9
+
+    def report(self, nanoseconds: int) -> None:
+        """Say, as the reader, how much processor time was spent so far."""
+        self._done[2] = nanoseconds

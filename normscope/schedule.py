@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
 _MEMORY: Final = 20.0
 """Seconds after which a cost counts half: long enough for a rare probe, short enough to follow a changing net."""
+_COMPARED: Final = 25
+"""Steps with a look, and without one, that are compared."""
+_IN_ROW: Final = 4
+"""Looks after which there is a step without one, for comparison."""
 
 
 def every(steps: int) -> Schedule:
@@ -27,6 +32,10 @@ def every(steps: int) -> Schedule:
 class Budget:
     """Keeps what watching costs within a share of the training time.
 
+    What a look costs is more than the time it takes itself: caches are left cold, and another process may have needed
+    the processor. So steps with a look are compared with steps without one, of which there are always some, and a look
+    is charged the difference where that is more.
+
     Args:
         share: The largest share of time that may be spent, in (0, 1]; None for no bound.
 
@@ -40,12 +49,26 @@ class Budget:
         self._share = share
         self._spent = 0.0
         self._elapsed = 0.0
+        self._walls: tuple[deque[float], deque[float]] = (deque(maxlen=_COMPARED), deque(maxlen=_COMPARED))
+        self._in_row = 0
 
-    def note(self, spent: float, elapsed: float) -> None:
-        """Take into account that of `elapsed` seconds, watching took `spent`; older times fade."""
+    def note(self, spent: float, elapsed: float, *, looked: bool = True) -> None:
+        """Take a step into account that took `elapsed` seconds and watching `spent` of them; older times fade."""
+        self._walls[looked].append(elapsed)
+        self._in_row = self._in_row + 1 if looked else 0
+        if looked and self._share is not None:
+            spent = min(max(spent, self._difference()), elapsed)
         fade = 0.5 ** (elapsed / _MEMORY)
         self._spent = self._spent * fade + spent
         self._elapsed = self._elapsed * fade + elapsed
+
+    def _difference(self) -> float:
+        """By how many seconds a step with a look is longer than one without, as far as that is known."""
+        without, with_look = map(sorted, self._walls)
+        if len(without) < _COMPARED // 3 or not with_look:
+            return 0.0
+        # Work that a look leaves behind is done during the next steps: the quicker ones are those without any.
+        return with_look[len(with_look) // 2] - without[len(without) // 4]
 
     @property
     def cost(self) -> float:
@@ -54,4 +77,4 @@ class Budget:
 
     def allows(self) -> bool:
         """Whether there is room for another look. The first look is free: nothing is known before it."""
-        return self._share is None or self.cost <= self._share
+        return self._share is None or (self.cost <= self._share and self._in_row < _IN_ROW)

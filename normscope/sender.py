@@ -83,6 +83,11 @@ class Sender:
         """Frames that found no room."""
         return self._dropped + self._dropped_there
 
+    @property
+    def courier_seconds(self) -> float:
+        """Processor time that the courier has spent."""
+        return self._ring.reader_seconds
+
     def place(self) -> tuple[NDArray[np.float32], int, int]:
         """Memory where the next step's values go, where in it, and how many at most; good until they are put."""
         start = self._ring.room()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("normscope")
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
+_CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 CLOSING: Final = 10.0
 """Seconds that leaving the `with` block may take to hand the last frames over."""
 
@@ -49,8 +50,8 @@ def watch(
             be reached is a warning in the log, never an exception.
         token: What the server asks for, if it does; else `NORMSCOPE_TOKEN`.
         layers: Which modules: None for every leaf, a glob over dotted names, or a function of name and module.
-        budget: The largest share of training time that watching may take in this process; None observes every step.
-            What the process beside it takes is not counted, and is felt where no core is free for it.
+        budget: The largest share of training time that watching may take; None observes every step. Steps that are
+            observed are compared with some that are not, so that what watching costs indirectly is counted too.
 
     Raises:
         TypeError: If `model` is no module or `layers` is of no known kind.
@@ -83,7 +84,7 @@ class Watch:
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._extra: dict[str, Any] = {}
-        self._spent = self._speed = 0.0
+        self._spent = self._speed = self._beside = 0.0
         self._began = time.perf_counter()
         self._closed = False
         self._capture.write_to(*self._sender.place())
@@ -101,7 +102,7 @@ class Watch:
 
     @property
     def cost(self) -> float:
-        """The share of recent training time that watching took in this process, in [0, 1]."""
+        """The share of recent training time that watching took, in [0, 1]; what it counts is told in `watch`."""
         return self._budget.cost
 
     def step(self, **scalars: float | Tensor) -> None:
@@ -129,12 +130,18 @@ class Watch:
         self._step += 1
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
+        if torch.get_num_threads() >= _CORES:  # no core is free for the courier: what it takes, it takes from training
+            beside = self._sender.courier_seconds
+            self._spent, self._beside = self._spent + beside - self._beside, beside
         now = time.perf_counter()
         wall = max(now - self._began - held, 1e-9)
-        self._budget.note(self._spent, wall)
+        self._budget.note(self._spent, wall, looked=capture.active)
         self._speed = 1 / wall
         self._spent, self._began = 0.0, now
-        capture.active = self._budget.allows() and not self._closed and not self._failed()
+        looks = self._budget.allows() and not self._closed and not self._failed()
+        if looks != capture.active:
+            (capture.attach if looks else capture.detach)()
+            capture.active = looks
 
     def _failed(self) -> bool:
         return bool(self._capture.border.failures or self._sending.failures)

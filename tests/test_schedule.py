@@ -26,14 +26,17 @@ def test_a_budget_is_a_share(share: float) -> None:
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.3])
 @pytest.mark.parametrize("price", [0.0001, 0.004, 0.1])
-def test_the_share_is_kept_whatever_an_observation_costs(share: float, price: float) -> None:
+@pytest.mark.parametrize("told", [1.0, 0.2])
+def test_the_share_is_kept_whatever_a_look_costs_and_says_it_does(share: float, price: float, told: float) -> None:
     budget, plain, spent, seen = Budget(share), 0.001, 0.0, 0
     steps = 40_000
     for _ in range(steps):
-        cost = price if budget.allows() else 0.0
-        budget.note(cost, plain + cost)
+        looked = budget.allows()
+        cost = price if looked else 0.0
+        budget.note(told * cost, plain + cost, looked=looked)
         spent, seen = spent + cost, seen + (cost > 0)
-    assert spent / (steps * plain + spent) <= share * 1.1 + price / (steps * plain)
+    unknown = 30 * price / (steps * plain)  # until there is something to compare
+    assert spent / (steps * plain + spent) <= share * 1.1 + unknown
     affordable = min(steps, share * steps * plain / (1 - share) / price)
     assert seen >= 0.8 * affordable - 1
 
@@ -50,5 +53,13 @@ def test_cost_forgets() -> None:
     budget.note(1.0, 1.0)
     assert budget.cost == 1.0
     for _ in range(2000):
-        budget.note(0.0, 0.1)
+        budget.note(0.0, 0.1, looked=False)
     assert budget.cost < 0.01
+
+
+def test_there_are_always_steps_to_compare_with() -> None:
+    budget, looks = Budget(1.0), []
+    for _ in range(20):
+        looks.append(budget.allows())
+        budget.note(0.0, 1.0, looked=looks[-1])
+    assert looks == [True, True, True, True, False] * 4
