@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fnmatch
 import logging
 import time
 from dataclasses import dataclass, field
@@ -13,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .layers import Choice, choose, saturation
 from .reduction import flat, reduce_here, reduce_there, sample_here
-from .summary import NEVER, NUMBERS, SAMPLE, Raw
+from .summary import NUMBERS, SAMPLE, Raw
 from .wire import Layer
 
 if TYPE_CHECKING:
@@ -24,26 +24,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.hooks import RemovableHandle
 
-    Choice = str | Callable[[str, nn.Module], bool] | None
-
 log = logging.getLogger("normscope")
 
 SMALL: Final = 1 << 14
 """Values up to which a tensor is handed over whole; of a larger one, its numbers and a sample are."""
-
-
-def saturation(module: nn.Module) -> tuple[float, float]:
-    """Below the first or above the second, the slope of this activation has all but vanished."""
-    match module:
-        case nn.Sigmoid() | nn.Softmax():
-            return 0.01, 0.99
-        case nn.Tanh():
-            return -0.99, 0.99
-        case nn.Hardtanh(min_val=low, max_val=high):  # ReLU6 is one; its bounds themselves are saturated
-            inside = np.float32(np.inf)
-            return float(np.nextafter(np.float32(low), inside)), float(np.nextafter(np.float32(high), -inside))
-        case _:
-            return NEVER
 
 
 class Border:
@@ -67,26 +51,6 @@ class Border:
         self.failures += 1
         if self.failures == 1:
             log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
-
-
-def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
-    """The modules to watch, by dotted name: leaves, or those that a glob or a predicate picks from all modules.
-
-    Raises:
-        TypeError: If `layers` is none of these.
-        ValueError: If nothing is left to watch.
-    """
-    if layers is None:
-        chosen = {name: m for name, m in model.named_modules() if not any(m.children())}
-    elif isinstance(layers, str):
-        chosen = {name: m for name, m in model.named_modules() if fnmatch.fnmatchcase(name, layers)}
-    elif callable(layers):
-        chosen = {name: m for name, m in model.named_modules() if layers(name, m)}
-    else:
-        raise TypeError(f"layers: {layers!r} is not None, a glob or a function of a name and a module")
-    if not chosen:
-        raise ValueError(f"layers: {layers!r} leaves no module of {type(model).__name__} to watch")
-    return chosen
 
 
 @dataclass(slots=True)

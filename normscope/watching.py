@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from .capture import Choice, Seen
+    from .capture import Seen
+    from .layers import Choice
 
 log = logging.getLogger("normscope")
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from normscope import wire
-from normscope.capture import Capture, choose, saturation
+from normscope.capture import Capture
+from normscope.layers import choose, saturation
 from normscope.summary import NEVER, SAMPLE, summarize
 
 
