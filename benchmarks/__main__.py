@@ -6,6 +6,7 @@ import argparse
 import os
 import platform
 import tempfile
+import time
 from pathlib import Path
 
 import torch
@@ -14,6 +15,9 @@ from tests.conftest import Server
 
 from . import page, storage, watching
 from .table import Table
+
+WARM = 8
+"""Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
 
 
 def main() -> None:
@@ -32,6 +36,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             server = Server(Path(folder) / "data")
             server.start()
+            time.sleep(WARM)
             try:
                 watching.measure(server.url, table)
             finally:
