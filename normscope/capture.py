@@ -164,7 +164,8 @@ class Capture:
 
     def _room(self) -> int:
         """Values that may be handed over now, if each layer that has not been seen yet is to have its share."""
-        return self._stop - self._at - self._share * max(0, len(self.layers) - len(self._rows) - 1)
+        kept = self._share * max(0, len(self.layers) - len(self._rows) - 1)
+        return max(0, self._stop - self._at - kept)
 
     def close(self) -> None:
         """Remove the hooks, for good."""

@@ -31,6 +31,7 @@ NEVER: Final = (-np.inf, np.inf)
 _SQUARED: Final = (2.0**-50, 2.0**50)
 """Deviations whose squares may be added up as float32."""
 _BLOCK: Final = 4096
+"""Values whose squared deviations are added up as float32: more would lose digits, and wake numpy's own threads."""
 _GROUP: Final = 16
 """Tensors that are summarized together: the counts of more would not stay in the processor's cache."""
 _MAGNITUDE: Final = np.append(np.arange(CODES // 2)[::-1], np.arange(CODES // 2))

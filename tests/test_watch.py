@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from torch import Tensor, nn
@@ -262,6 +263,25 @@ def test_senseless_probes_are_refused(peer: Peer, arguments: dict[str, Any]) -> 
         pytest.raises(ValueError, match=r"rate|every|factors"),
     ):
         watch.probe(lambda: torch.zeros(()), **arguments)
+
+
+def test_a_courier_that_stands_still_costs_frames_and_not_the_training(peer: Peer) -> None:
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None) as watch:
+        loop.run(watch, 10)
+        wait_for(lambda: len(peer.frames) == 10, "the first frames")
+        courier = psutil.Process().children()[-1]
+        courier.suspend()
+        loop.run(watch, 500)
+        lost = watch.dropped
+        courier.resume()
+        wait_for(lambda: len(peer.frames) == 510 - lost, "what had room")
+        loop.run(watch, 10)
+    assert 0 < lost < 500
+    assert watch.dropped == lost
+    assert peer.steps()[:10] == list(range(10))
+    assert peer.steps()[-10:] == list(range(510, 520))
+    assert peer.messages[-1] == wire.End("finished")
 
 
 def test_a_frame_of_several_forwards_is_one_row_a_layer(peer: Peer) -> None:
