@@ -1,17 +1,17 @@
-FROM python:3.12-slim
+FROM python:3.12 AS build
+WORKDIR /source
+COPY . .
+# Here, where there is a compiler.
+RUN pip wheel --no-deps --wheel-dir /wheel .
 
+FROM python:3.12-slim
 WORKDIR /normscope
 # What changes rarely comes first: the packages are a layer of their own.
 COPY constraints.txt ./
 RUN pip install --no-cache-dir --constraint constraints.txt \
         torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn
-COPY pyproject.toml README.md LICENSE ./
-COPY normscope normscope
-COPY app app
-COPY trainer trainer
-COPY static static
-COPY templates templates
-RUN pip install --no-cache-dir --constraint constraints.txt ".[server]"
+COPY --from=build /wheel /wheel
+RUN pip install --no-cache-dir --constraint constraints.txt "$(echo /wheel/*.whl)[server]"
 
 RUN useradd --create-home --uid 1000 normscope && mkdir /data && chown normscope /data
 USER normscope

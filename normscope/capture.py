@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from .layers import Choice, choose, saturation
-from .reduction import flat, reduce_here, reduce_there, sample_here
+from .reduction import flat, reduce_here, reduce_there
 from .summary import NUMBERS, SAMPLE, Raw
 from .wire import Layer
 
@@ -231,11 +231,11 @@ class Capture:
         count, room = x.numel(), self._room()
         place = self._memory[self._at : self._at + min(room, SMALL)]
         if count <= len(place):
-            place[:count] = x.numpy()
+            place[:count] = x.float().numpy()
         else:
+            numbers, count = reduce_here(x, low, high, place[:SAMPLE])
             self._known.append(len(self._rows))
-            self._numbers.append(reduce_here(x, low, high))
-            count = sample_here(x, place[:SAMPLE])
+            self._numbers.append(numbers)
         self._at += count
         self._rows.append(index)
         self._lengths.append(count)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from . import native
 from .sketch import BINS, FIRST_CODE, PER_SIGN, SHIFT, ZERO_BIN
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def summarize_arrays(
         low: Values below this are saturated, shape [n]; -inf for none.
         high: Values above this are saturated, shape [n].
     """
+    if native.available():
+        return Summaries(*native.summarize(values, lengths, low, high))
     if not len(lengths):
         return Summaries(np.zeros((0, 4)), np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
     cuts = np.append(0, np.cumsum(lengths))

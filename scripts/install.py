@@ -13,6 +13,7 @@ from pathlib import Path
 OLDEST = (3, 11)
 ROOM = 2 << 30
 HOUSE = Path(__file__).resolve().parent.parent
+DECIDING = ("pyproject.toml", "constraints.txt", "hatch_build.py", "normscope/native/summarize.c")
 VENV = HOUSE / ".venv"
 
 
@@ -66,7 +67,7 @@ def find_newer() -> "str | None":
 
 def fingerprint() -> str:
     """Of everything that decides what is installed."""
-    content = b"".join((HOUSE / name).read_bytes() for name in ("pyproject.toml", "constraints.txt"))
+    content = b"".join((HOUSE / name).read_bytes() for name in DECIDING)
     return hashlib.sha256(content + sys.version.encode()).hexdigest()
 
 

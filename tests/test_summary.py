@@ -1,17 +1,18 @@
-"""Both roads from values to a summary, against numpy in float64."""
+"""All roads from values to a summary, against numpy in float64."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from normscope import sketch
+from normscope import native, sketch
 from normscope.capture import Seen
-from normscope.reduction import flat, reduce_here, reduce_there, sample_here, stride
+from normscope.reduction import flat, reduce_here, reduce_there, stride
 from normscope.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def here(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
     raw = Raw(list(range(len(tensors))), known=list(range(len(tensors))))
     place = np.zeros(SAMPLE, np.float32)
     for tensor, bound in zip(tensors, bounds, strict=True):
-        raw.lengths.append(sample_here(flat(tensor), place))
-        raw.values = np.append(raw.values, place[: raw.lengths[-1]])
-        raw.numbers.append(reduce_here(flat(tensor), *bound))
+        numbers, count = reduce_here(flat(tensor), *bound, place)
+        raw.lengths.append(count)
+        raw.values = np.append(raw.values, place[:count])
+        raw.numbers.append(numbers)
     return summarize(raw, np.array(bounds, np.float32).T)
 
 
@@ -47,7 +49,18 @@ def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries
     return summarize(seen.raw(), np.array(bounds, np.float32).T)
 
 
-roads = pytest.mark.parametrize("road", [copied, here, there])
+def copied_without_compiler(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    with mock.patch.object(native, "_library", None):
+        return copied(tensors, bounds)
+
+
+def here_without_compiler(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    with mock.patch.object(native, "_library", None):
+        return here(tensors, bounds)
+
+
+ROADS = [copied, here, there, copied_without_compiler, here_without_compiler]
+roads = pytest.mark.parametrize("road", ROADS)
 
 
 def normal(mean: float, std: float, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -94,13 +107,13 @@ def test_moments_are_numpys_in_float64(road: Road, name: str) -> None:
 @roads
 @pytest.mark.parametrize("name", CASES)
 def test_histograms_are_those_of_the_sampled_values(road: Road, name: str) -> None:
-    values = flat(CASES[name]).numpy()
+    values = flat(CASES[name]).float().numpy()
     found = road([CASES[name]], [NEVER])
     dense = np.zeros(sketch.BINS, np.int64)
     dense[found.bins] = found.counts
-    sampled = values if road is copied else values[:: stride(values.size)]
+    sampled = values if road in (copied, copied_without_compiler) else values[:: stride(values.size)]
     assert np.array_equal(dense, sketch.histogram(sampled))
-    assert road is copied or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
+    assert road in (copied, copied_without_compiler) or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
 
 
 @roads
@@ -153,7 +166,7 @@ def test_no_tensors_have_no_summaries() -> None:
 def test_bins_follow_the_rule_of_the_sketch_for_every_bit_pattern() -> None:
     rng = np.random.default_rng(4)
     values = torch.from_numpy(rng.integers(0, 2**32, SAMPLE, dtype=np.uint32).view(np.float32).copy())
-    for road in (copied, here, there):
+    for road in ROADS:
         found = road([values], [NEVER])
         dense = np.zeros(sketch.BINS, np.int64)
         dense[found.bins] = found.counts
@@ -173,6 +186,6 @@ def test_reducing_leaves_the_tensor_and_the_graph_alone() -> None:
     output = tensor * 2
     before, version = output.detach().clone(), output._version
     assert not reduce_there(flat(output), *NEVER).requires_grad
-    reduce_here(flat(output), *NEVER)
+    reduce_here(flat(output), *NEVER, np.zeros(SAMPLE, np.float32))
     assert output._version == version
     assert torch.equal(output, before)

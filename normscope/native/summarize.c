@@ -1,0 +1,292 @@
+/* Exact numbers and histograms of tensors: what normscope/summary.py and normscope/reduction.py compute with numpy and
+ * torch, in one pass over each value.
+ *
+ * A tensor is read a block at a time, which stays in the innermost cache for the loops that follow the first. Sums are
+ * double: the square of a float32 is exact there, and nothing overflows.
+ */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* As in normscope/sketch.py; the tests hold the two to the same answers. */
+enum {
+    SHIFT = 20,
+    CODES = 1 << (32 - SHIFT), /* shifted bit patterns: sign, exponent and leading mantissa bits */
+    HALF = CODES / 2,
+    BROKEN = 255 << (23 - SHIFT), /* the first pattern that is not finite */
+    FIRST_CODE = (127 - 64) << (23 - SHIFT),
+    PER_SIGN = (32 + 64) << (23 - SHIFT),
+    BINS = 2 * PER_SIGN + 3,
+    ZERO_BIN = PER_SIGN + 1,
+    BLOCK = 4096,
+    GROUP = 16,
+};
+
+enum { FLOAT32, BFLOAT16, FLOAT16 };
+
+/* Squares are as good as deviations unless the mean is this much further from zero than values are from it. */
+static const double FAR = 1e-4;
+
+#define EXPONENT 0x7f800000
+#define MAGNITUDE 0x7fffffff
+
+#if defined(__linux__) && defined(__x86_64__) && defined(__GLIBC__) && (!defined(__clang__) || __clang_major__ >= 14)
+#define VECTORIZED __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define VECTORIZED
+#endif
+
+/* Of the interface between this file and its caller. */
+int normscope_version(void) { return 1; }
+
+typedef struct {
+    double sum, squares;
+    int64_t zeros, saturated, finite;
+    int32_t low, high; /* as `ordered` */
+} Scan;
+
+static const Scan NOTHING = {0, 0, 0, 0, 0, INT32_MAX, INT32_MIN};
+
+/* A float's bits as an integer that is the smaller the smaller the float; again, and they are bits. */
+static inline int32_t ordered(int32_t bits) { return bits ^ ((bits >> 31) & MAGNITUDE); }
+
+static inline int is_finite(int32_t bits) { return (bits & EXPONENT) != EXPONENT; }
+
+static float value_of(int32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* What most blocks need: sums, extremes and zeros, of values that turn out to be finite, or have to be read again. */
+VECTORIZED static Scan scan_finite(const float *x, const int32_t *bits, int n) {
+    double sum = 0, squares = 0;
+    int32_t low = INT32_MAX, high = INT32_MIN, zeros = 0;
+#pragma omp simd reduction(+ : sum, squares, zeros) reduction(min : low) reduction(max : high)
+    for (int i = 0; i < n; i++) {
+        const int32_t s = bits[i] ^ ((bits[i] >> 31) & MAGNITUDE);
+        const double v = x[i];
+        sum += v;
+        squares += v * v;
+        low = s < low ? s : low;
+        high = s > high ? s : high;
+        zeros += (bits[i] & MAGNITUDE) == 0;
+    }
+    return (Scan){sum, squares, zeros, 0, n, low, high};
+}
+
+/* The same, leaving out what is not finite. */
+static Scan scan_mixed(const float *x, const int32_t *bits, int n) {
+    Scan found = NOTHING;
+    for (int i = 0; i < n; i++) {
+        if (!is_finite(bits[i])) continue;
+        const int32_t s = ordered(bits[i]);
+        found.sum += x[i];
+        found.squares += (double)x[i] * x[i];
+        found.zeros += x[i] == 0;
+        found.finite++;
+        if (s < found.low) found.low = s;
+        if (s > found.high) found.high = s;
+    }
+    return found;
+}
+
+/* How many finite values are below or above. */
+VECTORIZED static int count_outside(const float *x, const int32_t *bits, int n, float low, float high) {
+    int32_t outside = 0;
+#pragma omp simd reduction(+ : outside)
+    for (int i = 0; i < n; i++) outside += ((x[i] < low) | (x[i] > high)) & ((bits[i] & EXPONENT) != EXPONENT);
+    return outside;
+}
+
+/* The sum of finite values' squared deviations. */
+VECTORIZED static double deviations(const float *x, const int32_t *bits, int n, double mean) {
+    double squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (int i = 0; i < n; i++) {
+        const double d = (bits[i] & EXPONENT) != EXPONENT ? x[i] - mean : 0;
+        squares += d * d;
+    }
+    return squares;
+}
+
+/* Half-precision values as float32: exact. */
+VECTORIZED static void widen(const uint16_t *from, int n, int kind, int32_t *to) {
+    if (kind == BFLOAT16) {
+        for (int i = 0; i < n; i++) to[i] = (int32_t)((uint32_t)from[i] << 16);
+        return;
+    }
+    for (int i = 0; i < n; i++) {
+        /* The exponent's bias is made up for by a product, which also makes small values normal. */
+        const int32_t magnitude = (from[i] & 0x7fff) << 13;
+        union {
+            int32_t bits;
+            float value;
+        } scaled = {magnitude};
+        scaled.value *= 0x1p112f;
+        const int32_t broken = magnitude >= 0x7c00 << 13 ? EXPONENT : 0;
+        to[i] = scaled.bits | broken | (int32_t)((uint32_t)(from[i] & 0x8000) << 16);
+    }
+}
+
+/* A tensor, read a block at a time. */
+typedef struct {
+    const void *values;
+    int64_t count;
+    int kind;
+    int32_t *room; /* for BLOCK values, unless they are float32 already */
+    float *sample; /* gets every `stride`-th value, the first one first, `size` of them */
+    int64_t size, stride;
+} Source;
+
+/* The block that begins at value `at`, as float32; how many values it has. */
+static int block(Source *source, int64_t at, const float **x) {
+    const int64_t left = source->count - at;
+    const int n = left < BLOCK ? (int)left : BLOCK;
+    if (source->kind == FLOAT32) {
+        *x = (const float *)source->values + at;
+    } else {
+        widen((const uint16_t *)source->values + at, n, source->kind, source->room);
+        *x = (const float *)source->room;
+    }
+    return n;
+}
+
+static void merge(Scan *all, const Scan *part) {
+    all->sum += part->sum, all->squares += part->squares;
+    all->zeros += part->zeros, all->saturated += part->saturated, all->finite += part->finite;
+    if (part->low < all->low) all->low = part->low;
+    if (part->high > all->high) all->high = part->high;
+}
+
+/* Each value into the count of its shifted bit pattern. Two tables: neighbours are often alike, and a count that was
+ * just written is slow to read. */
+static void tally(const uint32_t *bits, int n, uint32_t counts[2][CODES]) {
+    int i = 0;
+    for (; i + 4 <= n; i += 4) {
+        counts[0][bits[i] >> SHIFT]++;
+        counts[1][bits[i + 1] >> SHIFT]++;
+        counts[0][bits[i + 2] >> SHIFT]++;
+        counts[1][bits[i + 3] >> SHIFT]++;
+    }
+    for (; i < n; i++) counts[0][bits[i] >> SHIFT]++;
+}
+
+/* One pass, or two where the variance would be lost in the mean.
+ *
+ * counters: values, zeros, saturated, non-finite. moments: mean, standard deviation (population), smallest, largest.
+ * counts: gets every value's pattern, unless it is NULL.
+ */
+static void read_all(Source *source, float low, float high, int64_t counters[4], double moments[4],
+                     uint32_t (*counts)[CODES]) {
+    const int bounded = low > -INFINITY || high < INFINITY;
+    Scan all = NOTHING;
+    int64_t taken = 0;
+    const float *x;
+    for (int64_t at = 0; at < source->count; at += BLOCK) {
+        const int n = block(source, at, &x);
+        const int32_t *bits = (const int32_t *)x;
+        Scan part = scan_finite(x, bits, n);
+        if (!is_finite(ordered(part.low)) || !is_finite(ordered(part.high))) part = scan_mixed(x, bits, n);
+        if (bounded) part.saturated = count_outside(x, bits, n, low, high);
+        if (counts) tally((const uint32_t *)bits, n, counts);
+        for (; taken < source->size && taken * source->stride < at + n; taken++)
+            source->sample[taken] = x[taken * source->stride - at];
+        merge(&all, &part);
+    }
+    counters[0] = source->count, counters[1] = all.zeros, counters[2] = all.saturated;
+    counters[3] = source->count - all.finite;
+    if (all.finite == 0) {
+        moments[0] = moments[1] = moments[2] = moments[3] = NAN;
+        return;
+    }
+    const double mean = all.sum / all.finite;
+    double variance = all.squares / all.finite - mean * mean;
+    if (!(variance > FAR * mean * mean)) {
+        double squares = 0;
+        for (int64_t at = 0; at < source->count; at += BLOCK) {
+            const int n = block(source, at, &x);
+            squares += deviations(x, (const int32_t *)x, n, mean);
+        }
+        variance = squares / all.finite;
+    }
+    moments[0] = mean, moments[1] = sqrt(variance);
+    moments[2] = value_of(ordered(all.low)), moments[3] = value_of(ordered(all.high));
+}
+
+typedef struct {
+    int64_t *bins, *counts, filled, last;
+} Output;
+
+/* The count of a pattern, which may share its bin with the pattern before: the tiny ones do, and the outermost. */
+static void put(Output *out, int64_t row, int code, int sign, uint32_t count) {
+    int place = code - FIRST_CODE + 1;
+    place = place < 0 ? 0 : place > PER_SIGN + 1 ? PER_SIGN + 1 : place;
+    const int64_t bin = row * BINS + ZERO_BIN + sign * place;
+    if (bin == out->last) {
+        out->counts[out->filled - 1] += count;
+    } else {
+        out->bins[out->filled] = out->last = bin;
+        out->counts[out->filled++] = count;
+    }
+}
+
+static int any(const uint32_t *counts) {
+    uint32_t all = 0;
+    for (int k = 0; k < GROUP; k++) all |= counts[k];
+    return all != 0;
+}
+
+/* Filled bins in the order of values: negative ones from the largest magnitude down, then positive ones. Nearly all
+ * patterns are never seen, so whole groups of them are passed over. */
+static void gather(uint32_t counts[2][CODES], int64_t row, Output *out) {
+    uint32_t *sum = counts[0];
+    for (int code = 0; code < CODES; code++) sum[code] += counts[1][code];
+    for (int code = BROKEN; code < HALF; code++) sum[code] = sum[HALF + code] = 0;
+    for (int group = CODES - GROUP; group >= HALF; group -= GROUP) {
+        if (!any(sum + group)) continue;
+        for (int code = group + GROUP - 1; code >= group; code--)
+            if (sum[code]) put(out, row, code - HALF, -1, sum[code]);
+    }
+    for (int group = 0; group < HALF; group += GROUP) {
+        if (!any(sum + group)) continue;
+        for (int code = group; code < group + GROUP; code++)
+            if (sum[code]) put(out, row, code, 1, sum[code]);
+    }
+}
+
+/* Summaries of `rows` float32 tensors laid end to end, every value counted.
+ *
+ * values, lengths, low, high: as in summarize_arrays.
+ * counters [rows][4], moments [rows][4], bins and counts [rows * BINS]: where the results go.
+ *
+ * Returns how many bins are filled.
+ */
+int64_t normscope_summarize(const float *values, const int64_t *lengths, int64_t rows, const float *low,
+                            const float *high, int64_t *counters, double *moments, int64_t *bins, int64_t *counts) {
+    uint32_t tables[2][CODES];
+    Output out = {bins, counts, 0, -1};
+    for (int64_t row = 0; row < rows; row++) {
+        Source source = {.values = values, .count = lengths[row], .kind = FLOAT32};
+        memset(tables, 0, sizeof tables);
+        read_all(&source, low[row], high[row], counters + 4 * row, moments + 4 * row, tables);
+        gather(tables, row, &out);
+        values += lengths[row];
+    }
+    return out.filled;
+}
+
+/* The exact numbers of one tensor of `count` values of a kind, and a sample of it.
+ *
+ * numbers: values, zeros, saturated, non-finite, mean, standard deviation (population), smallest, largest.
+ * sample [size], as float32: every `stride`-th value from the first on.
+ */
+void normscope_reduce(const void *values, int64_t count, int kind, float low, float high, double numbers[8],
+                      float *sample, int64_t size, int64_t stride) {
+    int32_t room[BLOCK];
+    Source source = {values, count, kind, room, sample, size, stride};
+    int64_t counters[4];
+    read_all(&source, low, high, counters, numbers + 4, NULL);
+    for (int i = 0; i < 4; i++) numbers[i] = (double)counters[i];
+}
