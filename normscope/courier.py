@@ -57,6 +57,8 @@ class Start:
     hello: wire.Hello
     bounds: NDArray[np.float32]
     ring: str
+    packed: bool
+    """Whether the ring holds records of the compiled core."""
     memory: int = MEMORY
 
 
@@ -84,10 +86,12 @@ class Close:
     patience: float
 
 
-def frame_of(step: Step, values: NDArray[np.float32], bounds: NDArray[np.float32], seq: int) -> wire.Frame:
+def frame_of(
+    step: Step, values: NDArray[np.float32], bounds: NDArray[np.float32], seq: int, packed: bool
+) -> wire.Frame:
     """The frame of a step; several forward passes through a layer become one summary."""
     rows, lengths = step.layout
-    s = summarize(Raw(rows, lengths, values, step.known, step.numbers), bounds)
+    s = summarize(Raw(rows, lengths, values, step.known, step.numbers, packed), bounds)
     layers = np.array(rows, np.int64)
     frame = wire.Frame(
         seq, step.step, step.step, step.time, layers=layers, kinds=layers * 0,
@@ -133,7 +137,7 @@ class Courier:
     """Obeys the records of one run."""
 
     def __init__(self, start: Start, out: BinaryIO) -> None:
-        self._bounds = start.bounds
+        self._bounds, self._packed = start.bounds, start.packed
         self._ring = Ring(start.ring)
         self._ring.unlink()
         self._out = out
@@ -167,7 +171,7 @@ class Courier:
         found = []
         if self.delivery.has_room():
             values = self._ring.read(step.start, step.end)
-            found.append(frame_of(step._replace(layout=self._layout), values, self._bounds, seq))
+            found.append(frame_of(step._replace(layout=self._layout), values, self._bounds, seq, self._packed))
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(step.end)

@@ -1,8 +1,7 @@
 """A large tensor, or one on another device, as eight numbers and a sample. Pure.
 
-A tensor in this machine's memory is reduced block by block, each block while the processor's cache holds it, by the
-compiled core if there is one. One on a GPU is reduced there, without waiting for it: the numbers and the sample stay
-tensors until someone asks for them.
+A tensor in this machine's memory is reduced block by block, each block while the processor's cache holds it. One on a
+GPU is reduced there, without waiting for it: the numbers and the sample stay tensors until someone asks for them.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from . import native
 from .summary import NUMBERS, SAMPLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-_KINDS: Final = {getattr(torch, name): name for name in native.KINDS}
 _BLOCK: Final = 1 << 17
 """Values whose squares are added up as float32: more of them would lose digits, and would leave the cache."""
 _FAR: Final = 4.0
@@ -62,12 +59,9 @@ def reduce_here(x: Tensor, low: float, high: float, place: NDArray[np.float32]) 
         high: Values above this are saturated.
         place: Room for a sample.
     """
-    kind = _KINDS.get(x.dtype)
+    x = x.float()
     every = stride(x.numel(), len(place)) if len(place) else 1
     sample = place[: -(-x.numel() // every)]
-    if kind is not None and native.available():
-        return native.reduce(x.data_ptr(), x.numel(), kind, low, high, sample, every), len(sample)
-    x = x.float()
     sample[:] = x.numpy()[::every][: len(sample)]
     return _reduce(x, low, high), len(sample)
 

@@ -1,4 +1,4 @@
-"""A ring of float32 values in memory that two processes share: one writes, the other reads."""
+"""A ring of float32 values, or of records in units as large, in memory that two processes share."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SMALLEST: Final = 1 << 20
-"""Values in a ring, at least (4 MiB): many steps of a small net."""
+"""Values in a ring of values, at least (4 MiB): many steps of a small net."""
 _HEADER: Final = 64
 """Bytes before the values: how many values and records the reader is done with, and its nanoseconds, as int64."""
 
 
 class Ring:
-    """Positions count all values ever written; a record never wraps, so that it is one array on both sides.
+    """One process writes, the other reads. A record never wraps, so that it is one array on both sides.
+
+    Positions count all values ever written.
 
     Args:
         path: A file of the right size.

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .capture import Seen
+    from .seen import Seen
 
 log = logging.getLogger("normscope")
 
 _WAITING: Final = 64
 """Records that may lie in the pipe: it must never fill up, since a full pipe blocks."""
+_RECORDS: Final = (1 << 18, 768)
+"""Units of 4 bytes in a ring of records: 1 MB, and 3 KB for each layer. A step may have a quarter of it."""
 _VALUES: Final = 8192
-"""Values of a layer that the ring has room for: four steps of layers of two thousand."""
+"""Values of a layer that a ring of values has room for: four steps of layers of two thousand."""
 _PATIENCE: Final = 2.0
 """Seconds that a step waits at most for a courier that lags behind; then frames are dropped until there is room."""
 
@@ -43,6 +45,7 @@ class Sender:
         url: The server's address.
         hello: Introduces the run.
         bounds: Each layer's bounds of saturation, shape [2, layers].
+        packed: Whether what comes are records of the compiled core.
         welcome: Hears every Welcome, on a thread of the sender's.
         control: Hears every Control, likewise.
         memory: Bytes of frames that may wait for the server.
@@ -53,13 +56,16 @@ class Sender:
         url: str,
         hello: wire.Hello,
         bounds: NDArray[np.float32],
+        packed: bool,
         welcome: Callable[[wire.Welcome], None],
         control: Callable[[wire.Control], None],
         memory: int = MEMORY,
     ) -> None:
         self._welcome, self._control = welcome, control
         # A step of a net of many small layers is to fit into a quarter of it.
-        self._ring = Ring.create(max(SMALLEST, 1 << (len(hello.layers) * _VALUES - 1).bit_length()))
+        layers = len(hello.layers)
+        values = max(SMALLEST, 1 << (layers * _VALUES - 1).bit_length())
+        self._ring = Ring.create(_RECORDS[0] + _RECORDS[1] * -(-layers // 8) * 8 if packed else values)
         self._over = False
         self._result: bool | None = None
         self._late = False
@@ -76,7 +82,7 @@ class Sender:
         )
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, bounds, self._ring.path, memory))
+        self._say(Start(url, hello, bounds, self._ring.path, packed, memory))
 
     @property
     def dropped(self) -> int:

@@ -1,7 +1,8 @@
 """From activations to a few numbers and a histogram. Pure, and free of torch.
 
-The values of a step's small tensors, and samples of its large ones, are laid end to end and summarized together here,
-in a process beside training. The exact numbers of the large ones were found where they are, by `reduction.py`.
+Where the compiled core is, it has summarized each tensor where it was, and its records are unpacked here. Without it,
+the values of a step's small tensors, and samples of its large ones, are laid end to end and summarized together here,
+in a process beside training; the exact numbers of the large ones were found where they are, by `reduction.py`.
 """
 
 from __future__ import annotations
@@ -71,8 +72,6 @@ def summarize_arrays(
         low: Values below this are saturated, shape [n]; -inf for none.
         high: Values above this are saturated, shape [n].
     """
-    if native.available():
-        return Summaries(*native.summarize(values, lengths, low, high))
     if not len(lengths):
         return Summaries(np.zeros((0, 4)), np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
     cuts = np.append(0, np.cumsum(lengths))
@@ -174,8 +173,9 @@ class Raw:
         rows: The layer of each tensor.
         lengths: How many of its values there are.
         values: Those values end to end.
-        known: Which of the tensors are large, as positions in `rows`, increasing.
+        known: The tensors whose exact numbers come along, as positions in `rows`: the large ones.
         numbers: The NUMBERS of each of those, shape [len(known), 8].
+        packed: Whether `values` are records of the compiled core; only those that found no room are `known` then.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -183,6 +183,7 @@ class Raw:
     values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     known: list[int] = field(default_factory=list)
     numbers: list[list[float]] = field(default_factory=list)
+    packed: bool = False
 
 
 def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
@@ -192,8 +193,11 @@ def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
         raw: What was captured.
         bounds: Each layer's bounds of saturation, shape [2, layers].
     """
-    low, high = bounds[:, raw.rows]
-    found = summarize_arrays(raw.values, np.array(raw.lengths, np.int64), low, high)
+    lengths = np.array(raw.lengths, np.int64)
+    if raw.packed:
+        found = Summaries(*native.unpack(raw.values, lengths))
+    else:
+        found = summarize_arrays(raw.values, lengths, *bounds[:, raw.rows])
     if raw.known:
         numbers = np.array(raw.numbers, np.float64)
         found.counters[raw.known], found.moments[raw.known] = numbers[:, :4].astype(np.int64), numbers[:, 4:]

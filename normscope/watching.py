@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from .capture import Seen
     from .layers import Choice
+    from .seen import Seen
 
 log = logging.getLogger("normscope")
 
@@ -81,7 +81,8 @@ class Watch:
         self._capture = Capture(model, layers)
         self._controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
-        self._sender = Sender(url, hello, self._capture.bounds, self._controls.welcome, self._controls.apply)
+        capture, controls = self._capture, self._controls
+        self._sender = Sender(url, hello, capture.bounds, capture.packed, controls.welcome, controls.apply)
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._extra: dict[str, Any] = {}

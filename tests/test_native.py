@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from normscope import native
+from normscope.sketch import BINS, histogram
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -75,20 +76,37 @@ def test_it_can_be_left_unused() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=HOUSE, env=environment, check=False).returncode == 0
 
 
-def test_nothing_beyond_the_arrays_is_touched() -> None:
-    """Values and results lie between guards that must stay as they were."""
+@pytest.mark.parametrize("count", [0, 1, 4095, 4097, 16_384])
+@pytest.mark.parametrize("room", [0, 17, 18, 100, native.LARGEST])
+def test_nothing_beyond_its_room_is_touched(count: int, room: int) -> None:
+    """Values and records lie between guards that must stay as they were."""
     if not native.available():
         return
     guard = np.full(64, 7e7, np.float32)
-    for count, stride in ((1, 1), (4095, 1), (4097, 3), (10_000, 7)):
-        values = np.concatenate([guard, np.linspace(-1, 1, count, dtype=np.float32), guard])
-        place = np.full(count + 128, 7e7, np.float32)
-        size = -(-count // stride)
-        numbers = native.reduce(
-            values[64:].ctypes.data, count, "float32", -np.inf, np.inf, place[64 : 64 + size], stride
-        )
-        assert np.array_equal(place[64 : 64 + size], values[64 : 64 + count : stride])
-        assert np.all(place[:64] == guard)
-        assert np.all(place[64 + size :] == 7e7)
-        assert numbers[0] == count
-        assert -1 <= numbers[6] <= numbers[7] <= 1
+    values = np.concatenate([guard, np.linspace(-1, 1, count, dtype=np.float32), guard])
+    place = np.full(128 + native.LARGEST, 7e7, np.float32)
+    before = values.copy()
+    address = place[64:].ctypes.data
+    size = native.look(values[64:].ctypes.data, count, "float32", (-0.5, 0.5), 1, address, room)
+    assert size <= room
+    assert size % 2 == 0
+    assert np.array_equal(values, before)
+    assert np.all(place[:64] == guard[0])
+    assert np.all(place[64 + size :] == guard[0])
+    if room >= 18:  # the numbers at least
+        _, counters, bins, counts = native.unpack(place[64:], np.array([size]))
+        assert counters[0, 0] == count
+        assert counters[0, 2] == np.count_nonzero(np.abs(values[64 : 64 + count]) > 0.5)
+        assert len(bins) == len(counts)
+        if size > 18:
+            assert np.array_equal(np.bincount(bins, counts, BINS), histogram(values[64 : 64 + count]))
+
+
+def test_records_of_a_damaged_length_are_noticed() -> None:
+    if not native.available():
+        return
+    record = native.record(np.ones(5, np.float32), [5.0, 0, 0, 0, 1.0, 0, 1.0, 1.0])
+    native.unpack(record, np.array([len(record)]))
+    for wrong in (len(record) - 2, 4):
+        with pytest.raises(AssertionError):
+            native.unpack(record, np.array([wrong]))

@@ -8,11 +8,12 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from normscope import native, sketch
-from normscope.capture import Seen
+from normscope.capture import Capture
 from normscope.reduction import flat, reduce_here, reduce_there, stride
+from normscope.seen import Seen
 from normscope.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
 if TYPE_CHECKING:
@@ -23,7 +24,44 @@ if TYPE_CHECKING:
     Road = Callable[[list[Tensor], list[tuple[float, float]]], Summaries]
 
 
+def summarized(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """By the compiled core, where there is one; as hooks do it."""
+    return _captured(tensors, bounds)
+
+
 def copied(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """Without the compiled core: small tensors are copied, large ones reduced."""
+    with mock.patch.object(native, "_library", None):
+        return _captured(tensors, bounds)
+
+
+def _captured(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    net = nn.ModuleList(nn.Identity() for _ in tensors)
+    if not tensors:
+        return summarize(Raw(), np.zeros((2, 0), np.float32))
+    capture = Capture(net)
+    capture.bounds, capture._pairs = np.array(bounds, np.float32).T, bounds
+    capture.active = True
+    for module, tensor in zip(net, tensors, strict=True):
+        module(tensor)
+    assert not capture.border.failures
+    return summarize(capture.collect().raw(), capture.bounds)
+
+
+def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """As on another device; this machine's processor can play one."""
+    away = [(i, reduce_there(flat(t), *b)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
+    seen = Seen([], [], np.zeros(0, np.float32), 0, 0, [], [], native.available(), away)
+    return summarize(seen.raw(), np.array(bounds, np.float32).T)
+
+
+def there_without_core(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    with mock.patch.object(native, "_library", None):
+        return there(tensors, bounds)
+
+
+def end_to_end(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """All values counted, whatever the size: what the process beside training does with copies and samples."""
     arrays = [t.float().numpy().reshape(-1) for t in tensors]
     low, high = np.array(bounds, np.float32).reshape(-1, 2).T
     lengths = np.array([len(a) for a in arrays], np.int64)
@@ -31,35 +69,7 @@ def copied(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summarie
     return summarize_arrays(values, lengths, low, high)
 
 
-def here(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    raw = Raw(list(range(len(tensors))), known=list(range(len(tensors))))
-    place = np.zeros(SAMPLE, np.float32)
-    for tensor, bound in zip(tensors, bounds, strict=True):
-        numbers, count = reduce_here(flat(tensor), *bound, place)
-        raw.lengths.append(count)
-        raw.values = np.append(raw.values, place[:count])
-        raw.numbers.append(numbers)
-    return summarize(raw, np.array(bounds, np.float32).T)
-
-
-def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    """As on another device; this machine's processor can play one."""
-    away = [(i, reduce_there(flat(t), *b)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
-    seen = Seen([], [], np.zeros(0, np.float32), 0, 0, [], [], away)
-    return summarize(seen.raw(), np.array(bounds, np.float32).T)
-
-
-def copied_without_compiler(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    with mock.patch.object(native, "_library", None):
-        return copied(tensors, bounds)
-
-
-def here_without_compiler(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    with mock.patch.object(native, "_library", None):
-        return here(tensors, bounds)
-
-
-ROADS = [copied, here, there, copied_without_compiler, here_without_compiler]
+ROADS = [summarized, copied, there, there_without_core, end_to_end]
 roads = pytest.mark.parametrize("road", ROADS)
 
 
@@ -111,9 +121,9 @@ def test_histograms_are_those_of_the_sampled_values(road: Road, name: str) -> No
     found = road([CASES[name]], [NEVER])
     dense = np.zeros(sketch.BINS, np.int64)
     dense[found.bins] = found.counts
-    sampled = values if road in (copied, copied_without_compiler) else values[:: stride(values.size)]
+    sampled = values if road is end_to_end else values[:: stride(values.size)]
     assert np.array_equal(dense, sketch.histogram(sampled))
-    assert road in (copied, copied_without_compiler) or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
+    assert road is end_to_end or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
 
 
 @roads
@@ -173,9 +183,10 @@ def test_bins_follow_the_rule_of_the_sketch_for_every_bit_pattern() -> None:
         assert np.array_equal(dense, sketch.histogram(values.numpy()))
 
 
-def test_a_sample_sees_every_column() -> None:
+@roads
+def test_a_sample_sees_every_column(road: Road) -> None:
     columns = torch.arange(64.0).repeat(64 * 200, 1) + 1
-    found = here([columns], [NEVER])
+    found = road([columns], [NEVER])
     whole = sketch.histogram(columns.numpy())
     assert np.array_equal(found.bins, np.flatnonzero(whole))
     np.testing.assert_allclose(found.counts / found.counts.sum(), whole[found.bins] / whole.sum(), rtol=0.05)

@@ -3,11 +3,14 @@
 It gives the answers of `normscope/summary.py` and `normscope/reduction.py` in a fraction of the time, and is all there
 is of the package that is not Python: one file, called through ctypes, built by `hatch_build.py`. Where it is missing,
 those two do the work themselves.
+
+What it finds of a tensor it writes as a record: the eight numbers, the filled bins, their counts.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +24,12 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 """Of the interface to the library."""
-KINDS: Final = ("float32", "bfloat16", "float16")
+KINDS: Final = {"float32": 0, "bfloat16": 1, "float16": 2}
 """What it can read, as it numbers them."""
+HEAD: Final = 18
+"""Units of 4 bytes that a record begins with: its numbers, and how many bins are filled."""
+LARGEST: Final = HEAD + BINS + 1
+"""Units of 4 bytes that a record has at most."""
 
 _ARRAY: Final = ctypes.c_void_p
 _COUNT: Final = ctypes.c_int64
@@ -36,12 +43,12 @@ def _load() -> ctypes.CDLL | None:
         try:
             found = ctypes.CDLL(str(path))
             if found.normscope_version() == VERSION:
-                found.normscope_summarize.argtypes = [_ARRAY, _ARRAY, _COUNT, *(_ARRAY for _ in range(6))]
-                found.normscope_summarize.restype = _COUNT
-                found.normscope_reduce.argtypes = [
-                    _ARRAY, _COUNT, ctypes.c_int, ctypes.c_float, ctypes.c_float, _ARRAY, _ARRAY, _COUNT, _COUNT,
+                found.normscope_look.argtypes = [
+                    _ARRAY, _COUNT, ctypes.c_int, ctypes.c_float, ctypes.c_float, _COUNT, _ARRAY, _COUNT,
                 ]  # fmt: skip
-                found.normscope_reduce.restype = None
+                found.normscope_look.restype = _COUNT
+                found.normscope_unpack.argtypes = [_ARRAY, _ARRAY, _COUNT, *(_ARRAY for _ in range(4)), _COUNT]
+                found.normscope_unpack.restype = _COUNT
                 return found
         except (OSError, AttributeError):  # of another system, or damaged
             continue
@@ -60,43 +67,47 @@ def _at(array: NDArray[Any]) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def summarize(
-    values: NDArray[np.float32], lengths: NDArray[np.int64], low: NDArray[np.float32], high: NDArray[np.float32]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Moments, counters, bins and counts, as `normscope.summary.summarize_arrays` has them."""
-    assert _library is not None
-    rows = len(lengths)
-    assert int(lengths.sum()) <= len(values)
-    moments, counters = np.empty((rows, 4)), np.empty((rows, 4), np.int64)
-    room = int(np.minimum(lengths, BINS).sum())
-    bins, counts = np.empty(room, np.int64), np.empty(room, np.int64)
-    # Under their names again, so that copies live until the library is done.
-    values, lengths = np.ascontiguousarray(values, np.float32), np.ascontiguousarray(lengths, np.int64)
-    low, high = np.ascontiguousarray(low, np.float32), np.ascontiguousarray(high, np.float32)
-    filled = _library.normscope_summarize(
-        _at(values), _at(lengths), rows, _at(low), _at(high), _at(counters), _at(moments), _at(bins), _at(counts)
-    )
-    return moments, counters, bins[:filled].copy(), counts[:filled].copy()
-
-
-def reduce(
-    address: int, count: int, kind: str, low: float, high: float, sample: NDArray[np.float32], stride: int
-) -> list[float]:
-    """The eight exact numbers of a tensor, as `normscope.summary.NUMBERS` names them.
+def look(address: int, count: int, kind: str, bounds: tuple[float, float], stride: int, place: int, room: int) -> int:
+    """Write the record of a tensor; its length in units of 4 bytes, 0 if it has no room.
 
     Args:
         address: Where its values lie, without gaps.
         count: How many.
         kind: One of KINDS.
-        low: Values below this are saturated.
-        high: Values above this are saturated.
-        sample: Filled with every `stride`-th value, from the first on; shape [m], m · stride < count + stride.
-        stride: At least 1.
+        bounds: Values beyond these are saturated.
+        stride: Every so many-th value is counted into the histogram; count / stride is below 65,536.
+        place: The address where the record goes, a multiple of 8.
+        room: Units of 4 bytes there. Where they do not suffice, the histogram is left out.
     """
     assert _library is not None
-    assert len(sample) * stride < count + stride
-    numbers = (ctypes.c_double * 8)()
-    _library.normscope_reduce(
-        address, count, KINDS.index(kind), low, high, ctypes.addressof(numbers), _at(sample), len(sample), stride
+    return int(_library.normscope_look(address, count, KINDS[kind], *bounds, stride, place, room))
+
+
+def unpack(
+    records: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Moments, counters, bins and counts from records laid end to end, as `normscope.summary.Summaries` has them.
+
+    A record of length 0 has nothing but zeros.
+    """
+    assert _library is not None
+    rows = len(lengths)
+    assert int(lengths.sum()) <= len(records)
+    moments, counters = np.empty((rows, 4)), np.empty((rows, 4), np.int64)
+    bins, counts = np.empty(len(records), np.int64), np.empty(len(records), np.int64)
+    # Under their names again, so that copies live until the library is done.
+    records, lengths = np.ascontiguousarray(records, np.float32), np.ascontiguousarray(lengths, np.int64)
+    filled = _library.normscope_unpack(
+        _at(records), _at(lengths), rows, _at(moments), _at(counters), _at(bins), _at(counts), len(records)
     )
-    return list(numbers)
+    assert filled >= 0
+    return moments, counters, bins[:filled].copy(), counts[:filled].copy()
+
+
+def record(sample: NDArray[np.float32], numbers: list[float]) -> NDArray[np.float32]:
+    """The record of a tensor whose eight numbers are known and a sample of which is here, all of it counted."""
+    found = np.zeros(LARGEST, np.float32)
+    sample = np.ascontiguousarray(sample, np.float32)
+    size = look(_at(sample), len(sample), "float32", (-math.inf, math.inf), 1, _at(found), LARGEST)
+    found[: 2 * len(numbers)].view(np.float64)[:] = numbers
+    return found[:size]

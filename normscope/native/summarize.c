@@ -1,5 +1,5 @@
 /* Exact numbers and histograms of tensors: what normscope/summary.py and normscope/reduction.py compute with numpy and
- * torch, in one pass over each value.
+ * torch, in one pass over each value, written into a record that another process unpacks.
  *
  * A tensor is read a block at a time, which stays in the innermost cache for the loops that follow the first. Sums are
  * double: the square of a float32 is exact there, and nothing overflows.
@@ -136,12 +136,10 @@ typedef struct {
     int64_t count;
     int kind;
     int32_t *room; /* for BLOCK values, unless they are float32 already */
-    float *sample; /* gets every `stride`-th value, the first one first, `size` of them */
-    int64_t size, stride;
 } Source;
 
 /* The block that begins at value `at`, as float32; how many values it has. */
-static int block(Source *source, int64_t at, const float **x) {
+static int block(const Source *source, int64_t at, const float **x) {
     const int64_t left = source->count - at;
     const int n = left < BLOCK ? (int)left : BLOCK;
     if (source->kind == FLOAT32) {
@@ -162,7 +160,9 @@ static void merge(Scan *all, const Scan *part) {
 
 /* Each value into the count of its shifted bit pattern. Two tables: neighbours are often alike, and a count that was
  * just written is slow to read. */
-static void tally(const uint32_t *bits, int n, uint32_t counts[2][CODES]) {
+typedef uint16_t Tables[2][CODES];
+
+static void tally(const uint32_t *bits, int n, Tables counts) {
     int i = 0;
     for (; i + 4 <= n; i += 4) {
         counts[0][bits[i] >> SHIFT]++;
@@ -173,16 +173,18 @@ static void tally(const uint32_t *bits, int n, uint32_t counts[2][CODES]) {
     for (; i < n; i++) counts[0][bits[i] >> SHIFT]++;
 }
 
-/* One pass, or two where the variance would be lost in the mean.
- *
- * counters: values, zeros, saturated, non-finite. moments: mean, standard deviation (population), smallest, largest.
- * counts: gets every value's pattern, unless it is NULL.
- */
-static void read_all(Source *source, float low, float high, int64_t counters[4], double moments[4],
-                     uint32_t (*counts)[CODES]) {
+/* What a record begins with; then come the filled bins, increasing, and as many counts. */
+typedef struct {
+    double values, zeros, saturated, broken; /* how many; broken are those that are not finite */
+    double mean, deviation, smallest, largest; /* of the finite ones; the deviation is the population's */
+    uint64_t filled;                           /* bins */
+} Head;
+
+/* One pass, or two where the variance would be lost in the mean; every `stride`-th value is counted. */
+static void read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts) {
     const int bounded = low > -INFINITY || high < INFINITY;
     Scan all = NOTHING;
-    int64_t taken = 0;
+    int64_t next = 0;
     const float *x;
     for (int64_t at = 0; at < source->count; at += BLOCK) {
         const int n = block(source, at, &x);
@@ -190,15 +192,17 @@ static void read_all(Source *source, float low, float high, int64_t counters[4],
         Scan part = scan_finite(x, bits, n);
         if (!is_finite(ordered(part.low)) || !is_finite(ordered(part.high))) part = scan_mixed(x, bits, n);
         if (bounded) part.saturated = count_outside(x, bits, n, low, high);
-        if (counts) tally((const uint32_t *)bits, n, counts);
-        for (; taken < source->size && taken * source->stride < at + n; taken++)
-            source->sample[taken] = x[taken * source->stride - at];
+        if (stride == 1) {
+            tally((const uint32_t *)bits, n, counts);
+        } else {
+            for (; next < at + n; next += stride) counts[0][(uint32_t)bits[next - at] >> SHIFT]++;
+        }
         merge(&all, &part);
     }
-    counters[0] = source->count, counters[1] = all.zeros, counters[2] = all.saturated;
-    counters[3] = source->count - all.finite;
+    head->values = (double)source->count, head->zeros = (double)all.zeros, head->saturated = (double)all.saturated;
+    head->broken = (double)(source->count - all.finite);
     if (all.finite == 0) {
-        moments[0] = moments[1] = moments[2] = moments[3] = NAN;
+        head->mean = head->deviation = head->smallest = head->largest = NAN;
         return;
     }
     const double mean = all.sum / all.finite;
@@ -211,82 +215,114 @@ static void read_all(Source *source, float low, float high, int64_t counters[4],
         }
         variance = squares / all.finite;
     }
-    moments[0] = mean, moments[1] = sqrt(variance);
-    moments[2] = value_of(ordered(all.low)), moments[3] = value_of(ordered(all.high));
+    head->mean = mean, head->deviation = sqrt(variance);
+    head->smallest = value_of(ordered(all.low)), head->largest = value_of(ordered(all.high));
 }
 
+/* Filled bins and their counts. */
 typedef struct {
-    int64_t *bins, *counts, filled, last;
-} Output;
+    int filled, last;
+    uint16_t bins[BINS], counts[BINS];
+} Filled;
 
 /* The count of a pattern, which may share its bin with the pattern before: the tiny ones do, and the outermost. */
-static void put(Output *out, int64_t row, int code, int sign, uint32_t count) {
+static void put(Filled *out, int code, int sign, uint16_t count) {
     int place = code - FIRST_CODE + 1;
     place = place < 0 ? 0 : place > PER_SIGN + 1 ? PER_SIGN + 1 : place;
-    const int64_t bin = row * BINS + ZERO_BIN + sign * place;
+    const int bin = ZERO_BIN + sign * place;
     if (bin == out->last) {
         out->counts[out->filled - 1] += count;
     } else {
-        out->bins[out->filled] = out->last = bin;
+        out->bins[out->filled] = (uint16_t)(out->last = bin);
         out->counts[out->filled++] = count;
     }
 }
 
-static int any(const uint32_t *counts) {
-    uint32_t all = 0;
+static int any(const uint16_t *counts) {
+    uint16_t all = 0;
     for (int k = 0; k < GROUP; k++) all |= counts[k];
     return all != 0;
 }
 
 /* Filled bins in the order of values: negative ones from the largest magnitude down, then positive ones. Nearly all
  * patterns are never seen, so whole groups of them are passed over. */
-static void gather(uint32_t counts[2][CODES], int64_t row, Output *out) {
-    uint32_t *sum = counts[0];
+static void gather(Tables counts, Filled *out) {
+    uint16_t *sum = counts[0];
+    out->filled = 0, out->last = -1;
     for (int code = 0; code < CODES; code++) sum[code] += counts[1][code];
     for (int code = BROKEN; code < HALF; code++) sum[code] = sum[HALF + code] = 0;
     for (int group = CODES - GROUP; group >= HALF; group -= GROUP) {
         if (!any(sum + group)) continue;
         for (int code = group + GROUP - 1; code >= group; code--)
-            if (sum[code]) put(out, row, code - HALF, -1, sum[code]);
+            if (sum[code]) put(out, code - HALF, -1, sum[code]);
     }
     for (int group = 0; group < HALF; group += GROUP) {
         if (!any(sum + group)) continue;
         for (int code = group; code < group + GROUP; code++)
-            if (sum[code]) put(out, row, code, 1, sum[code]);
+            if (sum[code]) put(out, code, 1, sum[code]);
     }
 }
 
-/* Summaries of `rows` float32 tensors laid end to end, every value counted.
+/* In units of 4 bytes, a record's length: always even, so that the next one's doubles are where doubles may be. */
+static int64_t length(int filled) { return ((int64_t)sizeof(Head) / 4 + filled + 1) / 2 * 2; }
+
+/* The record of one tensor of `count` values of a kind.
  *
- * values, lengths, low, high: as in summarize_arrays.
- * counters [rows][4], moments [rows][4], bins and counts [rows * BINS]: where the results go.
+ * low, high: values beyond these are saturated.
+ * stride: every so many-th value is counted into the histogram; count / stride must be below 65,536.
+ * record: where it goes, at a multiple of 8 bytes.
+ * room: its units of 4 bytes. Where they do not suffice for the histogram, it is left out.
  *
- * Returns how many bins are filled.
+ * Returns the record's length in those units, or 0 if not even the numbers have room.
  */
-int64_t normscope_summarize(const float *values, const int64_t *lengths, int64_t rows, const float *low,
-                            const float *high, int64_t *counters, double *moments, int64_t *bins, int64_t *counts) {
-    uint32_t tables[2][CODES];
-    Output out = {bins, counts, 0, -1};
+int64_t normscope_look(const void *values, int64_t count, int kind, float low, float high, int64_t stride, void *record,
+                       int64_t room) {
+    if (room < length(0)) return 0;
+    int32_t block_room[BLOCK];
+    Tables tables;
+    Filled found;
+    Head *head = record;
+    const Source source = {values, count, kind, block_room};
+    memset(tables, 0, sizeof tables);
+    read_all(&source, low, high, stride, head, tables);
+    gather(tables, &found);
+    if (length(found.filled) > room) found.filled = 0;
+    head->filled = (uint64_t)found.filled;
+    uint16_t *rest = (uint16_t *)(head + 1);
+    memcpy(rest, found.bins, 2 * (size_t)found.filled);
+    memcpy(rest + found.filled, found.counts, 2 * (size_t)found.filled);
+    return length(found.filled);
+}
+
+/* Records that lie one after another, as the arrays of a frame.
+ *
+ * moments [rows][4], counters [rows][4], bins and counts: where they go.
+ * most: how many filled bins there is room for.
+ *
+ * Returns how many bins are filled, or -1 if the records are not what they should be.
+ */
+int64_t normscope_unpack(const void *records, const int64_t *lengths, int64_t rows, double *moments, int64_t *counters,
+                         int64_t *bins, int64_t *counts, int64_t most) {
+    const char *at = records;
+    int64_t filled = 0;
     for (int64_t row = 0; row < rows; row++) {
-        Source source = {.values = values, .count = lengths[row], .kind = FLOAT32};
-        memset(tables, 0, sizeof tables);
-        read_all(&source, low[row], high[row], counters + 4 * row, moments + 4 * row, tables);
-        gather(tables, row, &out);
-        values += lengths[row];
+        Head head = {0};
+        if (lengths[row] == 0) { /* of which only the numbers are known, elsewhere */
+            memcpy(moments + 4 * row, &head.mean, 4 * sizeof(double));
+            memset(counters + 4 * row, 0, 4 * sizeof *counters);
+            continue;
+        }
+        if (lengths[row] < length(0)) return -1;
+        memcpy(&head, at, sizeof head);
+        if (head.filled > BINS || length((int)head.filled) != lengths[row] || filled + (int64_t)head.filled > most) return -1;
+        memcpy(moments + 4 * row, &head.mean, 4 * sizeof(double));
+        counters[4 * row] = (int64_t)head.values, counters[4 * row + 1] = (int64_t)head.zeros;
+        counters[4 * row + 2] = (int64_t)head.saturated, counters[4 * row + 3] = (int64_t)head.broken;
+        const uint16_t *rest = (const uint16_t *)(at + sizeof head);
+        for (uint64_t i = 0; i < head.filled; i++) bins[filled + i] = row * BINS + rest[i];
+        for (uint64_t i = 0; i < head.filled; i++) counts[filled + i] = rest[head.filled + i];
+        filled += head.filled;
+        at += 4 * lengths[row];
     }
-    return out.filled;
-}
-
-/* The exact numbers of one tensor of `count` values of a kind, and a sample of it.
- *
- * numbers: values, zeros, saturated, non-finite, mean, standard deviation (population), smallest, largest.
- * sample [size], as float32: every `stride`-th value from the first on.
- */
-void normscope_reduce(const void *values, int64_t count, int kind, float low, float high, double numbers[8],
-                      float *sample, int64_t size, int64_t stride) {
-    int32_t room[BLOCK];
-    Source source = {values, count, kind, room, sample, size, stride};
-    int64_t counters[4];
-    read_all(&source, low, high, counters, numbers + 4, NULL);
-    for (int i = 0; i < 4; i++) numbers[i] = (double)counters[i];
+    return filled;
 }

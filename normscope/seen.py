@@ -1,0 +1,105 @@
+"""What one step's hooks have seen, on its way to a summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from . import native
+from .summary import NUMBERS, Raw
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one step's hooks have seen.
+
+    Attributes:
+        rows: The layer of each tensor.
+        lengths: How many values it has in `memory`: its record if `packed`, else all of a small tensor and a sample
+            of a large one.
+        memory: Where the capture was told to put those values, until `settle` copies them out of there.
+        start: Where in it they begin.
+        count: How many there are.
+        known: The tensors whose numbers are not in `memory`, as positions in `rows`: large ones, or if `packed` those
+            that found no room.
+        numbers: The NUMBERS of each of those.
+        packed: Whether the compiled core has made records of the tensors.
+        away: The layers of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
+        events: What has to happen before it is here.
+    """
+
+    rows: list[int]
+    lengths: list[int]
+    memory: NDArray[np.float32]
+    start: int
+    count: int
+    known: list[int]
+    numbers: list[list[float]]
+    packed: bool = False
+    away: list[tuple[int, Tensor]] = field(default_factory=list)
+    events: list[torch.cuda.Event] = field(default_factory=list)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """The tensors' values end to end, shape [count]."""
+        return self.memory[self.start : self.start + self.count]
+
+    def ready(self) -> bool:
+        """Whether everything is on the host; never waits."""
+        return all(event.query() for event in self.events)  # type: ignore[no-untyped-call]
+
+    def settle(self) -> None:
+        """Make the values our own, for a step that has to wait for a device while their place is filled anew."""
+        self.memory, self.start = self.values.copy(), 0
+
+    def finish(self) -> None:
+        """Take in what came from other devices. Waits for them if it must."""
+        for event in self.events:
+            event.synchronize()
+        if not self.away:
+            return
+        arrived = [self.values]
+        for row, found in self.away:
+            numbers, sample = found[: len(NUMBERS)].tolist(), found[len(NUMBERS) :].float().numpy()
+            if self.packed:
+                sample = native.record(sample, numbers)
+            else:
+                self.known.append(len(self.rows))
+                self.numbers.append(numbers)
+            self.rows.append(row)
+            self.lengths.append(len(sample))
+            arrived.append(sample)
+        self.memory, self.start, self.away = np.concatenate(arrived), 0, []
+        self.count = len(self.memory)
+
+    def raw(self) -> Raw:
+        """All of it, as a summary takes it."""
+        self.finish()
+        return Raw(self.rows, self.lengths, self.values, self.known, self.numbers, self.packed)
+
+
+def to_host(away: list[tuple[int, Tensor]]) -> tuple[list[tuple[int, Tensor]], list[torch.cuda.Event]]:
+    """These on their way to the host, and what to wait for before reading. The training thread does not."""
+    events: list[torch.cuda.Event] = []
+    arriving: list[tuple[int, Tensor]] = []
+    for device in {x.device for _, x in away}:
+        # One copy for each device that a model is spread over.
+        rows = [i for i, x in away if x.device == device]
+        found = [x for _, x in away if x.device == device]
+        joined = torch.cat(found)
+        if device.type == "cuda":
+            host = torch.empty(joined.shape, dtype=joined.dtype, pin_memory=True).copy_(joined, non_blocking=True)
+            event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            event.record(torch.cuda.current_stream(device))
+            events.append(event)
+        else:
+            host = joined.cpu()
+        arriving += zip(rows, torch.split(host, [x.numel() for x in found]), strict=True)
+    return arriving, events
