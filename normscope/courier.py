@@ -28,12 +28,10 @@ import numpy as np
 from . import wire
 from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
-from .ring import Ring
+from .ring import Record, Ring
 from .summary import Raw, summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 LINGER: Final = 10.0
@@ -42,9 +40,11 @@ LENGTH: Final = struct.Struct("<I")
 """Before each pickled record: how many bytes it has."""
 _READ: Final = 1 << 20
 _LOOK: Final = 0.004
-"""Seconds between two looks for records."""
+"""Seconds between two looks into the ring."""
 _AWAKE: Final = 0.1
-"""Seconds without any record after which it sleeps until there is one."""
+"""Seconds without any record after which it looks less often."""
+_REST: Final = 0.02
+"""How often then."""
 _TOGETHER: Final = 8
 """Frames that are encoded together at most: more would not stay in the processor's cache."""
 
@@ -56,7 +56,7 @@ class Start:
     url: str
     hello: wire.Hello
     bounds: NDArray[np.float32]
-    ring: str
+    ring: tuple[str, int]
     packed: bool
     """Whether the ring holds records of the compiled core."""
     memory: int = MEMORY
@@ -70,8 +70,6 @@ class Step(NamedTuple):
     series: dict[str, Any]
     layout: tuple[list[int], list[int]]
     """The layer of each tensor, and how many values each has there; None on the way if they are as before."""
-    start: int
-    end: int
     known: list[int]
     """Which of them are large, as positions."""
     numbers: list[list[float]]
@@ -104,33 +102,35 @@ def frame_of(
     return frame
 
 
-def records(source: int) -> Iterator[list[Any]]:
-    """What has come in through a pipe, as often as something has, until it closes."""
-    os.set_blocking(source, False)
-    data, last = b"", time.monotonic()
-    while True:
+class Inbox:
+    """Messages from the training process: pickled, each behind its length."""
+
+    def __init__(self, source: int) -> None:
+        os.set_blocking(source, False)
+        self._source = source
+        self._data = b""
+        self.closed = False
+
+    def take(self) -> list[Any]:
+        """What has come; nothing more will if `closed`."""
         try:
-            found = os.read(source, _READ)
+            found = os.read(self._source, _READ)
         except BlockingIOError:
-            if time.monotonic() - last > _AWAKE:
-                select.select([source], [], [])
-            else:
-                time.sleep(_LOOK)
-            continue
-        if not found:
-            return
-        data, last = data + found, time.monotonic()
-        whole = []
-        at = 0
+            return []
+        self.closed = not found
+        data, at, whole = self._data + found, 0, []
         while at + LENGTH.size <= len(data):
             end = at + LENGTH.size + LENGTH.unpack_from(data, at)[0]
             if end > len(data):
                 break
             whole.append(pickle.loads(data[at + LENGTH.size : end]))  # noqa: S301  our own parent wrote it
             at = end
-        data = data[at:]
-        if whole:
-            yield whole
+        self._data = data[at:]
+        return whole
+
+    def wait(self, seconds: float) -> None:
+        """Until something comes, or for so long."""
+        select.select([self._source], [], [], seconds)
 
 
 class Courier:
@@ -138,7 +138,7 @@ class Courier:
 
     def __init__(self, start: Start, out: BinaryIO) -> None:
         self._bounds, self._packed = start.bounds, start.packed
-        self._ring = Ring(start.ring)
+        self._ring = Ring(*start.ring)
         self._ring.unlink()
         self._out = out
         self._layout: tuple[list[int], list[int]] = ([], [])
@@ -146,35 +146,50 @@ class Courier:
         self._began = time.process_time_ns()
         self.delivery = Delivery(start.url, start.hello, Listener(self._say, self._say, self._say), start.memory)
 
-    def obey(self, found: list[Any]) -> bool:
-        """Do what records say; False after the last."""
-        frames: list[wire.Frame] = []
-        for record in found:
-            if isinstance(record, tuple):
-                frames += self._frame(Step(*record), self.delivery.seq + len(frames))
-                if len(frames) < _TOGETHER:
-                    continue
-            self._deliver(frames)
-            frames = []
-            if isinstance(record, bool):
-                self.delivery.state(record)
-            elif isinstance(record, Close):
-                self._say((self.delivery.close(record.end, record.patience), self.delivery.dropped))
+    def serve(self, inbox: Inbox, messages: list[Any]) -> bool:
+        """Deliver what is written into the ring and obey messages; False if training went without a word."""
+        last = time.monotonic()
+        while True:
+            # In this order: what stands in the ring was written before the message that came after it.
+            messages, gone = messages + inbox.take(), inbox.closed
+            busy = self._look()
+            for message in messages:
+                if isinstance(message, Close):
+                    self._say((self.delivery.close(message.end, message.patience), self.delivery.dropped))
+                    return True
+                self.delivery.state(message)
+            if gone:
                 return False
-        self._deliver(frames)
-        self._ring.report(time.process_time_ns() - self._began)  # what it took to start, it took once
-        return True
+            now = time.monotonic()
+            if busy or messages:
+                self._ring.report(time.process_time_ns() - self._began)  # what it took to start, it took once
+                last, messages = now, []
+            inbox.wait(_LOOK if now - last < _AWAKE else _REST)
 
-    def _frame(self, step: Step, seq: int) -> list[wire.Frame]:
-        """The step's frame, if there is room for it."""
+    def _look(self) -> bool:
+        """Make frames of what has come, some at a time; whether there was anything."""
+        frames: list[wire.Frame] = []
+        count = 0
+        for record in self._ring.records():
+            count += 1
+            frames += self._frame(record, self.delivery.seq + len(frames))
+            if len(frames) == _TOGETHER:
+                self._deliver(frames)
+                frames = []
+        self._deliver(frames)
+        return count > 0
+
+    def _frame(self, record: Record, seq: int) -> list[wire.Frame]:
+        """The frame of a step, if there is room for it."""
+        step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
         self._layout = step.layout or self._layout
         found = []
         if self.delivery.has_room():
-            values = self._ring.read(step.start, step.end)
-            found.append(frame_of(step._replace(layout=self._layout), values, self._bounds, seq, self._packed))
+            step = step._replace(layout=self._layout)
+            found.append(frame_of(step, record.values, self._bounds, seq, self._packed))
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
-        self._ring.release(step.end)
+        self._ring.release(record)
         return found
 
     def _deliver(self, frames: list[wire.Frame]) -> None:
@@ -193,15 +208,14 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is training's to answer; its last frames are ours
     step_back()
     keep_freed_memory()
-    courier: Courier | None = None
-    for found in records(sys.stdin.fileno()):
-        if courier is None:
-            start, *found = found
-            courier = Courier(start, sys.stdout.buffer)
-        if not courier.obey(found):
-            break
-    else:
-        if courier is not None:
+    inbox = Inbox(sys.stdin.fileno())
+    first: list[Any] = []
+    while not (first or inbox.closed):
+        inbox.wait(LINGER)
+        first = inbox.take()
+    if first:
+        courier = Courier(first[0], sys.stdout.buffer)
+        if not courier.serve(inbox, first[1:]):
             courier.delivery.close(None, LINGER)
     # Threads that still wait for a server must not keep a finished process alive.
     os._exit(0)

@@ -1,4 +1,8 @@
-"""A ring of float32 values, or of records in units as large, in memory that two processes share."""
+"""A ring of records in memory that two processes share: one writes, the other looks for them.
+
+A record is float32 values, or as many units of 4 bytes, and a note about them: a few bytes. Neither side ever calls the
+system for it, which would take the training thread longer than writing does.
+"""
 
 from __future__ import annotations
 
@@ -6,77 +10,105 @@ import mmap
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 SMALLEST: Final = 1 << 20
 """Values in a ring of values, at least (4 MiB): many steps of a small net."""
-_HEADER: Final = 64
-"""Bytes before the values: how many values and records the reader is done with, and its nanoseconds, as int64."""
+WAITING: Final = 256
+"""Records that may wait, at most."""
+_SPARE: Final = 1 << 12
+"""Units for a record's note, unless a ring is told otherwise."""
+_COUNTERS: Final = 4
+"""Of the reader: units and records that it is done with, its nanoseconds; of the writer: records."""
+_ENTRY: Final = 3
+"""Of each record that waits: where it begins, how many values it has, and how many bytes its note."""
+_HEADER: Final = 8 * (_COUNTERS + _ENTRY * WAITING)
+
+
+class Record(NamedTuple):
+    """What has been written; it stays until it is released."""
+
+    values: NDArray[np.float32]
+    note: bytes
+    end: int
 
 
 class Ring:
-    """One process writes, the other reads. A record never wraps, so that it is one array on both sides.
-
-    Positions count all values ever written.
+    """Positions count all units ever written. A record never wraps, so that it is one array on both sides.
 
     Args:
         path: A file of the right size.
+        spare: Units for a record's note.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, spare: int = _SPARE) -> None:
         with Path(path).open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
-        self._done = np.frombuffer(self._memory, np.int64, 3)
+        numbers = np.frombuffer(self._memory, np.int64, _HEADER // 8)
+        self._counters = numbers[:_COUNTERS]
+        self._entries = numbers[_COUNTERS:].reshape(WAITING, _ENTRY)
         self.values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
         """All of its memory, shape [size]."""
         self.size = len(self.values)
-        self.most = self.size // 4
+        self._spare = spare
+        self.most = self.size // 4 - spare
         """Values that a record may have."""
         self._written = self._claimed = 0
-        self._records = 0
+        self._count = 0
         self.path = path
 
     @classmethod
-    def create(cls, size: int = SMALLEST) -> Self:
-        """A new ring of so many values, in memory where the system has a folder for that."""
+    def create(cls, size: int = SMALLEST, spare: int = _SPARE) -> Self:
+        """A new ring of so many units, in memory where the system has a folder for that."""
         shared = "/dev/shm"  # noqa: S108  mkstemp makes a name nobody can guess, readable by us alone
         file, path = tempfile.mkstemp("-normscope", dir=shared if os.access(shared, os.W_OK) else None)
         os.truncate(file, _HEADER + 4 * size)
         os.close(file)
-        return cls(path)
+        return cls(path, spare)
 
     def unlink(self) -> None:
         """Take the name away; who has it open keeps it."""
         Path(self.path).unlink(missing_ok=True)
 
-    @property
-    def waiting(self) -> int:
-        """Records that the reader is not done with, as the writer knows it."""
-        return self._records - int(self._done[1])
-
     def room(self) -> int | None:
-        """Where in `values` the next record goes, which may have up to `most` values; None if there is no room now."""
+        """Where in `values` the next record goes, which may have up to `most` values; None if there is no room now.
+
+        Records begin at even units, where doubles may stand.
+        """
+        whole = self.most + self._spare
         start = self._written
-        if start % self.size + self.most > self.size:
+        if start % self.size + whole > self.size:
             start += self.size - start % self.size
-        if start + self.most - int(self._done[0]) > self.size:
+        if start + whole - int(self._counters[0]) > self.size or self._count - int(self._counters[1]) >= WAITING:
             return None
         self._claimed = start
         return start % self.size
 
-    def commit(self, count: int) -> tuple[int, int]:
-        """Make a record of the values that were put where `room` said last; where it begins and ends."""
-        start, self._written = self._claimed, self._claimed + count
-        self._records += 1
-        return start, self._written
+    def commit(self, count: int, note: bytes) -> None:
+        """Make a record of the values that were put where `room` said last, and a note about them.
 
-    def write(self, values: NDArray[np.float32]) -> tuple[int, int] | None:
-        """Copy values into a record; where it begins and ends, or None if there is no room now.
+        Raises:
+            ValueError: If the note is too long.
+        """
+        if len(note) > 4 * self._spare - 8:
+            raise ValueError(f"a note of {len(note)} bytes does not fit into {4 * self._spare - 8}")
+        at = _HEADER + 4 * (self._claimed % self.size + count)
+        self._memory[at : at + len(note)] = note
+        self._entries[self._count % WAITING] = self._claimed, count, len(note)
+        self._written = self._claimed + count + len(note) // 8 * 2 + 2
+        self._written += self._written % 2
+        self._count += 1
+        self._counters[3] = self._count  # last: now the reader may look
+
+    def write(self, values: NDArray[np.float32], note: bytes) -> bool:
+        """Copy values into a record; False if there is no room now.
 
         Raises:
             ValueError: If there never will be.
@@ -85,25 +117,31 @@ class Ring:
             raise ValueError(f"{len(values)} values do not fit into a record of at most {self.most}")
         at = self.room()
         if at is None:
-            return None
+            return False
         self.values[at : at + len(values)] = values
-        return self.commit(len(values))
+        self.commit(len(values), note)
+        return True
 
-    def read(self, start: int, end: int) -> NDArray[np.float32]:
-        """The values of a record; they stay until `release`."""
-        at = start % self.size
-        return self.values[at : at + end - start]
+    def records(self) -> Iterator[Record]:
+        """As the reader, the records that have come and were not read before, oldest first."""
+        while self._count < int(self._counters[3]):
+            start, count, size = self._entries[self._count % WAITING].tolist()
+            at = start % self.size
+            byte = _HEADER + 4 * (at + count)
+            self._count += 1
+            end = start + count + size // 8 * 2 + 2
+            yield Record(self.values[at : at + count], self._memory[byte : byte + size], end + end % 2)
 
-    def release(self, end: int) -> None:
-        """Say that the oldest record, which ends there, has been read."""
-        self._done[0] = end
-        self._done[1] += 1
+    def release(self, record: Record) -> None:
+        """Say that the oldest record has been read."""
+        self._counters[0] = record.end
+        self._counters[1] += 1
 
     @property
     def reader_seconds(self) -> float:
         """Processor time that the reader has spent, as far as it has reported."""
-        return int(self._done[2]) / 1e9
+        return int(self._counters[2]) / 1e9
 
     def report(self, nanoseconds: int) -> None:
         """Say, as the reader, how much processor time was spent so far."""
-        self._done[2] = nanoseconds
+        self._counters[2] = nanoseconds

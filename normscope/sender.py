@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("normscope")
 
-_WAITING: Final = 64
-"""Records that may lie in the pipe: it must never fill up, since a full pipe blocks."""
 _RECORDS: Final = (1 << 18, 768)
 """Units of 4 bytes in a ring of records: 1 MB, and 3 KB for each layer. A step may have a quarter of it."""
 _VALUES: Final = 8192
 """Values of a layer that a ring of values has room for: four steps of layers of two thousand."""
 _PATIENCE: Final = 2.0
 """Seconds that a step waits at most for a courier that lags behind; then frames are dropped until there is room."""
+
+
+def _note(layers: int) -> int:
+    """Units for what is said of a step beside its values: above all which layers were seen, if that has changed."""
+    return 4096 + 8 * layers
 
 
 class Sender:
@@ -65,8 +68,8 @@ class Sender:
         # A step of a net of many small layers is to fit into a quarter of it.
         layers = len(hello.layers)
         values = max(SMALLEST, 1 << (layers * _VALUES - 1).bit_length())
-        self._ring = Ring.create(_RECORDS[0] + _RECORDS[1] * -(-layers // 8) * 8 if packed else values)
-        self._over = False
+        self._ring = Ring.create(_RECORDS[0] + _RECORDS[1] * -(-layers // 8) * 8 if packed else values, _note(layers))
+        self._over = self._closing = False
         self._result: bool | None = None
         self._late = False
         self._private: NDArray[np.float32] | None = None
@@ -82,7 +85,7 @@ class Sender:
         )
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, bounds, self._ring.path, packed, memory))
+        self._say(Start(url, hello, bounds, (self._ring.path, _note(layers)), packed, memory))
 
     @property
     def dropped(self) -> int:
@@ -106,34 +109,29 @@ class Sender:
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
         seen.finish()
-        if seen.memory is self._ring.values and self._ring.waiting < _WAITING:
-            span: tuple[int, int] | None = self._ring.commit(seen.count)
-        else:
-            span = self._copied(seen)
-        if span is None or self._over:
-            self._dropped += 1
-            return
         layout = None
         if seen.rows != self._layout[0] or seen.lengths != self._layout[1]:
-            self._layout = layout = seen.rows, seen.lengths
-        self._say((step, when, series, layout, *span, seen.known, seen.numbers))
+            layout = seen.rows, seen.lengths
+        note = pickle.dumps((step, when, series, layout, seen.known, seen.numbers), pickle.HIGHEST_PROTOCOL)
+        if seen.memory is self._ring.values and not self._over:
+            self._ring.commit(seen.count, note)
+        elif not self._copied(seen, note):
+            self._dropped += 1
+            return
+        self._layout = layout or self._layout
 
-    def _copied(self, seen: Seen) -> tuple[int, int] | None:
-        """Where in the ring the values were copied to, once there was room; None if there was none for too long."""
-        values = seen.values
-        if seen.memory is self._ring.values:  # a place that is given up for another
-            values = values.copy()
+    def _copied(self, seen: Seen, note: bytes) -> bool:
+        """Copy the values into the ring, once there is room; False if there was none for too long."""
         deadline = time.monotonic() + (0 if self._late else _PATIENCE)
-        while not self._over and len(values) <= self._ring.most:
-            span = self._ring.write(values) if self._ring.waiting < _WAITING else None
-            if span is not None:
+        while not self._over and seen.count <= self._ring.most:
+            if self._ring.write(seen.values, note):
                 self._late = False
-                return span
+                return True
             if time.monotonic() >= deadline:
                 self._late = True
                 break
             time.sleep(0.0005)
-        return None
+        return False
 
     def state(self, paused: bool) -> None:
         """Tell the server that training is held at a step, or goes on."""
@@ -141,6 +139,7 @@ class Sender:
 
     def close(self, end: wire.End, patience: float) -> bool:
         """Send what is left and the End; whether the server has committed it all within `patience` seconds."""
+        self._closing = True
         self._say(Close(end, patience))
         self._hearing.join(patience + 1)
         self._over = True
@@ -169,8 +168,7 @@ class Sender:
             while rest:  # a pipe takes what it has room for
                 rest = rest[self._process.stdin.write(rest) :]
         except OSError:
-            self._over = True
-            log.warning("normscope: watching has ended: its process is gone; training goes on")
+            self._over = True  # the one who hears it will say so
 
     def _hear(self) -> None:
         """What the courier has to say, until it leaves."""
@@ -179,6 +177,9 @@ class Sender:
             try:
                 news = pickle.load(self._process.stdout)  # noqa: S301  our own child wrote it
             except (EOFError, pickle.UnpicklingError, ValueError):
+                if not self._closing:
+                    self._over = True
+                    log.warning("normscope: watching has ended: its process is gone; training goes on")
                 return
             match news:
                 case wire.Welcome():

@@ -2,65 +2,90 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 import pytest
 
-from normscope.ring import SMALLEST, Ring
+from normscope.ring import SMALLEST, WAITING, Record, Ring
+
+
+def pair(size: int = SMALLEST) -> tuple[Ring, Ring]:
+    writer = Ring.create(size)
+    reader = Ring(writer.path)
+    writer.unlink()
+    return writer, reader
 
 
 def test_records_come_back_whole_through_many_laps() -> None:
-    writer = Ring.create()
-    reader = Ring(writer.path)
-    writer.unlink()
+    writer, reader = pair()
     rng = np.random.default_rng(0)
-    written: list[tuple[tuple[int, int], np.ndarray]] = []
+    written: deque[tuple[np.ndarray, bytes]] = deque()
     laps = 0
+
+    def read_some() -> int:
+        found = list(reader.records())
+        for record in found:
+            values, note = written.popleft()
+            assert np.array_equal(record.values, values)
+            assert record.note == note
+            reader.release(record)
+        return found[-1].end // SMALLEST if found else 0
+
     for _ in range(400):
-        values = rng.normal(size=int(rng.integers(0, SMALLEST // 4))).astype(np.float32)
-        place = writer.write(values)
-        while place is None:
-            (start, end), wanted = written.pop(0)
-            assert np.array_equal(reader.read(start, end), wanted)
-            reader.release(end)
-            place = writer.write(values)
-        written.append((place, values))
-        assert writer.waiting == len(written)
-        laps = place[1] // SMALLEST
-    for (start, end), wanted in written:
-        assert np.array_equal(reader.read(start, end), wanted)
-        reader.release(end)
-    assert writer.waiting == 0
+        values = rng.normal(size=int(rng.integers(0, writer.most))).astype(np.float32)
+        note = rng.bytes(int(rng.integers(0, 9000)))
+        while not writer.write(values, note):
+            laps = max(laps, read_some())
+        written.append((values, note))
+    read_some()
+    assert not written
     assert laps > 10
 
 
 def test_what_never_fits_is_refused() -> None:
-    ring = Ring.create()
-    ring.unlink()
+    writer, _ = pair()
     with pytest.raises(ValueError, match="do not fit"):
-        ring.write(np.zeros(ring.most + 1, np.float32))
+        writer.write(np.zeros(writer.most + 1, np.float32), b"")
+    with pytest.raises(ValueError, match="does not fit"):
+        writer.write(np.zeros(writer.most, np.float32), bytes(1 << 20))
+    assert writer.write(np.zeros(writer.most, np.float32), b"as before")
 
 
 def test_a_full_ring_says_so_and_keeps_what_it_has() -> None:
-    ring = Ring.create(4 * SMALLEST)
-    ring.unlink()
-    assert ring.most == SMALLEST
-    places = [ring.write(np.full(SMALLEST, i, np.float32)) for i in range(4)]
-    assert ring.write(np.zeros(1, np.float32)) is None
-    for i, place in enumerate(places):
-        assert place is not None
-        assert (ring.read(*place) == i).all()
+    writer, reader = pair()
+    for i in range(4):
+        assert writer.write(np.full(writer.most, i, np.float32), bytes(4 * 4000))
+    assert not writer.write(np.zeros(1, np.float32), b"")
+    assert writer.room() is None
+    found: list[Record] = list(reader.records())
+    assert all((record.values == i).all() for i, record in enumerate(found))
+    for record in found[:2]:
+        reader.release(record)
+    assert writer.write(np.zeros(1, np.float32), b"")
+
+
+def test_only_so_many_records_may_wait() -> None:
+    writer, reader = pair()
+    for i in range(WAITING):
+        assert writer.write(np.full(2, i, np.float32), b"x")
+    assert writer.room() is None
+    for record in reader.records():
+        reader.release(record)
+    assert writer.room() is not None
+    assert not list(reader.records())
 
 
 def test_values_may_be_put_straight_into_their_place() -> None:
-    writer = Ring.create()
-    reader = Ring(writer.path)
-    writer.unlink()
-    for lap in range(9):
+    writer, reader = pair()
+    for lap in range(900):
         at = writer.room()
         assert at is not None
-        writer.values[at : at + 100] = lap
-        start, end = writer.commit(100)
-        assert end - start == 100
-        assert (reader.read(start, end) == lap).all()
-        reader.release(end)
-    assert writer.waiting == 0
+        assert at % 2 == 0
+        writer.values[at : at + 101] = lap
+        writer.commit(101, b"lap %d" % lap)
+        (record,) = reader.records()
+        assert (record.values == lap).all()
+        assert len(record.values) == 101
+        assert record.note == b"lap %d" % lap
+        reader.release(record)
