@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import time
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -30,6 +31,16 @@ log = logging.getLogger("normscope")
 SMALL: Final = 1 << 14
 """Values up to which all of a tensor are counted into its histogram; of a larger one, a sample is."""
 _KINDS: Final = {getattr(torch, name): name for name in native.KINDS}
+
+
+class _Way(Enum):
+    """When a layer's small outputs are summarized."""
+
+    UNKNOWN = 0
+    AT_ONCE = 1
+    """Something changes them in place."""
+    LATER = 2
+    """With the others, at the end of the model's forward pass."""
 
 
 class Border:
@@ -58,10 +69,10 @@ class Border:
 class Capture:
     """Hooks on the chosen layers of a model.
 
-    An output is summarized in the hook by the compiled core, while the caches hold it; without the core, a small one is
-    copied there, which takes less time than keeping the tensor would cost training. Either way no in-place activation
-    can change it later, and nothing keeps it alive. What comes of it is written into memory that the process beside
-    training shares. An error of ours ends watching, not training.
+    An output is summarized by the compiled core: a large one in its hook, while the caches hold it, a small one at the
+    end of the model's forward pass, unless something changes it in place before. Without the core, it is copied then.
+    Nothing keeps it alive longer. What comes of it is written into memory that the process beside training shares. An
+    error of ours ends watching, not training.
     """
 
     def __init__(self, model: nn.Module, layers: Choice = None) -> None:
@@ -84,11 +95,16 @@ class Capture:
         self.packed = native.available()
         """Whether what is handed over are records of the compiled core."""
         self._keep = self._summarize if self.packed else self._copy
+        self._ways = [_Way.UNKNOWN] * len(modules)
+        self._put_off: list[tuple[int, Tensor, int]] = []
+        self._tried: list[tuple[int, Tensor, int]] = []
         self._pairs: list[tuple[float, float]] = bounds
         self._most = native.LARGEST if self.packed else SAMPLE
+        self._memory = np.zeros(0, np.float32)
         self.write_to(np.zeros(self._most * len(self.layers), np.float32), 0, self._most * len(self.layers))
         self.border = Border("watching failed")
-        self._hooks = [(m, self._hook(i)) for i, m in enumerate(modules.values())]
+        self._hooks: list[tuple[nn.Module, Any]] = [(m, self._hook(i)) for i, m in enumerate(modules.values())]
+        self._hooks.append((model, lambda *_: self._end_forward()))
         self._handles: list[RemovableHandle] = []
         self.attach()
 
@@ -105,8 +121,9 @@ class Capture:
 
     def write_to(self, memory: NDArray[np.float32], start: int, most: int) -> None:
         """Say where the next step's values go: at most so many of them, from `start` on."""
+        if memory is not self._memory:
+            self._address = int(memory.__array_interface__["data"][0])
         self._memory, self._start, self._stop = memory, start, start + most
-        self._address = int(memory.__array_interface__["data"][0])
         self._at = start
         self._share = min(most // len(self.layers), self._most)
 
@@ -127,17 +144,30 @@ class Capture:
         self._rows, self._lengths, self._at = [], [], self._start
         self._unseen = set(self._all)
         self._known, self._numbers, self._away = [], [], []
+        self._put_off.clear()
+        self._tried.clear()
 
     def _hook(self, index: int) -> Callable[[nn.Module, Any, Any], None]:
         clock = time.perf_counter
 
+        ways, put_off, most = self._ways, self._put_off, 2 * len(self.layers) + 16
+
         def hook(module: nn.Module, _: Any, output: Any) -> None:
             if not self.active or not module.training:
                 return
+            way = ways[index]
+            if way is _Way.LATER and type(output) is Tensor and output.numel() <= SMALL and not output.is_inference():
+                put_off.append((index, output, output._version))
+                if len(put_off) >= most:
+                    self._catch_up()
+                return
+            self._catch_up()  # layers are to come in the order in which they are called
             began = clock()
             try:
                 if _is_plain(output):
                     self._keep(index, output)
+                    if way is _Way.UNKNOWN and output.numel() <= SMALL and len(self._tried) < most:
+                        self._tried.append((index, output, output._version))
                 else:
                     self._see(index, output)
             except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
@@ -146,6 +176,38 @@ class Capture:
             self.seconds += clock() - began
 
         return hook
+
+    def _end_forward(self) -> None:
+        """Find out which layers may be put off from now on, and summarize those that were.
+
+        What watching costs a small net is mostly that Python and the net's own operations take turns: each finds its
+        caches cold. So a small output waits for the others until the model's forward pass ends, if it does not matter
+        that it does: the first time a layer is seen, it is summarized at once, and whether anything has changed the
+        tensor in place by then tells how to go on.
+        """
+        for index, output, version in self._tried:
+            self._ways[index] = _Way.LATER if output._version == version else _Way.AT_ONCE
+        self._tried.clear()
+        self._catch_up()
+
+    def _catch_up(self) -> None:
+        """Summarize what was put off."""
+        if not self._put_off:
+            return
+        began = time.perf_counter()
+        try:
+            for index, output, version in self._put_off:
+                if output._version != version:  # what it was is lost, this once
+                    self._ways[index] = _Way.AT_ONCE
+                elif _is_plain(output):
+                    self._keep(index, output)
+                else:
+                    self._see(index, output)
+        except Exception as error:  # noqa: BLE001  as in the hooks
+            self.border.note(error)
+            self.active = False
+        self._put_off.clear()
+        self.seconds += time.perf_counter() - began
 
     def _see(self, index: int, output: Any) -> None:
         """Summarize the first tensor of any output."""
@@ -193,6 +255,7 @@ class Capture:
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
+        self._end_forward()
         seen = Seen(
             self._rows, self._lengths, self._memory, self._start, self._at - self._start, self._known, self._numbers,
             self.packed,

@@ -51,9 +51,9 @@ class Ring:
     def __init__(self, path: str, spare: int = _SPARE) -> None:
         with Path(path).open("r+b") as file:
             self._memory = mmap.mmap(file.fileno(), 0)
-        numbers = np.frombuffer(self._memory, np.int64, _HEADER // 8)
-        self._counters = numbers[:_COUNTERS]
-        self._entries = numbers[_COUNTERS:].reshape(WAITING, _ENTRY)
+        # Plain integers, one at a time: a view gives them several times as fast as an array would.
+        numbers = memoryview(self._memory)[:_HEADER].cast("q")
+        self._counters, self._entries = numbers[:_COUNTERS], numbers[_COUNTERS:]
         self.values = np.frombuffer(self._memory, np.float32, offset=_HEADER)
         """All of its memory, shape [size]."""
         self.size = len(self.values)
@@ -86,7 +86,7 @@ class Ring:
         start = self._written
         if start % self.size + whole > self.size:
             start += self.size - start % self.size
-        if start + whole - int(self._counters[0]) > self.size or self._count - int(self._counters[1]) >= WAITING:
+        if start + whole - self._counters[0] > self.size or self._count - self._counters[1] >= WAITING:
             return None
         self._claimed = start
         return start % self.size
@@ -101,7 +101,8 @@ class Ring:
             raise ValueError(f"a note of {len(note)} bytes does not fit into {4 * self._spare - 8}")
         at = _HEADER + 4 * (self._claimed % self.size + count)
         self._memory[at : at + len(note)] = note
-        self._entries[self._count % WAITING] = self._claimed, count, len(note)
+        entry = self._count % WAITING * _ENTRY
+        self._entries[entry], self._entries[entry + 1], self._entries[entry + 2] = self._claimed, count, len(note)
         self._written = self._claimed + count + len(note) // 8 * 2 + 2
         self._written += self._written % 2
         self._count += 1
@@ -124,8 +125,9 @@ class Ring:
 
     def records(self) -> Iterator[Record]:
         """As the reader, the records that have come and were not read before, oldest first."""
-        while self._count < int(self._counters[3]):
-            start, count, size = self._entries[self._count % WAITING].tolist()
+        while self._count < self._counters[3]:
+            entry = self._count % WAITING * _ENTRY
+            start, count, size = self._entries[entry : entry + _ENTRY].tolist()
             at = start % self.size
             byte = _HEADER + 4 * (at + count)
             self._count += 1
@@ -140,7 +142,7 @@ class Ring:
     @property
     def reader_seconds(self) -> float:
         """Processor time that the reader has spent, as far as it has reported."""
-        return int(self._counters[2]) / 1e9
+        return self._counters[2] / 1e9
 
     def report(self, nanoseconds: int) -> None:
         """Say, as the reader, how much processor time was spent so far."""

@@ -54,8 +54,9 @@ class Budget:
 
     def note(self, spent: float, elapsed: float, *, looked: bool = True) -> None:
         """Take a step into account that took `elapsed` seconds and watching `spent` of them; older times fade."""
-        self._walls[looked].append(elapsed)
-        self._in_row = self._in_row + 1 if looked else 0
+        if self._share is not None:
+            self._walls[looked].append(elapsed)
+            self._in_row = self._in_row + 1 if looked else 0
         if looked and self._share is not None:
             spent = min(max(spent, self._difference()), elapsed)
         fade = 0.5 ** (elapsed / _MEMORY)

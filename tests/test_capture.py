@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -220,3 +220,78 @@ def test_what_counts_as_saturated(module: nn.Module, values: list[float], satura
     array = np.array(values, np.float32)
     assert np.count_nonzero((array < low) | (array > high)) == saturated
     assert (saturated == 0) == ((low, high) == NEVER)
+
+
+class Residual(nn.Module):
+    """Adds in place to what a layer gave a while ago."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.third = nn.Identity(), nn.Identity(), nn.Identity()
+        self.disturb = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.first(x.clone())
+        b = self.second(a * 2)
+        if self.disturb:
+            a += 100
+        return cast(Tensor, self.third(a + b))
+
+
+def test_outputs_that_are_changed_later_in_the_pass_are_seen_as_they_were() -> None:
+    model = Residual()
+    capture = watched(model)
+    for _ in range(4):
+        model(torch.ones(5))
+        assert seen(capture) == {0: (5, 1.0), 1: (5, 2.0), 2: (5, 103.0)}
+
+
+def test_a_layer_whose_output_begins_to_be_changed_is_missed_once_and_never_wrong() -> None:
+    model = Residual()
+    capture = watched(model)
+    model.disturb = False
+    for _ in range(2):
+        model(torch.ones(5))
+        assert seen(capture) == {0: (5, 1.0), 1: (5, 2.0), 2: (5, 3.0)}
+    model.disturb = True
+    model(torch.ones(5))
+    assert seen(capture) == {1: (5, 2.0), 2: (5, 103.0)}
+    for _ in range(2):
+        model(torch.ones(5))
+        assert seen(capture) == {0: (5, 1.0), 1: (5, 2.0), 2: (5, 103.0)}
+
+
+def test_a_pass_that_fails_midway_leaves_nothing_alive() -> None:
+    class Failing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(2, 2)
+            self.fails = False
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = cast(Tensor, self.layer(x))
+            if self.fails:
+                alive.append(weakref.ref(y.untyped_storage()))
+                raise RuntimeError("oh")
+            return y
+
+    alive: list[Any] = []
+    model = Failing()
+    capture = watched(model)
+    model(torch.ones(1, 2))
+    capture.collect()
+    model.fails = True
+    with pytest.raises(RuntimeError, match="oh"):
+        model(torch.ones(1, 2))
+    capture.forget()
+    gc.collect()
+    assert alive[0]() is None
+
+
+def test_submodules_that_are_called_alone_are_seen_too() -> None:
+    model = nn.Sequential(nn.Identity(), nn.Identity())
+    capture = watched(model)
+    for _ in range(3):
+        for _ in range(200):
+            model[0](torch.ones(2))
+        assert seen(capture) == {0: (400, 1.0)}
