@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import time
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from . import native
+from .hooks import Border, hook_for
 from .layers import Choice, choose, saturation
 from .reduction import flat, reduce_here, reduce_there, stride
 from .seen import Seen, to_host
@@ -20,16 +21,15 @@ from .summary import NUMBERS, SAMPLE
 from .wire import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
     from torch.utils.hooks import RemovableHandle
 
-log = logging.getLogger("normscope")
-
 SMALL: Final = 1 << 14
 """Values up to which all of a tensor are counted into its histogram; of a larger one, a sample is."""
+_in_backward: Final[Callable[[], int]] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
+"""Which backward pass is running, -1 for none: there, checkpointing calls layers again."""
 _KINDS: Final = {getattr(torch, name): name for name in native.KINDS}
 
 
@@ -41,29 +41,6 @@ class _Way(Enum):
     """Something changes them in place."""
     LATER = 2
     """With the others, at the end of the model's forward pass."""
-
-
-class Border:
-    """What fails on the far side of it does not reach training: it is counted, and logged the first time."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self.failures = 0
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
-            return False
-        self.note(error)
-        return True
-
-    def note(self, error: Exception) -> None:
-        """Count an error that was stopped here."""
-        self.failures += 1
-        if self.failures == 1:
-            log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
 
 
 class Capture:
@@ -103,8 +80,9 @@ class Capture:
         self._memory = np.zeros(0, np.float32)
         self.write_to(np.zeros(self._most * len(self.layers), np.float32), 0, self._most * len(self.layers))
         self.border = Border("watching failed")
-        self._hooks: list[tuple[nn.Module, Any]] = [(m, self._hook(i)) for i, m in enumerate(modules.values())]
-        self._hooks.append((model, lambda *_: self._end_forward()))
+        kind = hook_for(model)
+        self._hooks = [(m, kind(self._hook(i))) for i, m in enumerate(modules.values())]
+        self._hooks.append((model, kind(lambda *_: self._end_forward())))
         self._handles: list[RemovableHandle] = []
         self.attach()
 
@@ -153,7 +131,7 @@ class Capture:
         ways, put_off, most = self._ways, self._put_off, 2 * len(self.layers) + 16
 
         def hook(module: nn.Module, _: Any, output: Any) -> None:
-            if not self.active or not module.training:
+            if not self.active or not module.training or _in_backward() != -1:
                 return
             way = ways[index]
             if way is _Way.LATER and type(output) is Tensor and output.numel() <= SMALL and not output.is_inference():
@@ -280,6 +258,9 @@ def _is_plain(output: Any) -> bool:
 
 
 def _first_tensor(output: Any) -> Tensor | None:
-    """The first tensor in a module's output, which may be a nest of sequences and dictionaries."""
-    values = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
+    """The first tensor in a module's output, which may be a nest of sequences, dictionaries and dataclasses."""
+    if is_dataclass(output) and not isinstance(output, type):
+        values: Iterable[Any] = (getattr(output, field.name) for field in fields(output))
+    else:
+        values = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
     return next((t for v in values if (t := v if isinstance(v, Tensor) else _first_tensor(v)) is not None), None)

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from . import schedule, wire
-from .capture import Border, Capture
+from .capture import Capture
 from .control import Controls
+from .hooks import Border
 from .landscape import FACTORS, along_gradient, check
 from .sender import Sender
 

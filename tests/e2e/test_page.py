@@ -163,10 +163,11 @@ def test_the_address_holds_the_view_and_a_link_opens_it_read_only(server: Server
     page = visit(f"{server.url}/e/{runs[0]['experiment']}")
     wait_painted(page, 99)
     page.get_by_text("Heat map", exact=True).click()
+    wait_for(lambda: "mode=heat" in page.url, "the address to hold the kind of chart")
     page.get_by_test_id("cursor").focus()
-    for _ in range(3):
+    for step in (98, 97, 96):
         page.keyboard.press("ArrowLeft")
-    wait_for(lambda: "step=96" in page.url and "mode=heat" in page.url, "the address to hold the view")
+        wait_for(lambda: f"step={step}" in page.url, f"the address to hold step {step}")  # noqa: B023  called at once
     view = page.url.partition("?")[2]
     assert len(page.url) <= 300
     expect(page.get_by_test_id("cursor-step")).to_have_text("96")

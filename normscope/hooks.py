@@ -1,0 +1,70 @@
+"""What stands between a model and what we do when its layers are called."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from torch import nn
+
+log = logging.getLogger("normscope")
+
+
+class Border:
+    """What fails on the far side of it does not reach training: it is counted, and logged the first time."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self.failures = 0
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self.note(error)
+        return True
+
+    def note(self, error: Exception) -> None:
+        """Count an error that was stopped here."""
+        self.failures += 1
+        if self.failures == 1:
+            log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
+
+
+class Hook:
+    """A forward hook that calls a function of ours; a copy of it, in a copied or pickled model, does nothing."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Callable[[nn.Module, Any, Any], None]) -> None:
+        self._call = call
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
+        """As a module's forward hook."""
+        self._call(module, args, output)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Something of Python's own that takes any arguments: a pickled model can be read where we are not installed.
+        return getattr, (nullcontext(), "__exit__")
+
+
+def hook_for(model: nn.Module) -> type[Hook]:
+    """The kind of hook that suits a model.
+
+    torch.compile is not to look inside ours: its graph breaks at each watched layer and at the end of the model, and
+    goes on behind. What says so to the compiler makes every call of a hook slower, so other models are spared it.
+    """
+    if not any("_orig_mod" in m._modules or m._compiled_call_impl for m in model.modules()):
+        return Hook
+    disable = cast("Callable[..., Any]", torch.compiler.disable)
+    hidden = disable(Hook.__call__, reason="normscope watches this layer")
+    return type("HiddenHook", (Hook,), {"__call__": hidden, "__slots__": ()})
