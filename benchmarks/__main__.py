@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=["watching", "page", "storage", []], help="only these")
     parser.add_argument("--save", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
     given = parser.parse_args()
     parts = given.parts or ["page", "storage", "watching"]
     table = Table()
@@ -38,7 +39,7 @@ def main() -> None:
             server.start()
             time.sleep(WARM)
             try:
-                watching.measure(server.url, table)
+                watching.measure(server.url, table, given.seconds)
             finally:
                 server.close()
     machine = (

@@ -115,15 +115,14 @@ class Watch:
             **scalars: Numbers or tensors of one element to show over steps: `loss=loss, accuracy=0.9`.
 
         Raises:
-            TypeError: If a value is neither.
+            TypeError: If a value is neither, at a step that is looked at; the first one is.
         """
         began = time.perf_counter()
-        series = {name: _scalar(name, value) for name, value in scalars.items()}
         capture = self._capture
         self._spent += capture.seconds
         capture.seconds = 0.0
         if capture.active and not self._closed:
-            series |= self._extra
+            series = {name: _scalar(name, value) for name, value in scalars.items()} | self._extra
             series["watch_cost"] = self._budget.cost
             if self._speed:
                 series["steps_per_second"] = self._speed
@@ -140,11 +139,12 @@ class Watch:
         wall = max(now - self._began - held, 1e-9)
         self._budget.note(self._spent, wall, looked=capture.active)
         self._speed = 1 / wall
-        self._spent, self._began = 0.0, now
+        self._began = now
         looks = self._budget.allows() and not self._closed and not self._failed()
         if looks != capture.active:
             (capture.attach if looks else capture.detach)()
             capture.active = looks
+        self._spent = time.perf_counter() - now
 
     def _failed(self) -> bool:
         return bool(self._capture.border.failures or self._sending.failures)
