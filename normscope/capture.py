@@ -133,25 +133,30 @@ class Capture:
         def hook(module: nn.Module, _: Any, output: Any) -> None:
             if not self.active or not module.training or _in_backward() != -1:
                 return
-            way = ways[index]
-            if way is _Way.LATER and type(output) is Tensor and output.numel() <= SMALL and not output.is_inference():
-                put_off.append((index, output, output._version))
-                if len(put_off) >= most:
-                    self._catch_up()
-                return
-            self._catch_up()  # layers are to come in the order in which they are called
-            began = clock()
             try:
+                way = ways[index]
+                if (
+                    way is _Way.LATER
+                    and type(output) is Tensor
+                    and output.numel() <= SMALL
+                    and not output.is_inference()
+                ):
+                    put_off.append((index, output, output._version))
+                    if len(put_off) >= most:
+                        self._catch_up()
+                    return
+                self._catch_up()  # layers are to come in the order in which they are called
+                began = clock()
                 if _is_plain(output):
                     self._keep(index, output)
                     if way is _Way.UNKNOWN and output.numel() <= SMALL and len(self._tried) < most:
                         self._tried.append((index, output, output._version))
                 else:
                     self._see(index, output)
+                self.seconds += clock() - began
             except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
                 self.border.note(error)
                 self.active = False
-            self.seconds += clock() - began
 
         return hook
 
