@@ -46,6 +46,8 @@ def main() -> int:
             ],
             cwd=str(HOUSE),
         )  # fmt: skip
+        if not any((HOUSE / "normscope" / "native").glob("summarize.[sd][oy]*")):
+            print("there is no C compiler: watching works, and costs more (install one, remove .venv, and try again)")
         have.update((extra, wanted) for extra in extras)
         stamp.write_text("".join("%s %s\n" % item for item in sorted(have.items())))
     except OSError as error:
