@@ -21,6 +21,8 @@ from .frames import SOCKETS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from .peer import Peer
+
 T = TypeVar("T")
 HOUSE = Path(__file__).parent.parent
 ENDED = ("finished", "stopped", "failed")
@@ -180,3 +182,14 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    """A listener for what a training process sends."""
+    from .peer import Peer
+
+    one = Peer()
+    one.start()
+    yield one
+    one.stop()

@@ -16,18 +16,11 @@ import normscope
 from normscope import wire
 
 from .conftest import free_port, wait_for
-from .test_delivery import Peer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-
-@pytest.fixture
-def peer() -> Iterator[Peer]:
-    one = Peer()
-    one.start()
-    yield one
-    one.stop()
+    from .peer import Peer
 
 
 class Loop:
