@@ -29,7 +29,7 @@ from . import wire
 from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
 from .ring import Record, Ring
-from .summary import Raw, summarize
+from .summary import Raw, Slot, summarize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,14 +51,12 @@ _TOGETHER: Final = 8
 
 @dataclass(slots=True)
 class Start:
-    """The first record: what is watched, and where frames go."""
+    """The first record: what is summarized, and where frames go."""
 
     url: str
     hello: wire.Hello
-    bounds: NDArray[np.float32]
+    slots: list[Slot]
     ring: tuple[str, int]
-    packed: bool
-    """Whether the ring holds records of the compiled core."""
     memory: int = MEMORY
 
 
@@ -68,12 +66,10 @@ class Step(NamedTuple):
     step: int
     time: float
     series: dict[str, Any]
-    layout: tuple[list[int], list[int]]
-    """The layer of each tensor, and how many values each has there; None on the way if they are as before."""
-    known: list[int]
-    """Which of them are large, as positions."""
-    numbers: list[list[float]]
-    """The exact numbers of those."""
+    records: int
+    """How many records of the compiled core the values are."""
+    more: tuple[list[int], list[int], list[int], list[list[float]]] | None
+    """Of tensors that have none: slots, lengths, known and numbers, as `normscope.summary.Raw` says."""
 
 
 @dataclass(slots=True)
@@ -84,18 +80,23 @@ class Close:
     patience: float
 
 
-def frame_of(
-    step: Step, values: NDArray[np.float32], bounds: NDArray[np.float32], seq: int, packed: bool
-) -> wire.Frame:
-    """The frame of a step; several forward passes through a layer become one summary."""
-    rows, lengths = step.layout
-    s = summarize(Raw(rows, lengths, values, step.known, step.numbers, packed), bounds)
-    layers = np.array(rows, np.int64)
+class Places:
+    """Of each slot, where its summaries belong: its layer, its kind, its bounds of saturation."""
+
+    def __init__(self, slots: list[Slot]) -> None:
+        self.layers = np.array([s.layer for s in slots], np.int64)
+        self.kinds = np.array([wire.KINDS.index(s.kind) for s in slots], np.int64)
+        self.bounds = np.array([(s.low, s.high) for s in slots], np.float32).T
+
+
+def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> wire.Frame:
+    """The frame of a step; several tensors of a slot become one summary."""
+    s = summarize(Raw(values, step.records, *(step.more or ())), places.bounds)
     frame = wire.Frame(
-        seq, step.step, step.step, step.time, layers=layers, kinds=layers * 0,
+        seq, step.step, step.step, step.time, layers=places.layers[s.slots], kinds=places.kinds[s.slots],
         moments=s.moments, counters=s.counters, bins=s.bins, counts=s.counts,
     )  # fmt: skip
-    if len(set(rows)) < len(rows):
+    if not np.all(s.slots[1:] > s.slots[:-1]):
         frame = wire.merge([frame])
         frame.level = 0
     frame.series = {name: wire.Series.of(value) for name, value in step.series.items()}
@@ -137,11 +138,10 @@ class Courier:
     """Obeys the records of one run."""
 
     def __init__(self, start: Start, out: BinaryIO) -> None:
-        self._bounds, self._packed = start.bounds, start.packed
+        self._places = Places(start.slots)
         self._ring = Ring(*start.ring)
         self._ring.unlink()
         self._out = out
-        self._layout: tuple[list[int], list[int]] = ([], [])
         self._speaking = threading.Lock()
         self._began = time.process_time_ns()
         self.delivery = Delivery(start.url, start.hello, Listener(self._say, self._say, self._say), start.memory)
@@ -182,11 +182,9 @@ class Courier:
     def _frame(self, record: Record, seq: int) -> list[wire.Frame]:
         """The frame of a step, if there is room for it."""
         step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
-        self._layout = step.layout or self._layout
         found = []
         if self.delivery.has_room():
-            step = step._replace(layout=self._layout)
-            found.append(frame_of(step, record.values, self._bounds, seq, self._packed))
+            found.append(frame_of(step, record.values, self._places, seq))
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)

@@ -41,15 +41,15 @@ class Border:
 
 
 class Hook:
-    """A forward hook that calls a function of ours; a copy of it, in a copied or pickled model, does nothing."""
+    """A hook before or after a module that calls a function of ours; its copy, in a copied model, does nothing."""
 
     __slots__ = ("_call",)
 
     def __init__(self, call: Callable[[nn.Module, Any, Any], None]) -> None:
         self._call = call
 
-    def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
-        """As a module's forward hook."""
+    def __call__(self, module: nn.Module, args: Any, output: Any = None) -> None:
+        """As a module's hook."""
         self._call(module, args, output)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,18 +1,22 @@
-"""Which modules of a model are watched, and where their outputs saturate."""
+"""Which modules of a model are watched, what of each, and where their outputs saturate."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
 
 import numpy as np
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
-from .summary import NEVER
+from .summary import NEVER, Slot
+from .wire import KINDS
 
 Choice: TypeAlias = str | Callable[[str, nn.Module], bool] | None
 """Every leaf (None), a glob over dotted names, or a function of name and module."""
+STATISTICS: Final = KINDS[-4:]
+"""What "statistics" stands for: those of a mini-batch and those that batch normalization keeps."""
 
 
 def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
@@ -47,3 +51,52 @@ def saturation(module: nn.Module) -> tuple[float, float]:
             return float(np.nextafter(np.float32(low), inside)), float(np.nextafter(np.float32(high), -inside))
         case _:
             return NEVER
+
+
+def check_kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:
+    """What is to be watched of each layer, in the order of KINDS.
+
+    Raises:
+        ValueError: If there is nothing, or something unknown.
+    """
+    wanted = [kinds] if isinstance(kinds, str) else list(kinds)
+    known = (*KINDS, "statistics")
+    for kind in wanted:
+        if kind not in known:
+            raise ValueError(f"kinds: {kind!r} is none of {', '.join(known)}")
+    if not wanted:
+        raise ValueError(f"kinds: there is none; choose from {', '.join(known)}")
+    return tuple(k for k in KINDS if k in wanted or ("statistics" in wanted and k in STATISTICS))
+
+
+def slots_of(modules: Iterable[nn.Module], kinds: Iterable[str]) -> list[Slot]:
+    """What is summarized of these: of each what it has.
+
+    Raises:
+        ValueError: If there is nothing at all.
+    """
+    kinds = tuple(kinds)
+    found = [
+        Slot(i, kind, *(saturation(m) if kind == "output" else NEVER))
+        for i, m in enumerate(modules)
+        for kind in kinds
+        if _has(m, kind)
+    ]
+    if not found:
+        raise ValueError(f"kinds: no layer has any {' or '.join(kinds)}")
+    return found
+
+
+def _has(module: nn.Module, kind: str) -> bool:
+    if kind in STATISTICS:
+        return isinstance(module, _NormBase) and (kind.startswith("batch") or module.track_running_stats)
+    if kind.startswith(("weight", "bias")):
+        return bool(parameters(module, kind.removesuffix("_gradient")))
+    return True
+
+
+def parameters(module: nn.Module, kind: str) -> list[nn.Parameter]:
+    """A module's own parameters: those called bias something, or all others, which count as its weights."""
+    return [
+        p for name, p in module._parameters.items() if p is not None and name.startswith("bias") == (kind == "bias")
+    ]

@@ -21,27 +21,24 @@ class Seen:
     """What one step's hooks have seen.
 
     Attributes:
-        rows: The layer of each tensor.
-        lengths: How many values it has in `memory`: its record if `packed`, else all of a small tensor and a sample
-            of a large one.
-        memory: Where the capture was told to put those values, until `settle` copies them out of there.
+        memory: Where the step's values are, until `settle` copies them out of there.
         start: Where in it they begin.
         count: How many there are.
-        known: The tensors whose numbers are not in `memory`, as positions in `rows`: large ones, or if `packed` those
-            that found no room.
-        numbers: The NUMBERS of each of those.
-        packed: Whether the compiled core has made records of the tensors.
-        away: The layers of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
+        records: How many records they are. This and the next four are as in `normscope.summary.Raw`.
+        slots, lengths, known, numbers: As there.
+        packed: Whether what comes from other devices is to become records.
+        away: The slots of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
         events: What has to happen before it is here.
     """
 
-    rows: list[int]
-    lengths: list[int]
     memory: NDArray[np.float32]
     start: int
     count: int
-    known: list[int]
-    numbers: list[list[float]]
+    records: int
+    slots: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
+    known: list[int] = field(default_factory=list)
+    numbers: list[list[float]] = field(default_factory=list)
     packed: bool = False
     away: list[tuple[int, Tensor]] = field(default_factory=list)
     events: list[torch.cuda.Event] = field(default_factory=list)
@@ -66,15 +63,16 @@ class Seen:
         if not self.away:
             return
         arrived = [self.values]
-        for row, found in self.away:
+        for slot, found in self.away:
             numbers, sample = found[: len(NUMBERS)].tolist(), found[len(NUMBERS) :].float().numpy()
             if self.packed:
-                sample = native.record(sample, numbers)
+                sample = native.record(slot, sample, numbers)
+                self.records += 1
             else:
-                self.known.append(len(self.rows))
+                self.known.append(len(self.slots))
                 self.numbers.append(numbers)
-            self.rows.append(row)
-            self.lengths.append(len(sample))
+                self.slots.append(slot)
+                self.lengths.append(len(sample))
             arrived.append(sample)
         self.memory, self.start, self.away = np.concatenate(arrived), 0, []
         self.count = len(self.memory)
@@ -82,7 +80,7 @@ class Seen:
     def raw(self) -> Raw:
         """All of it, as a summary takes it."""
         self.finish()
-        return Raw(self.rows, self.lengths, self.values, self.known, self.numbers, self.packed)
+        return Raw(self.values, self.records, self.slots, self.lengths, self.known, self.numbers)
 
 
 def to_host(away: list[tuple[int, Tensor]]) -> tuple[list[tuple[int, Tensor]], list[torch.cuda.Event]]:

@@ -13,32 +13,33 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import wire
+from . import native, wire
 from .background import ONE_THREAD
 from .courier import LENGTH, Close, Start
 from .delivery import MEMORY
 from .ring import SMALLEST, Ring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from .seen import Seen
+    from .summary import Slot
 
 log = logging.getLogger("normscope")
 
 _RECORDS: Final = (1 << 18, 768)
-"""Units of 4 bytes in a ring of records: 1 MB, and 3 KB for each layer. A step may have a quarter of it."""
+"""Units of 4 bytes in a ring of records: 1 MB, and 3 KB for each slot. A step may have a quarter of it."""
 _VALUES: Final = 8192
-"""Values of a layer that a ring of values has room for: four steps of layers of two thousand."""
+"""Values of a slot that a ring of values has room for: four steps of layers of two thousand."""
 _PATIENCE: Final = 2.0
 """Seconds that a step waits at most for a courier that lags behind; then frames are dropped until there is room."""
 
 
-def _note(layers: int) -> int:
-    """Units for what is said of a step beside its values: above all which layers were seen, if that has changed."""
-    return 4096 + 8 * layers
+def _note(slots: int) -> int:
+    """Units for what is said of a step beside its values: at most the numbers of every slot."""
+    return 4096 + 24 * slots
 
 
 class Sender:
@@ -47,8 +48,7 @@ class Sender:
     Args:
         url: The server's address.
         hello: Introduces the run.
-        bounds: Each layer's bounds of saturation, shape [2, layers].
-        packed: Whether what comes are records of the compiled core.
+        slots: What is summarized.
         welcome: Hears every Welcome, on a thread of the sender's.
         control: Hears every Control, likewise.
         memory: Bytes of frames that may wait for the server.
@@ -58,22 +58,21 @@ class Sender:
         self,
         url: str,
         hello: wire.Hello,
-        bounds: NDArray[np.float32],
-        packed: bool,
+        slots: Sequence[Slot],
         welcome: Callable[[wire.Welcome], None],
         control: Callable[[wire.Control], None],
         memory: int = MEMORY,
     ) -> None:
         self._welcome, self._control = welcome, control
         # A step of a net of many small layers is to fit into a quarter of it.
-        layers = len(hello.layers)
-        values = max(SMALLEST, 1 << (layers * _VALUES - 1).bit_length())
-        self._ring = Ring.create(_RECORDS[0] + _RECORDS[1] * -(-layers // 8) * 8 if packed else values, _note(layers))
+        count = len(slots)
+        records = _RECORDS[0] + _RECORDS[1] * -(-count // 8) * 8
+        values = max(SMALLEST, 1 << (count * _VALUES - 1).bit_length())
+        self._ring = Ring.create(records if native.available() else values, _note(count))
         self._over = self._closing = False
         self._result: bool | None = None
         self._late = False
         self._private: NDArray[np.float32] | None = None
-        self._layout: tuple[list[int], list[int]] = ([], [])
         self._dropped = self._dropped_there = 0
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
@@ -85,7 +84,7 @@ class Sender:
         )
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, bounds, (self._ring.path, _note(layers)), packed, memory))
+        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory))
 
     @property
     def dropped(self) -> int:
@@ -109,16 +108,12 @@ class Sender:
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
         seen.finish()
-        layout = None
-        if seen.rows != self._layout[0] or seen.lengths != self._layout[1]:
-            layout = seen.rows, seen.lengths
-        note = pickle.dumps((step, when, series, layout, seen.known, seen.numbers), pickle.HIGHEST_PROTOCOL)
+        more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
+        note = pickle.dumps((step, when, series, seen.records, more), pickle.HIGHEST_PROTOCOL)
         if seen.memory is self._ring.values and not self._over:
             self._ring.commit(seen.count, note)
         elif not self._copied(seen, note):
             self._dropped += 1
-            return
-        self._layout = layout or self._layout
 
     def _copied(self, seen: Seen, note: bytes) -> bool:
         """Copy the values into the ring, once there is room; False if there was none for too long."""

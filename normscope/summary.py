@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
+ALL: Final = 1 << 14
+"""Values up to which all of a tensor are counted into its histogram; of a larger one, a sample is."""
 SAMPLE: Final = 8192
-"""Values of a large tensor that are counted into its histogram, at most; of a small one all are."""
+"""Values of that sample, at most."""
 NUMBERS: Final = ("count", "zeros", "saturated", "nonfinite", "mean", "std", "min", "max")
 """What is known exactly of a large tensor."""
 CODES: Final = 1 << (32 - SHIFT)
@@ -41,6 +43,19 @@ _BIN_OF_PLACE: Final = ZERO_BIN + np.repeat([-1, 1], CODES // 2) * np.clip(_MAGN
 """The bin of each shifted bit pattern, patterns in the order of the values they stand for."""
 
 
+class Slot(NamedTuple):
+    """One thing that is summarized."""
+
+    layer: int
+    """Whose it is, as a position among the layers."""
+    kind: str
+    """One of `normscope.wire.KINDS`."""
+    low: float
+    """Values below this are saturated."""
+    high: float
+    """Values above this are."""
+
+
 @dataclass(slots=True)
 class Summaries:
     """Summaries of several tensors, in the form a Frame takes.
@@ -50,12 +65,14 @@ class Summaries:
         counters: Values, zeros, saturated, non-finite, shape [n, 4].
         bins: Filled bins as row·BINS + bin, increasing, shape [m].
         counts: Sampled values in each, shape [m].
+        slots: Whose they are, shape [n]; empty if nobody asked.
     """
 
     moments: Floats
     counters: Ints
     bins: Ints
     counts: Ints
+    slots: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def summarize_arrays(
@@ -167,38 +184,61 @@ def _filled(codes: Ints) -> tuple[Ints, Ints]:
 
 @dataclass(slots=True)
 class Raw:
-    """One step's activations on their way to summaries.
+    """One step's tensors on their way to summaries.
 
     Attributes:
-        rows: The layer of each tensor.
-        lengths: How many of its values there are.
-        values: Those values end to end.
-        known: The tensors whose exact numbers come along, as positions in `rows`: the large ones.
+        values: Records of the compiled core, end to end; without it, all values of small tensors and samples of large
+            ones, end to end.
+        records: How many records.
+        slots: Whose the other tensors are; with records, those are the ones that found no room.
+        lengths: How many values there are of each of them; none with records.
+        known: Which of them come with their exact numbers, as positions in `slots`.
         numbers: The NUMBERS of each of those, shape [len(known), 8].
-        packed: Whether `values` are records of the compiled core; only those that found no room are `known` then.
     """
 
-    rows: list[int] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
     values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    records: int = 0
+    slots: list[int] = field(default_factory=list)
+    lengths: list[int] = field(default_factory=list)
     known: list[int] = field(default_factory=list)
     numbers: list[list[float]] = field(default_factory=list)
-    packed: bool = False
 
 
 def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
-    """The summaries of a step's tensors, in order.
+    """The summaries of a step's tensors, and whose they are.
 
     Args:
         raw: What was captured.
-        bounds: Each layer's bounds of saturation, shape [2, layers].
+        bounds: Each slot's bounds of saturation, shape [2, slots].
+
+    Raises:
+        ValueError: If records are damaged.
     """
-    lengths = np.array(raw.lengths, np.int64)
-    if raw.packed:
-        found = Summaries(*native.unpack(raw.values, lengths))
+    slots = np.array(raw.slots, np.int64)
+    if raw.records:
+        of, moments, counters, bins, counts = native.unpack(raw.values, raw.records)
+        more = np.zeros((len(slots), 4))
+        found = Summaries(
+            np.concatenate([moments, more]), np.concatenate([counters, more.astype(np.int64)]), bins, counts,
+            np.concatenate([of, slots]),
+        )  # fmt: skip
     else:
-        found = summarize_arrays(raw.values, lengths, *bounds[:, raw.rows])
+        found = summarize_arrays(raw.values, np.array(raw.lengths, np.int64), *bounds[:, raw.slots])
+        found.slots = slots
     if raw.known:
         numbers = np.array(raw.numbers, np.float64)
-        found.counters[raw.known], found.moments[raw.known] = numbers[:, :4].astype(np.int64), numbers[:, 4:]
+        rows = np.array(raw.known) + raw.records
+        found.counters[rows], found.moments[rows] = numbers[:, :4].astype(np.int64), numbers[:, 4:]
     return found
+
+
+def merge_numbers(one: list[float], other: list[float]) -> list[float]:
+    """The NUMBERS of two tensors as those of one (Chan, Golub and LeVeque 1979, for mean and variance)."""
+    counts = [a + b for a, b in zip(one[:4], other[:4], strict=True)]
+    a, b = (numbers[0] - numbers[3] for numbers in (one, other))  # finite values
+    if not a or not b:
+        return counts + (one if a else other)[4:]
+    share = b / (a + b)
+    shift = other[4] - one[4]
+    variance = (1 - share) * one[5] ** 2 + share * other[5] ** 2 + share * (1 - share) * shift**2
+    return [*counts, one[4] + share * shift, math.sqrt(variance), min(one[6], other[6]), max(one[7], other[7])]

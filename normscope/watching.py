@@ -18,10 +18,11 @@ from .capture import Capture
 from .control import Controls
 from .hooks import Border
 from .landscape import FACTORS, along_gradient, check
+from .layers import check_kinds
 from .sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
     from .layers import Choice
@@ -42,6 +43,7 @@ def watch(
     token: str | None = None,
     layers: Choice = None,
     budget: float | None = 0.05,
+    kinds: str | Iterable[str] = "output",
 ) -> Watch:
     """Watch a model while it trains; use as a context manager around the training loop.
 
@@ -54,10 +56,13 @@ def watch(
         layers: Which modules: None for every leaf, a glob over dotted names, or a function of name and module.
         budget: The largest share of training time that watching may take; None observes every step. Steps that are
             observed are compared with some that are not, so that what watching costs indirectly is counted too.
+        kinds: What of each layer: "output", "input", "gradient" (of the loss with respect to the output), "weight",
+            "weight_gradient", "bias", "bias_gradient" (as they are when `step` is called), and "statistics" of batch
+            normalization, or one of them: "batch_mean", "batch_variance", "running_mean", "running_variance".
 
     Raises:
         TypeError: If `model` is no module or `layers` is of no known kind.
-        ValueError: If `layers` leaves nothing to watch, or `url` or `budget` makes no sense.
+        ValueError: If `layers` or `kinds` leaves nothing to watch, or `url` or `budget` makes no sense.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: {type(model).__name__} is not a torch.nn.Module")
@@ -65,31 +70,39 @@ def watch(
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"url: {url!r} does not begin with http:// or https://")
     token = token or os.environ.get("NORMSCOPE_TOKEN") or None
-    return Watch(model, name or type(model).__name__, url, token, layers, budget)
+    return Watch(model, name or type(model).__name__, url, token, layers, budget, check_kinds(kinds))
 
 
 class Watch:
     """A model being watched; made by `watch`."""
 
     def __init__(
-        self, model: nn.Module, name: str, url: str, token: str | None, layers: Choice, budget: float | None
+        self,
+        model: nn.Module,
+        name: str,
+        url: str,
+        token: str | None,
+        layers: Choice,
+        budget: float | None,
+        kinds: Sequence[str],
     ) -> None:
         self._model = model
         self._budget = schedule.Budget(budget)
         self._probes: dict[int, schedule.Schedule] = {}
         self._probing = Border("looking along the gradient failed")
         self._sending = Border("sending what was watched failed")
-        self._capture = Capture(model, layers)
+        self._capture = Capture(model, layers, kinds)
         self._controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
         capture, controls = self._capture, self._controls
-        self._sender = Sender(url, hello, capture.bounds, capture.packed, controls.welcome, controls.apply)
+        self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply)
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._extra: dict[str, Any] = {}
         self._spent = self._speed = self._beside = 0.0
         self._began = time.perf_counter()
         self._closed = False
+        self._process = os.getpid()
         self._capture.write_to(*self._sender.place())
         self._capture.active = True
 
@@ -121,7 +134,7 @@ class Watch:
         capture = self._capture
         self._spent += capture.seconds
         capture.seconds = 0.0
-        if capture.active and not self._closed:
+        if capture.active:
             series = {name: _scalar(name, value) for name, value in scalars.items()} | self._extra
             series["watch_cost"] = self._budget.cost
             if self._speed:
@@ -140,7 +153,7 @@ class Watch:
         self._budget.note(self._spent, wall, looked=capture.active)
         self._speed = 1 / wall
         self._began = now
-        looks = self._budget.allows() and not self._closed and not self._failed()
+        looks = self._budget.allows() and not self._capture.closed and not self._failed()
         if looks != capture.active:
             (capture.attach if looks else capture.detach)()
             capture.active = looks
@@ -206,7 +219,7 @@ class Watch:
 
     def close(self, error: BaseException | None = None) -> None:
         """End the run: remove the hooks, hand over what is left, say how it ended. A second call does nothing."""
-        if self._closed:
+        if self._closed or os.getpid() != self._process:  # a forked copy has nothing to say
             return
         self._closed = True
         self._capture.close()

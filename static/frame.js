@@ -2,6 +2,9 @@
 
 import { addHistograms } from "./sketch.js";
 
+/** How many kinds of things of a layer may be summarized; outputs are the first. */
+export const KINDS = 11;
+
 /**
  * @typedef {object} Series one named quantity: a scalar (size 1) or a short vector
  * @property {Float64Array} mean at level 0 the values themselves
@@ -92,8 +95,8 @@ export function mergeFrames(parts) {
   const names = new Set(parts.flatMap((part) => [...part.series.keys()]));
   for (const name of names) merged.series.set(name, mergeSeries(parts, name));
   const histograms = identities.map((identity, row) => {
-    merged.layers[row] = identity >> 1;
-    merged.kinds[row] = identity & 1;
+    merged.layers[row] = Math.floor(identity / KINDS);
+    merged.kinds[row] = identity % KINDS;
     const mine = rows.get(identity) ?? [];
     mergeMoments(merged, row, mine);
     return addHistograms(mine.map(([part, r]) => part.histogram(r)));
@@ -146,7 +149,7 @@ function rowsByLayer(parts) {
   const rows = new Map();
   for (const part of parts) {
     for (let row = 0; row < part.rows; row++) {
-      const identity = part.layers[row] * 2 + part.kinds[row];
+      const identity = part.layers[row] * KINDS + part.kinds[row];
       const mine = rows.get(identity);
       if (mine) mine.push([part, row]);
       else rows.set(identity, [[part, row]]);

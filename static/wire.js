@@ -1,10 +1,9 @@
 /** The only file that knows bytes: frames as normscope/wire writes them, and the viewer's binary messages. */
 
-import { Frame } from "./frame.js";
+import { Frame, KINDS } from "./frame.js";
 import { BINS } from "./sketch.js";
 
 const VERSION = 1;
-const KINDS = 2;
 const HEADER = 30;
 const TABLE = 8;
 const MAX_VARINT = 7;

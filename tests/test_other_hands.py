@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import normscope
+from normscope import wire
 
 from .conftest import wait_for
 
@@ -53,19 +54,25 @@ def test_a_forked_child_may_use_the_model(peer: Peer) -> None:
     net = nn.Linear(2, 2)
 
     def child(queue: Any) -> None:
-        queue.put(net(torch.ones(1, 2)).shape)
+        shape = net(torch.ones(1, 2)).shape
+        for _ in range(3):  # of no run: neither seen nor sent
+            watch.step()
+        watch.close()
+        queue.put((shape, len(net._forward_hooks)))
 
     with normscope.watch(net, url=peer.url, budget=None) as watch:
         context = multiprocessing.get_context("fork")
         queue = context.Queue()
         process = context.Process(target=child, args=(queue,))
         process.start()
-        assert queue.get(timeout=30) == (1, 2)
+        assert queue.get(timeout=30) == ((1, 2), 0)
         process.join(30)
         assert process.exitcode == 0
-        net(torch.ones(3, 2))
-        watch.step()
-    assert peer.frames[0].counters[:, 0].tolist() == [6]
+        for _ in range(2):
+            net(torch.ones(3, 2))
+            watch.step()
+    assert [frame.counters[:, 0].tolist() for frame in peer.frames] == [[6], [6]]
+    assert isinstance(peer.messages[-1], wire.End)
 
 
 def test_a_program_that_never_closes_ends_all_the_same(peer: Peer) -> None:

@@ -39,8 +39,8 @@ def _captured(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summa
     net = nn.ModuleList(nn.Identity() for _ in tensors)
     if not tensors:
         return summarize(Raw(), np.zeros((2, 0), np.float32))
-    capture = Capture(net)
-    capture.bounds, capture._pairs = np.array(bounds, np.float32).T, bounds
+    with mock.patch("normscope.layers.saturation", side_effect=bounds):
+        capture = Capture(net)
     capture.active = True
     for module, tensor in zip(net, tensors, strict=True):
         module(tensor)
@@ -51,7 +51,7 @@ def _captured(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summa
 def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
     """As on another device; this machine's processor can play one."""
     away = [(i, reduce_there(flat(t), *b)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
-    seen = Seen([], [], np.zeros(0, np.float32), 0, 0, [], [], native.available(), away)
+    seen = Seen(np.zeros(0, np.float32), 0, 0, 0, packed=native.available(), away=away)
     return summarize(seen.raw(), np.array(bounds, np.float32).T)
 
 

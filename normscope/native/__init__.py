@@ -4,14 +4,14 @@ It gives the answers of `normscope/summary.py` and `normscope/reduction.py` in a
 is of the package that is not Python: one file, called through ctypes, built by `hatch_build.py`. Where it is missing,
 those two do the work themselves.
 
-What it finds of a tensor it writes as a record: the eight numbers, the filled bins, their counts.
+What it finds of a tensor it writes as a record: the eight numbers, whose it is, the filled bins, their counts.
 """
 
 from __future__ import annotations
 
 import ctypes
-import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,19 +20,36 @@ import numpy as np
 from ..sketch import BINS
 
 if TYPE_CHECKING:
+    from array import array
+
     from numpy.typing import NDArray
 
-VERSION: Final = 1
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+VERSION: Final = 2
 """Of the interface to the library."""
 KINDS: Final = {"float32": 0, "bfloat16": 1, "float16": 2}
 """What it can read, as it numbers them."""
+JOB: Final = 4
+"""Integers that describe a tensor: the address of its values, which lie without gaps, how many they are, their number
+in KINDS, its slot."""
 HEAD: Final = 18
-"""Units of 4 bytes that a record begins with: its numbers, and how many bins are filled."""
+"""Units of 4 bytes that a record begins with: its numbers, whose it is, and how many bins are filled."""
 LARGEST: Final = HEAD + BINS + 1
 """Units of 4 bytes that a record has at most."""
 
 _ARRAY: Final = ctypes.c_void_p
 _COUNT: Final = ctypes.c_int64
+_FLOAT: Final = ctypes.c_float
+_SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
+    "normscope_begin": ((_ARRAY, _ARRAY, _COUNT, _COUNT), None),
+    "normscope_add": ((_ARRAY, _ARRAY, _COUNT), _COUNT),
+    "normscope_record": ((_ARRAY, _FLOAT, _FLOAT, _ARRAY, _COUNT), _COUNT),
+    "normscope_find": ((_ARRAY, _COUNT, _COUNT, _ARRAY, _ARRAY), ctypes.c_int),
+    "normscope_unpack": ((_ARRAY, _ARRAY, _COUNT, _ARRAY, _ARRAY, _ARRAY, _ARRAY), _COUNT),
+}
+_SLOT: Final = np.dtype([("low", "f4"), ("high", "f4"), ("seen", "i8")])
 
 
 def _load() -> ctypes.CDLL | None:
@@ -43,16 +60,28 @@ def _load() -> ctypes.CDLL | None:
         try:
             found = ctypes.CDLL(str(path))
             if found.normscope_version() == VERSION:
-                found.normscope_look.argtypes = [
-                    _ARRAY, _COUNT, ctypes.c_int, ctypes.c_float, ctypes.c_float, _COUNT, _ARRAY, _COUNT,
-                ]  # fmt: skip
-                found.normscope_look.restype = _COUNT
-                found.normscope_unpack.argtypes = [_ARRAY, _ARRAY, _COUNT, *(_ARRAY for _ in range(4)), _COUNT]
-                found.normscope_unpack.restype = _COUNT
+                for name, (arguments, result) in _SIGNATURES.items():
+                    function = getattr(found, name)
+                    function.argtypes, function.restype = arguments, result
                 return found
         except (OSError, AttributeError):  # of another system, or damaged
             continue
     return None
+
+
+def _start_of_threads() -> int:
+    """The address of the function by which torch's threads are put to work, where it uses GNU's OpenMP; else 0.
+
+    The library borrows those threads: they have just computed the tensor, and threads of its own would fight with them.
+    """
+    torch = sys.modules.get("torch")
+    if _library is None or torch is None or not sys.platform.startswith("linux"):
+        return 0
+    paths = sorted((Path(torch.__file__ or "").parent / "lib").glob("libgomp*.so*"))
+    try:
+        return ctypes.cast(ctypes.CDLL(str(paths[0])).GOMP_parallel, ctypes.c_void_p).value or 0 if paths else 0
+    except (OSError, AttributeError):
+        return 0
 
 
 _library = _load()
@@ -63,51 +92,102 @@ def available() -> bool:
     return _library is not None
 
 
-def _at(array: NDArray[Any]) -> int:
-    return int(array.__array_interface__["data"][0])
+def _at(values: NDArray[Any]) -> int:
+    return int(values.__array_interface__["data"][0])
 
 
-def look(address: int, count: int, kind: str, bounds: tuple[float, float], stride: int, place: int, room: int) -> int:
-    """Write the record of a tensor; its length in units of 4 bytes, 0 if it has no room.
+class _Pad(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            "memory", "at", "stop", "share", "slots", "unseen", "rows", "step", "of", "parallel", "threads",
+        )
+    )  # fmt: skip
+
+
+class Pad:
+    """Where the records of a step's tensors are written, one after another.
 
     Args:
-        address: Where its values lie, without gaps.
-        count: How many.
-        kind: One of KINDS.
-        bounds: Values beyond these are saturated.
-        stride: Every so many-th value is counted into the histogram; count / stride is below 65,536.
-        place: The address where the record goes, a multiple of 8.
-        room: Units of 4 bytes there. Where they do not suffice, the histogram is left out.
+        bounds: Beyond which values of each slot are saturated, shape [2, slots].
     """
-    assert _library is not None
-    return int(_library.normscope_look(address, count, KINDS[kind], *bounds, stride, place, room))
+
+    def __init__(self, bounds: NDArray[np.float32]) -> None:
+        assert _library is not None
+        self._slots = np.zeros(bounds.shape[1], _SLOT)
+        self._slots["low"], self._slots["high"] = bounds
+        self._pad = _Pad(slots=len(self._slots), of=_at(self._slots), parallel=_start_of_threads())
+        self._address = ctypes.addressof(self._pad)
+        self._begin, self._add = _library.normscope_begin, _library.normscope_add
+
+    def begin(self, address: int, start: int, stop: int, threads: int) -> None:
+        """Write the next step's records from unit `start` up to `stop` of 4 bytes each, an even one, at an address.
+
+        A large tensor is read by `threads` of torch's: as many as it uses itself.
+        """
+        self._pad.threads = threads
+        self._begin(self._address, address, start, stop)
+
+    def add(self, jobs: array[int]) -> int:
+        """Write the records of tensors, JOB integers for each; how many of them found room.
+
+        Each slot that has not been seen in this step keeps its share of the room. Where a share does not suffice for a
+        histogram, it is left out.
+        """
+        return int(self._add(self._address, jobs.buffer_info()[0], len(jobs) // JOB))
+
+    @property
+    def end(self) -> int:
+        """The unit behind the last record."""
+        return int(self._pad.at)
+
+    @property
+    def rows(self) -> int:
+        """Records in this step."""
+        return int(self._pad.rows)
 
 
-def unpack(
-    records: NDArray[np.float32], lengths: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Moments, counters, bins and counts from records laid end to end, as `normscope.summary.Summaries` has them.
-
-    A record of length 0 has nothing but zeros.
-    """
-    assert _library is not None
-    rows = len(lengths)
-    assert int(lengths.sum()) <= len(records)
-    moments, counters = np.empty((rows, 4)), np.empty((rows, 4), np.int64)
-    bins, counts = np.empty(len(records), np.int64), np.empty(len(records), np.int64)
-    # Under their names again, so that copies live until the library is done.
-    records, lengths = np.ascontiguousarray(records, np.float32), np.ascontiguousarray(lengths, np.int64)
-    filled = _library.normscope_unpack(
-        _at(records), _at(lengths), rows, _at(moments), _at(counters), _at(bins), _at(counts), len(records)
-    )
-    assert filled >= 0
-    return moments, counters, bins[:filled].copy(), counts[:filled].copy()
+def numbers(job: array[int], bounds: tuple[float, float]) -> list[float]:
+    """What a record begins with, for a tensor whose record has no room: its eight numbers."""
+    found: list[float] = _record(job, bounds, HEAD)[: HEAD - 2].view(np.float64).tolist()
+    return found
 
 
-def record(sample: NDArray[np.float32], numbers: list[float]) -> NDArray[np.float32]:
+def record(slot: int, sample: NDArray[np.float32], known: list[float]) -> NDArray[np.float32]:
     """The record of a tensor whose eight numbers are known and a sample of which is here, all of it counted."""
-    found = np.zeros(LARGEST, np.float32)
+    from array import array
+
     sample = np.ascontiguousarray(sample, np.float32)
-    size = look(_at(sample), len(sample), "float32", (-math.inf, math.inf), 1, _at(found), LARGEST)
-    found[: 2 * len(numbers)].view(np.float64)[:] = numbers
-    return found[:size]
+    found = _record(array("q", (_at(sample), len(sample), KINDS["float32"], slot)), (-np.inf, np.inf), LARGEST)
+    found[: 2 * len(known)].view(np.float64)[:] = known
+    return found
+
+
+def _record(job: array[int], bounds: tuple[float, float], room: int) -> NDArray[np.float32]:
+    assert _library is not None
+    found = np.zeros(room, np.float32)
+    return found[: _library.normscope_record(job.buffer_info()[0], *bounds, _at(found), room)]
+
+
+def unpack(records: NDArray[np.float32], rows: int) -> tuple[Ints, Floats, Ints, Ints, Ints]:
+    """Slots, moments, counters, bins and counts from so many records laid end to end, as `Summaries` has them.
+
+    They come ordered by slot.
+
+    Raises:
+        ValueError: If they are not what they should be.
+    """
+    assert _library is not None
+    units = len(records)
+    records = np.ascontiguousarray(records, np.float32)  # under its name, so that a copy lives until we are done
+    begins, slots = np.empty(rows, np.int64), np.empty(rows, np.int64)
+    if not _library.normscope_find(_at(records), units, rows, _at(begins), _at(slots)):
+        raise ValueError(f"{rows} records of {units} units are damaged")
+    order = np.argsort(slots, kind="stable")
+    begins, slots = begins[order], slots[order]
+    moments, counters = np.empty((rows, 4)), np.empty((rows, 4), np.int64)
+    bins, counts = np.empty(units, np.int64), np.empty(units, np.int64)
+    filled = _library.normscope_unpack(
+        _at(records), _at(begins), rows, _at(moments), _at(counters), _at(bins), _at(counts)
+    )
+    return slots, moments, counters, bins[:filled].copy(), counts[:filled].copy()

@@ -21,6 +21,10 @@ enum {
     ZERO_BIN = PER_SIGN + 1,
     BLOCK = 4096,
     GROUP = 16,
+    ALL = 1 << 14,    /* values up to which all of a tensor are counted; of a larger one, a sample is */
+    SAMPLE = 8192,    /* values of that, at most */
+    PART = 1 << 15,   /* values that make another thread worth while */
+    PARTS = 16,
 };
 
 enum { FLOAT32, BFLOAT16, FLOAT16 };
@@ -38,7 +42,7 @@ static const double FAR = 1e-4;
 #endif
 
 /* Of the interface between this file and its caller. */
-int normscope_version(void) { return 1; }
+int normscope_version(void) { return 2; }
 
 typedef struct {
     double sum, squares;
@@ -177,16 +181,17 @@ static void tally(const uint32_t *bits, int n, Tables counts) {
 typedef struct {
     double values, zeros, saturated, broken; /* how many; broken are those that are not finite */
     double mean, deviation, smallest, largest; /* of the finite ones; the deviation is the population's */
-    uint64_t filled;                           /* bins */
+    uint32_t slot;                             /* whose it is */
+    uint32_t filled;                           /* bins */
 } Head;
 
-/* One pass, or two where the variance would be lost in the mean; every `stride`-th value is counted. */
-static void read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts) {
+/* A part of a tensor: the values from `at` up to `end`, of which every `stride`-th of the tensor's is counted. */
+static Scan read_part(const Source *source, int64_t at, int64_t end, float low, float high, int64_t stride, Tables counts) {
     const int bounded = low > -INFINITY || high < INFINITY;
     Scan all = NOTHING;
-    int64_t next = 0;
+    int64_t next = (at + stride - 1) / stride * stride;
     const float *x;
-    for (int64_t at = 0; at < source->count; at += BLOCK) {
+    for (; at < end; at += BLOCK) {
         const int n = block(source, at, &x);
         const int32_t *bits = (const int32_t *)x;
         Scan part = scan_finite(x, bits, n);
@@ -199,6 +204,61 @@ static void read_all(const Source *source, float low, float high, int64_t stride
         }
         merge(&all, &part);
     }
+    return all;
+}
+
+/* A large tensor, read by several threads: those that torch computes with, which it has just used. */
+typedef struct {
+    const Source *source;
+    float low, high;
+    int64_t stride;
+    int parts, next;
+    Scan scans[PARTS];
+    uint16_t counts[PARTS][CODES];
+} Shared;
+
+static int64_t cut(const Shared *work, int part) {
+    return part == work->parts ? work->source->count : work->source->count / work->parts * part / BLOCK * BLOCK;
+}
+
+/* What each of the threads does: parts, as long as there are any. */
+static void help(void *shared) {
+    Shared *work = shared;
+    int32_t room[BLOCK];
+    Tables tables;
+    for (int k; (k = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->parts;) {
+        Source source = *work->source;
+        source.room = room;
+        memset(tables[0], 0, sizeof tables[0]);
+        work->scans[k] = read_part(&source, cut(work, k), cut(work, k + 1), work->low, work->high, work->stride, tables);
+        memcpy(work->counts[k], tables[0], sizeof tables[0]);
+    }
+}
+
+/* How OpenMP's runtime of GNU starts a parallel region; compilers call it, and it is part of its binary interface. */
+typedef void Parallel(void (*help)(void *), void *shared, unsigned threads, unsigned flags);
+
+static Scan read_shared(const Source *source, float low, float high, int64_t stride, Tables counts, Parallel *parallel,
+                        int parts) {
+    Shared work = {.source = source, .low = low, .high = high, .stride = stride, .parts = parts};
+    /* Always all threads: a region of fewer would end the others, and torch would have to start them anew. */
+    parallel(help, &work, 0, 0);
+    Scan all = NOTHING;
+    for (int k = 0; k < parts; k++) {
+        merge(&all, &work.scans[k]);
+        for (int code = 0; code < CODES; code++) counts[0][code] += work.counts[k][code];
+    }
+    return all;
+}
+
+/* One pass, or two where the variance would be lost in the mean. */
+static void read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts,
+                     Parallel *parallel, int threads) {
+    const int64_t worth = source->count / PART < PARTS ? source->count / PART : PARTS;
+    const int parts = worth < threads ? (int)worth : threads;
+    const Scan all = parallel && parts > 1 && stride > 1
+                         ? read_shared(source, low, high, stride, counts, parallel, parts)
+                         : read_part(source, 0, source->count, low, high, stride, counts);
     head->values = (double)source->count, head->zeros = (double)all.zeros, head->saturated = (double)all.saturated;
     head->broken = (double)(source->count - all.finite);
     if (all.finite == 0) {
@@ -209,6 +269,7 @@ static void read_all(const Source *source, float low, float high, int64_t stride
     double variance = all.squares / all.finite - mean * mean;
     if (!(variance > FAR * mean * mean)) {
         double squares = 0;
+        const float *x;
         for (int64_t at = 0; at < source->count; at += BLOCK) {
             const int n = block(source, at, &x);
             squares += deviations(x, (const int32_t *)x, n, mean);
@@ -266,63 +327,121 @@ static void gather(Tables counts, Filled *out) {
 /* In units of 4 bytes, a record's length: always even, so that the next one's doubles are where doubles may be. */
 static int64_t length(int filled) { return ((int64_t)sizeof(Head) / 4 + filled + 1) / 2 * 2; }
 
-/* The record of one tensor of `count` values of a kind.
- *
- * low, high: values beyond these are saturated.
- * stride: every so many-th value is counted into the histogram; count / stride must be below 65,536.
- * record: where it goes, at a multiple of 8 bytes.
- * room: its units of 4 bytes. Where they do not suffice for the histogram, it is left out.
- *
- * Returns the record's length in those units, or 0 if not even the numbers have room.
- */
-int64_t normscope_look(const void *values, int64_t count, int kind, float low, float high, int64_t stride, void *record,
-                       int64_t room) {
+/* Every how many-th of `count` values is sampled. It shares no factor with the count, hence with no side of the tensor:
+ * a sample never keeps to a few columns. As `stride` in normscope/reduction.py. */
+static int64_t stride_of(int64_t count) {
+    if (count <= ALL) return 1;
+    for (int64_t step = (count + SAMPLE - 1) / SAMPLE;; step++) {
+        int64_t a = count, b = step;
+        while (b) {
+            const int64_t rest = a % b;
+            a = b, b = rest;
+        }
+        if (a == 1) return step;
+    }
+}
+
+/* What is asked of a tensor. */
+typedef struct {
+    const void *values;
+    int64_t count, kind, slot;
+} Job;
+
+/* A place that is watched. */
+typedef struct {
+    float low, high; /* values beyond these are saturated */
+    int64_t seen;    /* the step at which it was seen last */
+} Slot;
+
+/* Where a step's records go, one after another. */
+typedef struct {
+    char *memory;
+    int64_t at, stop; /* in units of 4 bytes, from where to where in it */
+    int64_t share;    /* units that a slot which was not seen yet is to find */
+    int64_t slots, unseen, rows, step;
+    Slot *of;
+    Parallel *parallel; /* with this, on so many threads; or NULL */
+    int64_t threads;
+} Pad;
+
+/* Begin a step's records there. */
+void normscope_begin(Pad *pad, char *memory, int64_t at, int64_t stop) {
+    const int64_t share = (stop - at) / pad->slots, most = length(BINS);
+    pad->memory = memory, pad->at = at, pad->stop = stop;
+    pad->share = (share < most ? share : most) / 2 * 2;
+    pad->unseen = pad->slots, pad->rows = 0, pad->step++;
+}
+
+/* The record of one tensor, in at most `room` units of 4 bytes from an even unit on; its length, 0 if even the numbers
+ * do not fit. Where the histogram does not, it is left out. */
+static int64_t write(const Job *job, const Slot *slot, void *record, int64_t room, Parallel *parallel, int64_t threads) {
     if (room < length(0)) return 0;
     int32_t block_room[BLOCK];
     Tables tables;
     Filled found;
     Head *head = record;
-    const Source source = {values, count, kind, block_room};
+    const Source source = {job->values, job->count, (int)job->kind, block_room};
     memset(tables, 0, sizeof tables);
-    read_all(&source, low, high, stride, head, tables);
+    read_all(&source, slot->low, slot->high, stride_of(job->count), head, tables, parallel, (int)threads);
     gather(tables, &found);
     if (length(found.filled) > room) found.filled = 0;
-    head->filled = (uint64_t)found.filled;
+    head->slot = (uint32_t)job->slot, head->filled = (uint32_t)found.filled;
     uint16_t *rest = (uint16_t *)(head + 1);
     memcpy(rest, found.bins, 2 * (size_t)found.filled);
     memcpy(rest + found.filled, found.counts, 2 * (size_t)found.filled);
     return length(found.filled);
 }
 
-/* Records that lie one after another, as the arrays of a frame.
+/* The records of tensors, as far as there is room for each slot that has not been seen yet, too; how many of them. */
+int64_t normscope_add(Pad *pad, const Job *jobs, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        Slot *slot = pad->of + jobs[i].slot;
+        pad->unseen -= slot->seen != pad->step;
+        slot->seen = pad->step;
+        const int64_t room = pad->stop - pad->at - pad->share * pad->unseen;
+        const int64_t length = write(&jobs[i], slot, pad->memory + 4 * pad->at, room, pad->parallel, pad->threads);
+        if (!length) return i;
+        pad->at += length, pad->rows++;
+    }
+    return count;
+}
+
+/* The record of one tensor, wherever there is room for it; its length. */
+int64_t normscope_record(const Job *job, float low, float high, void *record, int64_t room) {
+    return write(job, &(Slot){low, high, 0}, record, room, NULL, 1);
+}
+
+/* Where each of the records begins that lie one after another in `units` units of 4 bytes, and whose it is; 0 if there
+ * are not exactly `rows` sound ones. */
+int normscope_find(const char *records, int64_t units, int64_t rows, int64_t *begins, int64_t *slots) {
+    int64_t at = 0;
+    for (int64_t row = 0; row < rows; row++) {
+        Head head;
+        if (units - at < length(0)) return 0;
+        memcpy(&head, records + 4 * at, sizeof head);
+        if (head.filled > BINS || length((int)head.filled) > units - at) return 0;
+        begins[row] = at, slots[row] = head.slot;
+        at += length((int)head.filled);
+    }
+    return at == units;
+}
+
+/* Records that begin there, as the arrays of a frame; how many bins are filled.
  *
  * moments [rows][4], counters [rows][4], bins and counts: where they go.
- * most: how many filled bins there is room for.
- *
- * Returns how many bins are filled, or -1 if the records are not what they should be.
  */
-int64_t normscope_unpack(const void *records, const int64_t *lengths, int64_t rows, double *moments, int64_t *counters,
-                         int64_t *bins, int64_t *counts, int64_t most) {
-    const char *at = records;
+int64_t normscope_unpack(const char *records, const int64_t *begins, int64_t rows, double *moments, int64_t *counters,
+                         int64_t *bins, int64_t *counts) {
     int64_t filled = 0;
     for (int64_t row = 0; row < rows; row++) {
-        Head head = {0};
-        if (lengths[row] == 0) { /* of which only the numbers are known, elsewhere */
-            memcpy(moments + 4 * row, &head.mean, 4 * sizeof(double));
-            memset(counters + 4 * row, 0, 4 * sizeof *counters);
-            continue;
-        }
-        if (lengths[row] < length(0)) return -1;
-        memcpy(&head, at, sizeof head);
-        if (head.filled > BINS || length((int)head.filled) != lengths[row] || filled + (int64_t)head.filled > most) return -1;
-        memcpy(moments + 4 * row, &head.mean, 4 * sizeof(double));
-        counters[4 * row] = (int64_t)head.values, counters[4 * row + 1] = (int64_t)head.zeros;
-        counters[4 * row + 2] = (int64_t)head.saturated, counters[4 * row + 3] = (int64_t)head.broken;
-        const uint16_t *rest = (const uint16_t *)(at + sizeof head);
-        for (uint64_t i = 0; i < head.filled; i++) bins[filled + i] = row * BINS + rest[i];
-        for (uint64_t i = 0; i < head.filled; i++) counts[filled + i] = rest[head.filled + i];
-        filled += head.filled;
-        at += 4 * lengths[row];
+        const Head *head = (const Head *)(records + 4 * begins[row]);
+        memcpy(moments + 4 * row, &head->mean, 4 * sizeof(double));
+        counters[4 * row] = (int64_t)head->values, counters[4 * row + 1] = (int64_t)head->zeros;
+        counters[4 * row + 2] = (int64_t)head->saturated, counters[4 * row + 3] = (int64_t)head->broken;
+        const uint16_t *rest = (const uint16_t *)(head + 1);
+        for (uint32_t i = 0; i < head->filled; i++) bins[filled + i] = row * BINS + rest[i];
+        for (uint32_t i = 0; i < head->filled; i++) counts[filled + i] = rest[head->filled + i];
+        filled += head->filled;
     }
     return filled;
 }

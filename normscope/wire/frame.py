@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KINDS: Final = ("output", "input")
-"""What of a layer is summarized; a summary carries the index."""
+KINDS: Final = (
+    "output", "input", "gradient", "weight", "weight_gradient", "bias", "bias_gradient",
+    "batch_mean", "batch_variance", "running_mean", "running_variance",
+)  # fmt: skip
+"""What of a layer is summarized; a summary carries the index. A gradient is that of the loss with respect to the
+layer's output; the last four are a batch normalization's statistics, one value a channel."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,154 @@
+"""What a step's tensors leave behind: records of the compiled core, or copies and numbers without it.
+
+Both are written into memory that the process beside training shares. Nothing keeps a tensor alive, and no graph is
+touched.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import numpy as np
+import torch
+
+from . import native
+from .reduction import flat, reduce_here
+from .seen import Seen
+from .summary import ALL, SAMPLE, merge_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+_KINDS: Final = {getattr(torch, name): number for name, number in native.KINDS.items()}
+
+
+class Recorder(Protocol):
+    """Summarizes dense tensors in this machine's memory, or prepares it."""
+
+    most: int
+    """Units of 4 bytes that a tensor needs at most."""
+
+    def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:
+        """Write the next step's tensors into at most so many units of `memory`, from an even one on."""
+
+    def add(self, slot: int, x: Tensor) -> None:
+        """Take what is needed of a dense tensor that belongs to a slot."""
+
+    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:
+        """The same for dense float32 tensors, all at once."""
+
+    def take(self) -> Seen:
+        """What was recorded since `begin`; the next step's comes after the next `begin`."""
+
+
+def recorder(bounds: NDArray[np.float32]) -> Recorder:
+    """The one for slots with these bounds of saturation, shape [2, slots]."""
+    return Packing(bounds) if native.available() else Copying(bounds)
+
+
+class Packing:
+    """Makes records with the compiled core."""
+
+    most: int = native.LARGEST
+
+    def __init__(self, bounds: NDArray[np.float32]) -> None:
+        self._bounds = bounds
+        self._pad = native.Pad(bounds)
+        self._memory, self._address, self._start = bounds, 0, 0
+        self._bare: dict[int, list[float]] = {}
+
+    def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:  # noqa: D102  as the protocol says
+        if memory is not self._memory:
+            self._memory, self._address = memory, int(memory.__array_interface__["data"][0])
+        self._start = start
+        self._pad.begin(self._address, start, start + most, torch.get_num_threads())
+        if self._bare:
+            self._bare = {}
+
+    def add(self, slot: int, x: Tensor) -> None:  # noqa: D102
+        kind = _KINDS.get(x.dtype)
+        if kind is None:
+            x, kind = x.float(), 0
+        self._write(array("q", (x.data_ptr(), x.numel(), kind, slot)))
+
+    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
+        jobs = array("q")
+        for slot, x in tensors:
+            jobs.extend((x.data_ptr(), x.numel(), 0, slot))
+        self._write(jobs)
+
+    def _write(self, jobs: array[int]) -> None:
+        while done := len(jobs) - native.JOB * self._pad.add(jobs):
+            # One has found no room: a layer that is called many times in a step. Its numbers are kept at least.
+            jobs = jobs[len(jobs) - done :]
+            slot = jobs[native.JOB - 1]
+            found = native.numbers(jobs, (float(self._bounds[0, slot]), float(self._bounds[1, slot])))
+            before = self._bare.get(slot)
+            self._bare[slot] = merge_numbers(before, found) if before else found
+            jobs = jobs[native.JOB :]
+
+    def take(self) -> Seen:  # noqa: D102
+        seen = Seen(self._memory, self._start, self._pad.end - self._start, self._pad.rows, packed=True)
+        if self._bare:
+            seen.slots, seen.numbers = list(self._bare), list(self._bare.values())
+            seen.known = list(range(len(seen.slots)))
+        return seen
+
+
+class Copying:
+    """Copies small tensors; of a large one, takes the exact numbers and a sample."""
+
+    most: int = SAMPLE
+
+    def __init__(self, bounds: NDArray[np.float32]) -> None:
+        self._bounds: list[tuple[float, float]] = [(float(low), float(high)) for low, high in bounds.T]
+        self.begin(np.zeros(0, np.float32), 0, 0)
+
+    def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:  # noqa: D102
+        self._memory, self._start, self._stop = memory, start, start + most
+        self._address: Any = memory.__array_interface__["data"][0]
+        self._at = start
+        self._share = min(most // len(self._bounds), self.most)
+        self._unseen = set(range(len(self._bounds)))
+        self._slots: list[int] = []
+        self._lengths: list[int] = []
+        self._known: list[int] = []
+        self._numbers: list[list[float]] = []
+        self._bare: dict[int, int] = {}  # of which there are numbers and no sample, and where in `_numbers`
+
+    def add(self, slot: int, x: Tensor) -> None:  # noqa: D102
+        self._unseen.discard(slot)
+        # Each slot that has not been seen yet is to find its share.
+        room = max(0, self._stop - self._at - self._share * len(self._unseen))
+        x = flat(x).float()
+        count = x.numel()
+        if count <= min(ALL, room):
+            ctypes.memmove(self._address + 4 * self._at, x.data_ptr(), 4 * count)
+        else:
+            place = self._memory[self._at : self._at + min(room, SAMPLE)]
+            numbers, count = reduce_here(x, *self._bounds[slot], place)
+            before = self._bare.get(slot)
+            if not count and before is not None:
+                self._numbers[before] = merge_numbers(self._numbers[before], numbers)
+                return
+            if not count:
+                self._bare[slot] = len(self._numbers)
+            self._known.append(len(self._slots))
+            self._numbers.append(numbers)
+        self._at += count
+        self._slots.append(slot)
+        self._lengths.append(count)
+
+    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
+        for slot, x in tensors:
+            self.add(slot, x)
+
+    def take(self) -> Seen:  # noqa: D102
+        return Seen(
+            self._memory, self._start, self._at - self._start, 0, self._slots, self._lengths, self._known, self._numbers
+        )
