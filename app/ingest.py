@@ -18,11 +18,13 @@ from normscope.background import step_back
 from normscope.errors import NormscopeError, WireError
 
 from .history import Pyramid
+from .live import VIEWED
 from .metrics import metrics
 from .store import Run
 from .tokens import digest
 
 if TYPE_CHECKING:
+    from .bus import Subscription
     from .experiments import Experiments
     from .store import Block
 
@@ -108,14 +110,18 @@ class Connection:
         self._open[self._run.id] = self
         self._experiments.connected[self._run.id] = time.time()
         try:
-            await self._welcome()
-            async with asyncio.TaskGroup() as tasks:
-                helpers = [tasks.create_task(self._commit()), tasks.create_task(self._tell())]
-                await self._read()
-                self._read_all = True
-                self._work.set()
-                await helpers[0]
-                helpers[1].cancel()
+            # Heard from before the run is said to be there, which is when those who look at it say so.
+            with self._experiments.bus.subscribe("viewed", [self._run.id]) as viewed:
+                await self._welcome()
+                async with asyncio.TaskGroup() as tasks:
+                    committer = tasks.create_task(self._commit())
+                    tellers = [tasks.create_task(work) for work in (self._tell(), self._tell_viewed(viewed))]
+                    await self._read()
+                    self._read_all = True
+                    self._work.set()
+                    await committer
+                    for teller in tellers:
+                        teller.cancel()
         except* NormscopeError as group:
             raise group.exceptions[0] from None
         except* WebSocketDisconnect:
@@ -253,6 +259,13 @@ class Connection:
                 for action in _actions(run, wanted["action"], run.singles - singles):
                     await self._socket.send_text(wire.Control(action, run.pace if action == "pace" else None).dump())
                 singles = run.singles
+
+    async def _tell_viewed(self, subscription: Subscription) -> None:
+        """Pass on that someone looks; once in a while, however many they are."""
+        while True:
+            await subscription.get()
+            await self._socket.send_text(wire.Viewed(VIEWED).dump())
+            await asyncio.sleep(VIEWED / 4)
 
     async def _catch_up(self) -> None:
         """Say again what was asked for between the Welcome and now."""

@@ -30,6 +30,8 @@ TAIL: Final = 256
 """Recent frames of a run that are kept in memory for its viewers; one further behind skips."""
 TAILS: Final = 64
 """Runs whose tails are kept."""
+VIEWED: Final = 12.0
+"""Seconds for which training processes are told that someone looks; said again well before."""
 PERIOD: Final = 0.04
 """Seconds between two messages to a viewer: 25 a second is more than a page can draw."""
 
@@ -157,13 +159,18 @@ class Viewer:
         self._tasks[name] = asyncio.create_task(_quietly(work))
 
     async def _tell_runs(self, ids: list[str] | None) -> None:
-        """Send every run as it is now (the watched ones), then each that changes."""
+        """Send every run as it is now (the watched ones), then each that changes; say that those are looked at."""
         with self._bus.subscribe("run", ids) as subscription:
             changed = list(ids or ())
             while True:
                 for run in await self._store.find(Run, id=changed) if changed else ():
                     await self._send({"type": "run", "run": RunOut.of(run).model_dump()})
-                changed = list(await subscription.get())
+                for viewed in ids or ():
+                    await self._bus.publish("viewed", viewed)
+                changed = []
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(VIEWED / 2):
+                        changed = list(await subscription.get())
 
     async def _tell_frames(self, ids: list[str], generation: int, newest: dict[str, int]) -> None:
         with self._bus.subscribe("frames", ids) as subscription:

@@ -38,9 +38,11 @@ class Loop:
     batches: Iterator[tuple[Tensor, Tensor]]
     after: Callable[[int, Tensor], None]
     step: int = 0
+    rate: float = 1e-30
+    """So small that the deepest net stays finite: what is not finite takes another path through most code."""
 
     def __post_init__(self) -> None:
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.1)
+        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=self.rate)
 
     def block(self, steps: int) -> float:
         """Seconds that so many steps take."""

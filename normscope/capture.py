@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import weakref
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,36 +12,24 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .hooks import Border, hook_for
+from .hooks import Border, Hook, suited
 from .layers import Choice, choose, parameters, slots_of
+from .looks import Look, LookBefore, Way, in_backward
 from .recorder import recorder
 from .reduction import flat, reduce_there
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
-from .tensors import first_tensor, is_plain, only
+from .tensors import first_tensor, is_plain
 from .wire import Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch.utils.hooks import RemovableHandle
 
-    Look = Callable[[nn.Module, Any, Any], None]
 
-_in_backward: Final[Callable[[], int]] = getattr(torch._C, "_current_graph_task_id", lambda: -1)
-"""Which backward pass is running, -1 for none: there, checkpointing calls layers again."""
 _captures: Final[weakref.WeakSet[Capture]] = weakref.WeakSet()
-
-
-class _Way(Enum):
-    """When a slot's small tensors are summarized."""
-
-    UNKNOWN = 0
-    AT_ONCE = 1
-    """Something changes them in place."""
-    LATER = 2
-    """With the others, at the end of the model's forward pass."""
 
 
 class Capture:
@@ -79,15 +66,16 @@ class Capture:
         """Each slot's bounds of saturation, shape [2, slots]."""
         self.border = Border("watching failed")
         self._recorder = recorder(self.bounds)
-        self._ways = [_Way.UNKNOWN] * len(self.slots)
-        self._put_off: list[tuple[int, Tensor, int]] = []
+        self.ways = [Way.UNKNOWN] * len(self.slots)
+        self.put_off: list[tuple[int, Tensor, int]] = []
+        """Slot, tensor and the tensor's version, of what is to be summarized later."""
         self._tried: list[tuple[int, Tensor, int]] = []
         self._away: list[tuple[int, Tensor]] = []
-        self._most_put_off = 2 * len(self.slots) + 16
+        self.most_put_off = 2 * len(self.slots) + 16
         self._handles: list[RemovableHandle] = []
         most = self._recorder.most * len(self.slots)
         self.write_to(np.zeros(most, np.float32), 0, most)
-        hook = hook_for(model)
+        hook, look, look_before = suited(model, Hook), suited(model, Look), suited(model, LookBefore)
         self._before: list[tuple[nn.Module, Any]] = []
         self._after: list[tuple[nn.Module, Any]] = []
         self._resting: list[tuple[int, nn.Module, str]] = []
@@ -96,11 +84,11 @@ class Capture:
         for i, (layer, kind, *_) in enumerate(self.slots):
             match kind:
                 case "output":
-                    self._after.append((of[layer], hook(self._look(i))))
+                    self._after.append((of[layer], look(self, i)))
                 case "gradient":
                     self._after.append((of[layer], hook(partial(self._await_gradient, i))))
                 case "input":
-                    self._before.append((of[layer], hook(partial(self._look_at_input, self._look(i)))))
+                    self._before.append((of[layer], look_before(self, i)))
                 case "batch_mean" | "batch_variance":
                     self._before.append((of[layer], hook(partial(self._look_at_batch, i, kind))))
                 case _:
@@ -136,41 +124,21 @@ class Capture:
 
     def forget(self) -> None:
         """Let go of what was seen of this step; the next one's values go where this one's went."""
-        self._put_off.clear()
+        self.put_off.clear()
         self._tried.clear()
         self._away = []
         self._recorder.begin(*self._place)
 
-    def _look(self, slot: int) -> Look:
-        """What looks at an output or the inputs of a layer."""
-        clock, ways, put_off, most = time.perf_counter, self._ways, self._put_off, self._most_put_off
-
-        def look(module: nn.Module, _: Any, output: Any) -> None:
-            if not self.active or not module.training or _in_backward() != -1:
-                return
-            try:
-                way = ways[slot]
-                if way is _Way.LATER and type(output) is Tensor and output.numel() <= ALL and not output.is_inference():
-                    put_off.append((slot, output, output._version))
-                    if len(put_off) >= most:
-                        self._catch_up()
-                    return
-                began = clock()
-                if is_plain(output):
-                    self._recorder.add(slot, output)
-                    if way is _Way.UNKNOWN and output.numel() <= ALL and len(self._tried) < most:
-                        self._tried.append((slot, output, output._version))
-                else:
-                    self._see(slot, output)
-                self.seconds += clock() - began
-            except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
-                self._fail(error)
-
-        return look
-
-    @staticmethod
-    def _look_at_input(look: Look, module: nn.Module, args: Any, _: Any) -> None:
-        look(module, args, only(args))
+    def see_now(self, slot: int, x: Any) -> None:
+        """Summarize an output or an input at once, or find out whether that is needed."""
+        began = time.perf_counter()
+        if is_plain(x):
+            self._recorder.add(slot, x)
+            if self.ways[slot] is Way.UNKNOWN and x.numel() <= ALL and len(self._tried) < self.most_put_off:
+                self._tried.append((slot, x, x._version))
+        else:
+            self._see(slot, x)
+        self.seconds += time.perf_counter() - began
 
     def _await_gradient(self, slot: int, module: nn.Module, _: Any, output: Any) -> None:
         """Look at the loss's gradient with respect to an output, once backward has it.
@@ -185,18 +153,18 @@ class Capture:
             if found is not None and found.requires_grad:
                 found.register_hook(partial(self._at_once, slot))  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001  as above
-            self._fail(error)
+            self.fail(error)
 
     def _look_at_batch(self, slot: int, kind: str, module: nn.Module, args: Any, _: Any) -> None:
         """Look at the statistics, one a channel, of the mini-batch that a batch normalization is about to see."""
-        if not self.active or not module.training or _in_backward() != -1:
+        if not self.active or not module.training or in_backward() != -1:
             return
         try:
             x = args[0].detach().float()
             dims = [d for d in range(x.dim()) if d != 1]
             self._at_once(slot, x.mean(dims) if kind == "batch_mean" else x.var(dims, correction=0))
         except Exception as error:  # noqa: BLE001
-            self._fail(error)
+            self.fail(error)
 
     def _at_once(self, slot: int, x: Tensor) -> None:
         """Summarize a tensor of any kind; never raises."""
@@ -206,10 +174,11 @@ class Capture:
         try:
             self._see(slot, x)
         except Exception as error:  # noqa: BLE001
-            self._fail(error)
+            self.fail(error)
         self.seconds += time.perf_counter() - began
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """End watching."""
         self.border.note(error)
         self.active = False
 
@@ -222,28 +191,31 @@ class Capture:
         tensor in place by then tells how to go on.
         """
         for slot, x, version in self._tried:
-            self._ways[slot] = _Way.LATER if x._version == version else _Way.AT_ONCE
+            self.ways[slot] = Way.LATER if x._version == version else Way.AT_ONCE
         self._tried.clear()
-        self._catch_up()
+        self.catch_up()
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Summarize what was put off."""
-        if not self._put_off:
+        if not self.put_off:
             return
         began = time.perf_counter()
         try:
             plain = []
-            for slot, x, version in self._put_off:
+            for slot, x, version in self.put_off:
                 if x._version != version:  # what it was is lost, this once
-                    self._ways[slot] = _Way.AT_ONCE
+                    self.ways[slot] = Way.AT_ONCE
+                elif x.numel() > ALL:  # it has grown
+                    self.ways[slot] = Way.AT_ONCE
+                    self._see(slot, x)
                 elif is_plain(x):
                     plain.append((slot, x))
                 else:
                     self._see(slot, x)
             self._recorder.add_all(plain)
         except Exception as error:  # noqa: BLE001  as in the hooks
-            self._fail(error)
-        self._put_off.clear()
+            self.fail(error)
+        self.put_off.clear()
         self.seconds += time.perf_counter() - began
 
     def _see(self, slot: int, output: Any) -> None:

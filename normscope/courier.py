@@ -39,8 +39,10 @@ LINGER: Final = 10.0
 LENGTH: Final = struct.Struct("<I")
 """Before each pickled record: how many bytes it has."""
 _READ: Final = 1 << 20
-_LOOK: Final = 0.004
-"""Seconds between two looks into the ring."""
+_LOOK: Final = (0.004, 0.2)
+"""Seconds between two looks into the ring, while someone looks at the run and, if the ring has room for it, else."""
+_FILL: Final = 1 / 8
+"""Share of the ring that may be filled from one look to the next."""
 _AWAKE: Final = 0.1
 """Seconds without any record after which it looks less often."""
 _REST: Final = 0.02
@@ -142,6 +144,7 @@ class Courier:
         self._ring = Ring(*start.ring)
         self._ring.unlink()
         self._out = out
+        self._often = _LOOK[0]
         self._speaking = threading.Lock()
         self._began = time.process_time_ns()
         self.delivery = Delivery(start.url, start.hello, Listener(self._say, self._say, self._say), start.memory)
@@ -164,12 +167,20 @@ class Courier:
             if busy or messages:
                 self._ring.report(time.process_time_ns() - self._began)  # what it took to start, it took once
                 last, messages = now, []
-            inbox.wait(_LOOK if now - last < _AWAKE else _REST)
+            if now - last > max(_AWAKE, 2 * self._often):
+                self._often = _LOOK[0]
+                inbox.wait(_REST)
+            else:
+                inbox.wait(min(self._often, _LOOK[not self.delivery.viewed]))
 
     def _look(self) -> bool:
         """Make frames of what has come, some at a time; whether there was anything."""
         frames: list[wire.Frame] = []
         count = 0
+        filled = self._ring.filled
+        if filled:
+            # Each look takes the processor from training for a moment: they are to be as few as the ring allows.
+            self._often = min(max(self._often * min(2.0, _FILL / filled), _LOOK[0]), _LOOK[1])
         for record in self._ring.records():
             count += 1
             frames += self._frame(record, self.delivery.seq + len(frames))

@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
@@ -25,9 +24,9 @@ MEMORY: Final = 64 << 20
 """Bytes of frames that may wait for their acknowledgement."""
 _BACK_OFF: Final = (0.1, 2.0)
 """Seconds before the first and at most before any attempt to connect again."""
-_GATHER: Final = 0.05
-"""Seconds between two bursts of frames. A fast net's frames travel together: what a burst costs the server (a commit,
-an acknowledgement) it costs once. Frames that come more slowly than this go at once."""
+_GATHER: Final = (0.05, 0.5)
+"""Seconds between two bursts of frames, while someone looks at them and else. A fast net's frames travel together: what
+a burst costs the server (a commit, an acknowledgement) it costs once. Frames that come more slowly go at once."""
 _MESSAGE: Final = 256 << 10
 """Bytes of frames that travel in one message; a larger frame travels alone."""
 _KEEPALIVE: Final = 5.0
@@ -66,6 +65,7 @@ class Delivery:
         self._lost: Exception | None = None
         self._tried = self._warned = False
         self._end: wire.End | None = None
+        self._viewed_until = 0.0
         self._ended = threading.Event()
         self._give_up = threading.Event()
         self.seq = 0
@@ -89,10 +89,17 @@ class Delivery:
     def put(self, data: bytes) -> None:
         """Take the encoded frame with the number `seq`. Returns at once."""
         with self._changed:
+            known = self._unsent()
             self._kept.append((self.seq, data))
             self._kept_bytes += len(data)
             self.seq += 1
-            self._changed.notify_all()
+            if not known:  # else it goes with those that wait already
+                self._changed.notify_all()
+
+    @property
+    def viewed(self) -> bool:
+        """Whether someone looks at what is sent."""
+        return time.monotonic() < self._viewed_until
 
     def state(self, paused: bool) -> None:
         """Tell the server that training is held at a step, or goes on."""
@@ -174,10 +181,8 @@ class Delivery:
         said_end, sent_at = False, 0.0
         while self._lost is None and not self._ended.is_set():
             with self._changed:
-                self._changed.wait_for(partial(self._news, said_end))
-            self._give_up.wait(max(0.0, sent_at + _GATHER - time.monotonic()))
-            sent_at = time.monotonic()
-            with self._changed:
+                self._wait_to_send(said_end, sent_at)
+                sent_at = time.monotonic()
                 if self._give_up.is_set():
                     return
                 frames = [data for seq, data in self._kept if seq > self._sent]
@@ -193,11 +198,22 @@ class Delivery:
                 said_end = True
                 socket.send(end.dump())
 
-    def _news(self, said_end: bool) -> bool:
-        """Whether there is something to do for the one who sends."""
-        unsent = bool(self._kept) and self._kept[-1][0] > self._sent
+    def _wait_to_send(self, said_end: bool, sent_at: float) -> None:
+        """Until there is something urgent to do for the one who sends, or frames have been gathered."""
+        while not self._urgent(said_end):
+            if not self._unsent():
+                self._changed.wait()
+            elif (left := sent_at + _GATHER[not self.viewed] - time.monotonic()) > 0:
+                self._changed.wait(left)
+            else:
+                return
+
+    def _unsent(self) -> bool:
+        return bool(self._kept) and self._kept[-1][0] > self._sent
+
+    def _urgent(self, said_end: bool) -> bool:
         over = self._give_up.is_set() or self._ended.is_set() or self._lost is not None
-        return unsent or self._state != self._state_said or (self._end is not None and not said_end) or over
+        return self._state != self._state_said or (self._end is not None and not said_end) or over
 
     def _hear(self, socket: ClientConnection) -> None:
         try:
@@ -207,6 +223,10 @@ class Delivery:
                         self._acknowledge(last)
                         if ended:
                             self._set(self._ended)
+                    case wire.Viewed(seconds=seconds):
+                        with self._changed:
+                            self._viewed_until = time.monotonic() + seconds
+                            self._changed.notify_all()
                     case wire.Control() as control:
                         self._listener.control(control)
                     case other:

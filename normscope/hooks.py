@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 
@@ -40,6 +40,9 @@ class Border:
             log.warning("normscope: %s; training goes on without it", self._what, exc_info=error)
 
 
+H = TypeVar("H", bound="Hook")
+
+
 class Hook:
     """A hook before or after a module that calls a function of ours; its copy, in a copied model, does nothing."""
 
@@ -57,14 +60,14 @@ class Hook:
         return getattr, (nullcontext(), "__exit__")
 
 
-def hook_for(model: nn.Module) -> type[Hook]:
-    """The kind of hook that suits a model.
+def suited(model: nn.Module, kind: type[H]) -> type[H]:
+    """The kind of hook as it suits a model.
 
     torch.compile is not to look inside ours: its graph breaks at each watched layer and at the end of the model, and
     goes on behind. What says so to the compiler makes every call of a hook slower, so other models are spared it.
     """
     if not any("_orig_mod" in m._modules or m._compiled_call_impl for m in model.modules()):
-        return Hook
+        return kind
     disable = cast("Callable[..., Any]", torch.compiler.disable)
-    hidden = disable(Hook.__call__, reason="normscope watches this layer")
-    return type("HiddenHook", (Hook,), {"__call__": hidden, "__slots__": ()})
+    hidden = disable(kind.__call__, reason="normscope watches this layer")
+    return type("Hidden", (kind,), {"__call__": hidden, "__slots__": ()})

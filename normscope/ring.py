@@ -140,6 +140,15 @@ class Ring:
         self._counters[1] += 1
 
     @property
+    def filled(self) -> float:
+        """As the reader, the share of the ring that waits to be read, in [0, 1]."""
+        waiting = self._counters[3] - self._counters[1]
+        if not waiting:
+            return 0.0
+        last = (self._counters[3] - 1) % WAITING * _ENTRY
+        return max(waiting / WAITING, (self._entries[last] + self._entries[last + 1] - self._counters[0]) / self.size)
+
+    @property
     def reader_seconds(self) -> float:
         """Processor time that the reader has spent, as far as it has reported."""
         return self._counters[2] / 1e9

@@ -24,11 +24,6 @@ def is_plain(output: Any) -> bool:
     )  # fmt: skip
 
 
-def only(args: tuple[Any, ...]) -> Any:
-    """A module's input, or its inputs if they are several."""
-    return args[0] if len(args) == 1 else args
-
-
 def first_tensor(output: Any) -> Tensor | None:
     """The first tensor in a module's output, which may be a nest of sequences, dictionaries and dataclasses."""
     if is_dataclass(output) and not isinstance(output, type):

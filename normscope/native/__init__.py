@@ -43,6 +43,7 @@ _ARRAY: Final = ctypes.c_void_p
 _COUNT: Final = ctypes.c_int64
 _FLOAT: Final = ctypes.c_float
 _SIGNATURES: Final[dict[str, tuple[tuple[Any, ...], Any]]] = {
+    "normscope_tables": ((), _COUNT),
     "normscope_begin": ((_ARRAY, _ARRAY, _COUNT, _COUNT), None),
     "normscope_add": ((_ARRAY, _ARRAY, _COUNT), _COUNT),
     "normscope_record": ((_ARRAY, _FLOAT, _FLOAT, _ARRAY, _COUNT), _COUNT),
@@ -101,6 +102,7 @@ class _Pad(ctypes.Structure):
         (name, ctypes.c_int64)
         for name in (
             "memory", "at", "stop", "share", "slots", "unseen", "rows", "step", "of", "parallel", "threads",
+            "counts",
         )
     )  # fmt: skip
 
@@ -116,7 +118,10 @@ class Pad:
         assert _library is not None
         self._slots = np.zeros(bounds.shape[1], _SLOT)
         self._slots["low"], self._slots["high"] = bounds
-        self._pad = _Pad(slots=len(self._slots), of=_at(self._slots), parallel=_start_of_threads())
+        self._counts = np.zeros(_library.normscope_tables(), np.uint8)
+        self._pad = _Pad(
+            slots=len(self._slots), of=_at(self._slots), parallel=_start_of_threads(), counts=_at(self._counts)
+        )
         self._address = ctypes.addressof(self._pad)
         self._begin, self._add = _library.normscope_begin, _library.normscope_add
 

@@ -20,7 +20,9 @@ enum {
     BINS = 2 * PER_SIGN + 3,
     ZERO_BIN = PER_SIGN + 1,
     BLOCK = 4096,
-    GROUP = 16,
+    TABLES = 8,
+    APART = 128,      /* counts between two tables: at equal places in a page, writes and reads wait for each other */
+    TABLE = CODES + APART,
     ALL = 1 << 14,    /* values up to which all of a tensor are counted; of a larger one, a sample is */
     SAMPLE = 8192,    /* values of that, at most */
     PART = 1 << 15,   /* values that make another thread worth while */
@@ -48,9 +50,10 @@ typedef struct {
     double sum, squares;
     int64_t zeros, saturated, finite;
     int32_t low, high; /* as `ordered` */
+    int32_t least;     /* the smallest magnitude that is not zero; MAGNITUDE if there is none */
 } Scan;
 
-static const Scan NOTHING = {0, 0, 0, 0, 0, INT32_MAX, INT32_MIN};
+static const Scan NOTHING = {0, 0, 0, 0, 0, INT32_MAX, INT32_MIN, MAGNITUDE};
 
 /* A float's bits as an integer that is the smaller the smaller the float; again, and they are bits. */
 static inline int32_t ordered(int32_t bits) { return bits ^ ((bits >> 31) & MAGNITUDE); }
@@ -67,17 +70,21 @@ static float value_of(int32_t bits) {
 VECTORIZED static Scan scan_finite(const float *x, const int32_t *bits, int n) {
     double sum = 0, squares = 0;
     int32_t low = INT32_MAX, high = INT32_MIN, zeros = 0;
-#pragma omp simd reduction(+ : sum, squares, zeros) reduction(min : low) reduction(max : high)
+    int32_t least = MAGNITUDE;
+#pragma omp simd reduction(+ : sum, squares, zeros) reduction(min : low, least) reduction(max : high)
     for (int i = 0; i < n; i++) {
         const int32_t s = bits[i] ^ ((bits[i] >> 31) & MAGNITUDE);
+        const int32_t magnitude = bits[i] & MAGNITUDE;
+        const int32_t zero = -(magnitude == 0);
         const double v = x[i];
         sum += v;
         squares += v * v;
         low = s < low ? s : low;
         high = s > high ? s : high;
-        zeros += (bits[i] & MAGNITUDE) == 0;
+        least = (magnitude | (zero & MAGNITUDE)) < least ? magnitude | (zero & MAGNITUDE) : least;
+        zeros -= zero;
     }
-    return (Scan){sum, squares, zeros, 0, n, low, high};
+    return (Scan){sum, squares, zeros, 0, n, low, high, least};
 }
 
 /* The same, leaving out what is not finite. */
@@ -86,6 +93,8 @@ static Scan scan_mixed(const float *x, const int32_t *bits, int n) {
     for (int i = 0; i < n; i++) {
         if (!is_finite(bits[i])) continue;
         const int32_t s = ordered(bits[i]);
+        const int32_t magnitude = bits[i] & MAGNITUDE;
+        if (magnitude && magnitude < found.least) found.least = magnitude;
         found.sum += x[i];
         found.squares += (double)x[i] * x[i];
         found.zeros += x[i] == 0;
@@ -160,20 +169,17 @@ static void merge(Scan *all, const Scan *part) {
     all->zeros += part->zeros, all->saturated += part->saturated, all->finite += part->finite;
     if (part->low < all->low) all->low = part->low;
     if (part->high > all->high) all->high = part->high;
+    if (part->least < all->least) all->least = part->least;
 }
 
-/* Each value into the count of its shifted bit pattern. Two tables: neighbours are often alike, and a count that was
- * just written is slow to read. */
-typedef uint16_t Tables[2][CODES];
+/* How often each shifted bit pattern was seen. Several tables, of which `gather` makes one: neighbours are often alike,
+ * and a count that was just written is slow to read. All are zero but while a tensor is read. */
+typedef uint16_t Tables[TABLES][TABLE];
 
 static void tally(const uint32_t *bits, int n, Tables counts) {
     int i = 0;
-    for (; i + 4 <= n; i += 4) {
-        counts[0][bits[i] >> SHIFT]++;
-        counts[1][bits[i + 1] >> SHIFT]++;
-        counts[0][bits[i + 2] >> SHIFT]++;
-        counts[1][bits[i + 3] >> SHIFT]++;
-    }
+    for (; i + TABLES <= n; i += TABLES)
+        for (int k = 0; k < TABLES; k++) counts[k][bits[i + k] >> SHIFT]++;
     for (; i < n; i++) counts[0][bits[i] >> SHIFT]++;
 }
 
@@ -197,7 +203,7 @@ static Scan read_part(const Source *source, int64_t at, int64_t end, float low, 
         Scan part = scan_finite(x, bits, n);
         if (!is_finite(ordered(part.low)) || !is_finite(ordered(part.high))) part = scan_mixed(x, bits, n);
         if (bounded) part.saturated = count_outside(x, bits, n, low, high);
-        if (stride == 1) {
+        if (stride == 1) { /* into all tables; a sample, which is no row of neighbours, into the first alone */
             tally((const uint32_t *)bits, n, counts);
         } else {
             for (; next < at + n; next += stride) counts[0][(uint32_t)bits[next - at] >> SHIFT]++;
@@ -214,7 +220,7 @@ typedef struct {
     int64_t stride;
     int parts, next;
     Scan scans[PARTS];
-    uint16_t counts[PARTS][CODES];
+    uint16_t counts[PARTS][1][TABLE];
 } Shared;
 
 static int64_t cut(const Shared *work, int part) {
@@ -225,13 +231,12 @@ static int64_t cut(const Shared *work, int part) {
 static void help(void *shared) {
     Shared *work = shared;
     int32_t room[BLOCK];
-    Tables tables;
     for (int k; (k = __atomic_fetch_add(&work->next, 1, __ATOMIC_RELAXED)) < work->parts;) {
         Source source = *work->source;
         source.room = room;
-        memset(tables[0], 0, sizeof tables[0]);
-        work->scans[k] = read_part(&source, cut(work, k), cut(work, k + 1), work->low, work->high, work->stride, tables);
-        memcpy(work->counts[k], tables[0], sizeof tables[0]);
+        memset(work->counts[k], 0, sizeof work->counts[k]);
+        work->scans[k] =
+            read_part(&source, cut(work, k), cut(work, k + 1), work->low, work->high, work->stride, work->counts[k]);
     }
 }
 
@@ -246,13 +251,13 @@ static Scan read_shared(const Source *source, float low, float high, int64_t str
     Scan all = NOTHING;
     for (int k = 0; k < parts; k++) {
         merge(&all, &work.scans[k]);
-        for (int code = 0; code < CODES; code++) counts[0][code] += work.counts[k][code];
+        for (int code = 0; code < CODES; code++) counts[0][code] += work.counts[k][0][code];
     }
     return all;
 }
 
 /* One pass, or two where the variance would be lost in the mean. */
-static void read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts,
+static Scan read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts,
                      Parallel *parallel, int threads) {
     const int64_t worth = source->count / PART < PARTS ? source->count / PART : PARTS;
     const int parts = worth < threads ? (int)worth : threads;
@@ -263,7 +268,7 @@ static void read_all(const Source *source, float low, float high, int64_t stride
     head->broken = (double)(source->count - all.finite);
     if (all.finite == 0) {
         head->mean = head->deviation = head->smallest = head->largest = NAN;
-        return;
+        return all;
     }
     const double mean = all.sum / all.finite;
     double variance = all.squares / all.finite - mean * mean;
@@ -278,6 +283,7 @@ static void read_all(const Source *source, float low, float high, int64_t stride
     }
     head->mean = mean, head->deviation = sqrt(variance);
     head->smallest = value_of(ordered(all.low)), head->largest = value_of(ordered(all.high));
+    return all;
 }
 
 /* Filled bins and their counts. */
@@ -299,28 +305,36 @@ static void put(Filled *out, int code, int sign, uint16_t count) {
     }
 }
 
-static int any(const uint16_t *counts) {
-    uint16_t all = 0;
-    for (int k = 0; k < GROUP; k++) all |= counts[k];
-    return all != 0;
+/* The first table's counts of the patterns from `first` to `last` become those of all; the others', zero. */
+VECTORIZED static void join(Tables counts, int first, int last) {
+    for (int k = 1; k < TABLES; k++) {
+        for (int code = first; code <= last; code++) counts[0][code] += counts[k][code];
+        memset(counts[k] + first, 0, sizeof(uint16_t) * (size_t)(last - first + 1));
+    }
 }
 
-/* Filled bins in the order of values: negative ones from the largest magnitude down, then positive ones. Nearly all
- * patterns are never seen, so whole groups of them are passed over. */
-static void gather(Tables counts, Filled *out) {
+/* Filled bins in the order of values: negative ones from the largest magnitude down, then positive ones. Most patterns
+ * are beyond the largest magnitude or below the smallest, and are not looked at. Leaves all counts zero. */
+static void gather(Tables counts, const Scan *all, Filled *out) {
+    const int32_t below = ordered(all->low) & MAGNITUDE, above = ordered(all->high) & MAGNITUDE;
+    const int some = all->least < MAGNITUDE;
+    const int first = some ? all->least >> SHIFT : 1, last = some ? (below > above ? below : above) >> SHIFT : 0;
     uint16_t *sum = counts[0];
     out->filled = 0, out->last = -1;
-    for (int code = 0; code < CODES; code++) sum[code] += counts[1][code];
-    for (int code = BROKEN; code < HALF; code++) sum[code] = sum[HALF + code] = 0;
-    for (int group = CODES - GROUP; group >= HALF; group -= GROUP) {
-        if (!any(sum + group)) continue;
-        for (int code = group + GROUP - 1; code >= group; code--)
-            if (sum[code]) put(out, code - HALF, -1, sum[code]);
+    for (int sign = HALF; sign >= 0; sign -= HALF) {
+        join(counts, sign, sign); /* zeros, and what is nearly none */
+        if (first <= last) join(counts, sign + first, sign + last);
+        for (int k = 0; k < TABLES; k++) memset(counts[k] + sign + BROKEN, 0, sizeof(uint16_t) * (HALF - BROKEN));
     }
-    for (int group = 0; group < HALF; group += GROUP) {
-        if (!any(sum + group)) continue;
-        for (int code = group; code < group + GROUP; code++)
-            if (sum[code]) put(out, code, 1, sum[code]);
+    for (int code = last; code >= first; code--)
+        if (sum[HALF + code]) put(out, code, -1, sum[HALF + code]);
+    if (first > 0 && sum[HALF]) put(out, 0, -1, sum[HALF]);
+    if (first > 0 && sum[0]) put(out, 0, 1, sum[0]);
+    for (int code = first; code <= last; code++)
+        if (sum[code]) put(out, code, 1, sum[code]);
+    for (int sign = 0; sign <= HALF; sign += HALF) {
+        sum[sign] = 0;
+        if (first <= last) memset(sum + sign + first, 0, sizeof(uint16_t) * (size_t)(last - first + 1));
     }
 }
 
@@ -362,7 +376,11 @@ typedef struct {
     Slot *of;
     Parallel *parallel; /* with this, on so many threads; or NULL */
     int64_t threads;
+    uint16_t (*counts)[TABLE]; /* Tables, zero */
 } Pad;
+
+/* Bytes of a pad's tables. */
+int64_t normscope_tables(void) { return sizeof(Tables); }
 
 /* Begin a step's records there. */
 void normscope_begin(Pad *pad, char *memory, int64_t at, int64_t stop) {
@@ -374,16 +392,16 @@ void normscope_begin(Pad *pad, char *memory, int64_t at, int64_t stop) {
 
 /* The record of one tensor, in at most `room` units of 4 bytes from an even unit on; its length, 0 if even the numbers
  * do not fit. Where the histogram does not, it is left out. */
-static int64_t write(const Job *job, const Slot *slot, void *record, int64_t room, Parallel *parallel, int64_t threads) {
+static int64_t write(const Job *job, const Slot *slot, void *record, int64_t room, Tables counts, Parallel *parallel,
+                     int64_t threads) {
     if (room < length(0)) return 0;
     int32_t block_room[BLOCK];
-    Tables tables;
     Filled found;
     Head *head = record;
     const Source source = {job->values, job->count, (int)job->kind, block_room};
-    memset(tables, 0, sizeof tables);
-    read_all(&source, slot->low, slot->high, stride_of(job->count), head, tables, parallel, (int)threads);
-    gather(tables, &found);
+    const Scan all =
+        read_all(&source, slot->low, slot->high, stride_of(job->count), head, counts, parallel, (int)threads);
+    gather(counts, &all, &found);
     if (length(found.filled) > room) found.filled = 0;
     head->slot = (uint32_t)job->slot, head->filled = (uint32_t)found.filled;
     uint16_t *rest = (uint16_t *)(head + 1);
@@ -399,7 +417,7 @@ int64_t normscope_add(Pad *pad, const Job *jobs, int64_t count) {
         pad->unseen -= slot->seen != pad->step;
         slot->seen = pad->step;
         const int64_t room = pad->stop - pad->at - pad->share * pad->unseen;
-        const int64_t length = write(&jobs[i], slot, pad->memory + 4 * pad->at, room, pad->parallel, pad->threads);
+        const int64_t length = write(&jobs[i], slot, pad->memory + 4 * pad->at, room, pad->counts, pad->parallel, pad->threads);
         if (!length) return i;
         pad->at += length, pad->rows++;
     }
@@ -408,7 +426,9 @@ int64_t normscope_add(Pad *pad, const Job *jobs, int64_t count) {
 
 /* The record of one tensor, wherever there is room for it; its length. */
 int64_t normscope_record(const Job *job, float low, float high, void *record, int64_t room) {
-    return write(job, &(Slot){low, high, 0}, record, room, NULL, 1);
+    Tables counts;
+    memset(counts, 0, sizeof counts);
+    return write(job, &(Slot){low, high, 0}, record, room, counts, NULL, 1);
 }
 
 /* Where each of the records begins that lie one after another in `units` units of 4 bytes, and whose it is; 0 if there

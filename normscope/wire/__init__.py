@@ -3,7 +3,7 @@
 from .codec import VERSION, decode, decode_frames, encode, encode_frames, pack, select, split
 from .frame import KINDS, Frame, Series
 from .merging import MERGE, merge, merge_groups
-from .messages import ACTIONS, ENDS, Ack, Control, End, Hello, Layer, Message, State, Welcome, parse
+from .messages import ACTIONS, ENDS, Ack, Control, End, Hello, Layer, Message, State, Viewed, Welcome, parse
 
 __all__ = [
     "ACTIONS",
@@ -20,6 +20,7 @@ __all__ = [
     "Message",
     "Series",
     "State",
+    "Viewed",
     "Welcome",
     "decode",
     "decode_frames",

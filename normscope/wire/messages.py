@@ -1,4 +1,4 @@
-"""The JSON messages: Hello, State and End from a training process; Welcome, Ack and Control back."""
+"""The JSON messages: Hello, State and End from a training process; Welcome, Ack, Control and Viewed back."""
 
 from __future__ import annotations
 
@@ -82,6 +82,13 @@ class Control(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Viewed(Message):
+    """Someone looks at the run for at least so many seconds from now: let frames come soon."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class State(Message):
     """The training process says that it is now held at a step, or going again."""
 
@@ -98,7 +105,7 @@ class End(Message):
 
 ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
 ENDS: Final = ("finished", "stopped", "failed")
-_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, State, End)}
+_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, End)}
 
 
 def parse(text: str) -> Message:
@@ -135,10 +142,12 @@ def _validate(message: Message) -> None:
                 raise WireError("malformed Hello: token must be a string and versions strings by name")
         case Control(action=action) if action not in ACTIONS:
             raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
-        case Control(value=pace) | Welcome(pace=pace) if pace is not None and not _is_pace(pace):
+        case Control(value=pace) | Welcome(pace=pace) if pace is not None and not _is_positive(pace):
             raise WireError(
                 f"malformed {type(message).__name__}: {pace!r} is not a positive number of steps per second"
             )
+        case Viewed(seconds=seconds) if not _is_positive(seconds):
+            raise WireError(f"malformed Viewed: {seconds!r} is not a positive number of seconds")
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
         case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
@@ -147,7 +156,8 @@ def _validate(message: Message) -> None:
             pass
 
 
-def _is_pace(value: object) -> bool:
+def _is_positive(value: object) -> bool:
+    """Whether it is a positive number."""
     return isinstance(value, int | float) and 0 < value < float("inf")
 
 
