@@ -246,7 +246,8 @@ class Capture:
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
-        self._end_forward()
+        if self.put_off or self._tried:
+            self._end_forward()
         if self._resting:
             self._see_resting()
         seen = self._recorder.take()

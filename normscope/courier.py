@@ -32,6 +32,8 @@ from .ring import Record, Ring
 from .summary import Raw, Slot, summarize
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 LINGER: Final = 10.0
@@ -70,7 +72,7 @@ class Step(NamedTuple):
     series: dict[str, Any]
     records: int
     """How many records of the compiled core the values are."""
-    more: tuple[list[int], list[int], list[int], list[list[float]]] | None
+    more: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[list[float]]] | None
     """Of tensors that have none: slots, lengths, known and numbers, as `normscope.summary.Raw` says."""
 
 

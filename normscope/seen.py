@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,8 @@ from . import native
 from .summary import NUMBERS, Raw
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -35,13 +37,13 @@ class Seen:
     start: int
     count: int
     records: int
-    slots: list[int] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)
-    numbers: list[list[float]] = field(default_factory=list)
+    slots: Sequence[int] = ()
+    lengths: Sequence[int] = ()
+    known: Sequence[int] = ()
+    numbers: Sequence[list[float]] = ()
     packed: bool = False
-    away: list[tuple[int, Tensor]] = field(default_factory=list)
-    events: list[torch.cuda.Event] = field(default_factory=list)
+    away: Sequence[tuple[int, Tensor]] = ()
+    events: Sequence[torch.cuda.Event] = ()
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -69,12 +71,11 @@ class Seen:
                 sample = native.record(slot, sample, numbers)
                 self.records += 1
             else:
-                self.known.append(len(self.slots))
-                self.numbers.append(numbers)
-                self.slots.append(slot)
-                self.lengths.append(len(sample))
+                self.known = [*self.known, len(self.slots)]
+                self.numbers = [*self.numbers, numbers]
+                self.slots, self.lengths = [*self.slots, slot], [*self.lengths, len(sample)]
             arrived.append(sample)
-        self.memory, self.start, self.away = np.concatenate(arrived), 0, []
+        self.memory, self.start, self.away = np.concatenate(arrived), 0, ()
         self.count = len(self.memory)
 
     def raw(self) -> Raw:

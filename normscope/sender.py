@@ -107,7 +107,8 @@ class Sender:
 
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
-        seen.finish()
+        if seen.away:
+            seen.finish()
         more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
         note = pickle.dumps((step, when, series, seen.records, more), pickle.HIGHEST_PROTOCOL)
         if seen.memory is self._ring.values and not self._over:

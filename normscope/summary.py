@@ -17,6 +17,8 @@ from . import native
 from .sketch import BINS, FIRST_CODE, PER_SIGN, SHIFT, ZERO_BIN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -198,10 +200,10 @@ class Raw:
 
     values: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     records: int = 0
-    slots: list[int] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    known: list[int] = field(default_factory=list)
-    numbers: list[list[float]] = field(default_factory=list)
+    slots: Sequence[int] = ()
+    lengths: Sequence[int] = ()
+    known: Sequence[int] = ()
+    numbers: Sequence[list[float]] = ()
 
 
 def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
@@ -223,11 +225,11 @@ def summarize(raw: Raw, bounds: NDArray[np.float32]) -> Summaries:
             np.concatenate([of, slots]),
         )  # fmt: skip
     else:
-        found = summarize_arrays(raw.values, np.array(raw.lengths, np.int64), *bounds[:, raw.slots])
+        found = summarize_arrays(raw.values, np.array(raw.lengths, np.int64), *bounds[:, slots])
         found.slots = slots
     if raw.known:
         numbers = np.array(raw.numbers, np.float64)
-        rows = np.array(raw.known) + raw.records
+        rows = np.array(raw.known, np.int64) + raw.records
         found.counters[rows], found.moments[rows] = numbers[:, :4].astype(np.int64), numbers[:, 4:]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import secrets
@@ -32,6 +33,8 @@ log = logging.getLogger("normscope")
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 _CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_TELL: Final = 0.2
+"""Seconds after which the run's speed and what watching costs are told again."""
 CLOSING: Final = 10.0
 """Seconds that leaving the `with` block may take to hand the last frames over."""
 
@@ -99,7 +102,9 @@ class Watch:
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._extra: dict[str, Any] = {}
+        self._on_device = False
         self._spent = self._speed = self._beside = 0.0
+        self._told = -math.inf
         self._began = time.perf_counter()
         self._closed = False
         self._process = os.getpid()
@@ -135,13 +140,11 @@ class Watch:
         self._spent += capture.seconds
         capture.seconds = 0.0
         if capture.active:
-            series = {name: _scalar(name, value) for name, value in scalars.items()} | self._extra
-            series["watch_cost"] = self._budget.cost
-            if self._speed:
-                series["steps_per_second"] = self._speed
-            self._extra = {}
-            with self._sending:
+            series = self._series(scalars, began)
+            try:
                 self._send(series)
+            except Exception as error:  # noqa: BLE001  the border: training goes on
+                self._sending.note(error)
         self._step += 1
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
@@ -159,13 +162,30 @@ class Watch:
             capture.active = looks
         self._spent = time.perf_counter() - now
 
+    def _series(self, scalars: dict[str, float | Tensor], now: float) -> dict[str, Any]:
+        """What goes with a step beside its summaries; what is on a GPU stays a tensor."""
+        series: dict[str, Any] = {}
+        for name, value in scalars.items():
+            series[name] = found = value if type(value) is float else _scalar(name, value)
+            if type(found) is not float:
+                self._on_device = True
+        if self._extra:
+            series |= self._extra
+            self._extra = {}
+        if now - self._told > _TELL:
+            self._told = now
+            series["watch_cost"] = self._budget.cost
+            if self._speed:
+                series["steps_per_second"] = self._speed
+        return series
+
     def _failed(self) -> bool:
         return bool(self._capture.border.failures or self._sending.failures)
 
     def _send(self, series: dict[str, Any]) -> None:
         """Send the step that has just ended, or have it wait for its device behind those that do."""
         seen = self._capture.collect()
-        if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
+        if self._waiting or seen.events or (self._on_device and any(isinstance(v, Tensor) for v in series.values())):
             seen.settle()
             self._waiting.append((self._step, time.time(), series, seen))
             self._send_arrived()

@@ -91,8 +91,8 @@ def test_every_step_arrives_with_what_numpy_says_of_it(peer: Peer) -> None:
         )
         assert frame.histogram(0).sum() == output.size
         assert frame.series["loss"].mean[0] == loss
-        assert 0 <= frame.series["watch_cost"].mean[0] <= 1
-    assert "steps_per_second" in peer.frames[5].series
+    assert "watch_cost" in peer.frames[0].series
+    assert all(0 <= f.series["watch_cost"].mean[0] <= 1 for f in peer.frames if "watch_cost" in f.series)
 
 
 def test_probed_steps_carry_vectors(peer: Peer) -> None:
