@@ -8,6 +8,9 @@ FROM python:3.12-slim
 WORKDIR /normscope
 # What changes rarely comes first: the packages are a layer of their own.
 COPY constraints.txt ./
+# PyTorch for processors alone: its usual build brings gigabytes of CUDA. For a GPU, leave the first of these lines out.
+RUN pip install --no-cache-dir --constraint constraints.txt --no-deps \
+        --extra-index-url https://download.pytorch.org/whl/cpu torch
 RUN pip install --no-cache-dir --constraint constraints.txt \
         torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn
 COPY --from=build /wheel /wheel

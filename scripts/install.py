@@ -5,6 +5,7 @@ Runs on any Python 3, so that one that is too old can be told so. Does nothing w
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,11 @@ ROOM = 2 << 30
 HOUSE = Path(__file__).resolve().parent.parent
 DECIDING = ("pyproject.toml", "constraints.txt", "hatch_build.py", "normscope/native/summarize.c")
 VENV = HOUSE / ".venv"
+PIP = (
+    str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",
+    "--constraint", str(HOUSE / "constraints.txt"),
+)  # fmt: skip
+CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 
 
 def main() -> int:
@@ -39,13 +45,9 @@ def main() -> int:
             print("making .venv", flush=True)
             subprocess.check_call([sys.executable, "-m", "venv", str(VENV)])
         print("installing the tested versions (%s)" % ", ".join(missing), flush=True)
-        subprocess.check_call(
-            [
-                str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",
-                "--constraint", "constraints.txt", "--editable", ".[%s]" % ",".join(extras),
-            ],
-            cwd=str(HOUSE),
-        )  # fmt: skip
+        if not have and wants_cpu_build():
+            install_cpu_build()
+        subprocess.check_call([*PIP, "--editable", ".[%s]" % ",".join(extras)], cwd=str(HOUSE))
         if not any((HOUSE / "normscope" / "native").glob("summarize.[sd][oy]*")):
             print("there is no C compiler: watching works, and costs more (install one, remove .venv, and try again)")
         have.update((extra, wanted) for extra in extras)
@@ -55,6 +57,19 @@ def main() -> int:
     except subprocess.CalledProcessError as error:
         return fail("the installation has failed (status %d); what pip said stands above" % error.returncode)
     return 0
+
+
+def wants_cpu_build() -> bool:
+    """Whether PyTorch's usual build would bring gigabytes of CUDA to a machine that has no use for them."""
+    has_gpu = bool(shutil.which("nvidia-smi")) or Path("/proc/driver/nvidia").exists()
+    return sys.platform.startswith("linux") and platform.machine() == "x86_64" and not has_gpu
+
+
+def install_cpu_build() -> None:
+    """Install PyTorch for processors alone, from its makers' own index; leave it to the next step if that fails."""
+    quick = ("--retries", "1", "--timeout", "10", "--no-deps")
+    if subprocess.call([*PIP, *quick, "--index-url", CPU_BUILDS, "torch"], cwd=str(HOUSE)):
+        print("%s cannot be used: PyTorch comes from where pip usually looks, perhaps with CUDA" % CPU_BUILDS)
 
 
 def find_newer() -> "str | None":

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,59 @@ def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None
     finally:
         process.terminate()
         process.wait(15)
+
+
+def test_pytorch_comes_without_cuda_where_there_is_no_gpu(
+    install: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A real pip and a real environment; the indexes are folders, with a package called torch in each."""
+    for name, version in (("usual", "2.13.0"), ("cpu", "2.13.0+cpu")):
+        folder = tmp_path / name / "torch"
+        folder.mkdir(parents=True)
+        described = f"torch-{version}.dist-info"
+        with zipfile.ZipFile(folder / f"torch-{version}-py3-none-any.whl", "w") as made:
+            made.writestr(f"{described}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+            made.writestr(f"{described}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            made.writestr(f"{described}/RECORD", "")
+        page = f'<a href="torch-{version.replace("+", "%2B")}-py3-none-any.whl">torch</a>'
+        (folder / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    monkeypatch.setattr(install, "PIP", (python, *install.PIP[1:]))
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "usual").as_uri())
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def installed() -> str:
+        code = "from importlib.metadata import version; print(version('torch'))"
+        return subprocess.check_output([python, "-c", code], text=True).strip()
+
+    monkeypatch.setattr(install, "CPU_BUILDS", (tmp_path / "cpu").as_uri())
+    install.install_cpu_build()
+    assert installed() == "2.13.0+cpu"
+    subprocess.check_call([*install.PIP, "torch"])  # the step behind it keeps what is there
+    assert installed() == "2.13.0+cpu"
+    monkeypatch.setattr(install, "CPU_BUILDS", f"http://127.0.0.1:{free_port()}/")
+    subprocess.check_call([python, "-m", "pip", "uninstall", "--quiet", "--yes", "torch"])
+    install.install_cpu_build()
+    assert "cannot be used: PyTorch comes from where pip usually looks" in capfd.readouterr().out
+    subprocess.check_call([*install.PIP, "torch"])
+    assert installed() == "2.13.0"
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "driver", "wanted"),
+    [
+        ("linux", "x86_64", False, True), ("linux", "x86_64", True, False), ("linux", "aarch64", False, False),
+        ("darwin", "x86_64", False, False),
+    ],
+)  # fmt: skip
+def test_where_pytorch_is_to_come_without_cuda(
+    install: Any, monkeypatch: pytest.MonkeyPatch, system: str, machine: str, driver: bool, wanted: bool
+) -> None:
+    monkeypatch.setattr(install.sys, "platform", system)
+    monkeypatch.setattr(install.platform, "machine", lambda: machine)
+    monkeypatch.setattr(install.shutil, "which", lambda name: "/usr/bin/nvidia-smi" if driver else None)
+    monkeypatch.setattr(install.Path, "exists", lambda path: False)
+    assert install.wants_cpu_build() == wanted
