@@ -12,19 +12,20 @@ with normscope.watch(model, name="my net") as watch:
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .schedule import every, log_spaced
     from .watching import Watch, watch
 
 __version__ = "0.1.0"
-__all__ = ["Watch", "__version__", "watch"]
+__all__ = ["Watch", "__version__", "every", "log_spaced", "watch"]
+_HOMES = {"watch": "watching", "Watch": "watching", "every": "schedule", "log_spaced": "schedule"}
 
 
 def __getattr__(name: str) -> Any:
     """Load `watch` when it is used: the server imports this package's other modules, and never torch."""
-    if name in ("Watch", "watch"):
-        from . import watching
-
-        return getattr(watching, name)
+    if name in _HOMES:
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -76,6 +76,19 @@ class Step(NamedTuple):
     """Of tensors that have none: slots, lengths, known and numbers, as `normscope.summary.Raw` says."""
 
 
+class Nonfinite(NamedTuple):
+    """Where values that are not finite were seen first."""
+
+    step: int
+    layer: str
+    kind: str
+    """One of `normscope.wire.KINDS`."""
+    broken: int
+    """How many of its values they were,"""
+    values: int
+    """of how many."""
+
+
 @dataclass(slots=True)
 class Close:
     """Training has left its loop."""
@@ -143,6 +156,8 @@ class Courier:
 
     def __init__(self, start: Start, out: BinaryIO) -> None:
         self._places = Places(start.slots)
+        self._names = [layer.name for layer in start.hello.layers]
+        self._nonfinite = False
         self._ring = Ring(*start.ring)
         self._ring.unlink()
         self._out = out
@@ -197,11 +212,20 @@ class Courier:
         step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
         found = []
         if self.delivery.has_room():
-            found.append(frame_of(step, record.values, self._places, seq))
+            found.append(frame := frame_of(step, record.values, self._places, seq))
+            if not self._nonfinite and frame.counters[:, 3].any():
+                self._tell_nonfinite(frame)
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)
         return found
+
+    def _tell_nonfinite(self, frame: wire.Frame) -> None:
+        """Say in which layer values that are not finite have appeared; the first in the order of the model."""
+        self._nonfinite = True
+        row = int(np.argmax(frame.counters[:, 3] > 0))
+        layer, kind = self._names[int(frame.layers[row])], wire.KINDS[int(frame.kinds[row])]
+        self._say(Nonfinite(frame.first_step, layer, kind, int(frame.counters[row, 3]), int(frame.counters[row, 0])))
 
     def _deliver(self, frames: list[wire.Frame]) -> None:
         for data in wire.encode_frames(frames):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Schedule: TypeAlias = Callable[[int], bool]
+"""Whether to look at a step."""
 
-    Schedule = Callable[[int], bool]
-
-_MEMORY: Final = 20.0
-"""Seconds after which a cost counts half: long enough for a rare probe, short enough to follow a changing net."""
+_MEMORY: Final = (20.0, 1.0)
+"""Seconds after which a cost counts half. The first is long enough for a rare probe; the other keeps what was saved up
+while looks were cheap from being spent at once when they have become dear."""
 _COMPARED: Final = 25
 """Steps with a look, and without one, that are compared."""
 _IN_ROW: Final = 4
@@ -27,6 +28,24 @@ def every(steps: int) -> Schedule:
     if steps < 1:
         raise ValueError(f"every: {steps!r} is not a positive number of steps")
     return lambda step: step % steps == 0
+
+
+def log_spaced(per_decade: int = 50) -> Schedule:
+    """True at about so many steps between any step and ten times that step; early on at every step.
+
+    Looks are as dense as the changes are that they are to show: fast at first, slow later. Of 100,000 steps and 50 per
+    decade, 205 are looked at, among them the first 24.
+
+    Raises:
+        ValueError: If `per_decade` is not at least 1.
+    """
+    if per_decade < 1:
+        raise ValueError(f"per_decade: {per_decade!r} is not a positive number of steps")
+
+    def at(step: int) -> bool:
+        return step == 0 or math.floor(per_decade * math.log10(step)) < math.floor(per_decade * math.log10(step + 1))
+
+    return at
 
 
 class Budget:
@@ -47,8 +66,8 @@ class Budget:
         if share is not None and not 0 < share <= 1:
             raise ValueError(f"budget: {share!r} is not a share of time between 0 and 1")
         self._share = share
-        self._spent = 0.0
-        self._elapsed = 0.0
+        self._spent = [0.0] * len(_MEMORY)
+        self._elapsed = [0.0] * len(_MEMORY)
         self._walls: tuple[deque[float], deque[float]] = (deque(maxlen=_COMPARED), deque(maxlen=_COMPARED))
         self._in_row = 0
 
@@ -59,9 +78,10 @@ class Budget:
             self._in_row = self._in_row + 1 if looked else 0
         if looked and self._share is not None:
             spent = min(max(spent, self._difference()), elapsed)
-        fade = 0.5 ** (elapsed / _MEMORY)
-        self._spent = self._spent * fade + spent
-        self._elapsed = self._elapsed * fade + elapsed
+        for i, half in enumerate(_MEMORY):
+            fade = 0.5 ** (elapsed / half)
+            self._spent[i] = self._spent[i] * fade + spent
+            self._elapsed[i] = self._elapsed[i] * fade + elapsed
 
     def _difference(self) -> float:
         """By how many seconds a step with a look is longer than one without, as far as that is known."""
@@ -74,8 +94,11 @@ class Budget:
     @property
     def cost(self) -> float:
         """The share of recent time that watching took, in [0, 1]."""
-        return min(self._spent / self._elapsed, 1.0) if self._elapsed > 0 else 0.0
+        return min(self._spent[0] / self._elapsed[0], 1.0) if self._elapsed[0] > 0 else 0.0
 
     def allows(self) -> bool:
         """Whether there is room for another look. The first look is free: nothing is known before it."""
-        return self._share is None or (self.cost <= self._share and self._in_row < _IN_ROW)
+        share = self._share
+        return share is None or (
+            self._in_row < _IN_ROW and all(s <= share * e for s, e in zip(self._spent, self._elapsed, strict=True))
+        )

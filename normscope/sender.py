@@ -15,7 +15,7 @@ import numpy as np
 
 from . import native, wire
 from .background import ONE_THREAD
-from .courier import LENGTH, Close, Start
+from .courier import LENGTH, Close, Nonfinite, Start
 from .delivery import MEMORY
 from .ring import SMALLEST, Ring
 
@@ -74,6 +74,8 @@ class Sender:
         self._late = False
         self._private: NDArray[np.float32] | None = None
         self._dropped = self._dropped_there = 0
+        self.nonfinite: Nonfinite | None = None
+        """Where values that are not finite were seen first, if any were."""
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
         # The child finds our modules where we found them, however they came onto the path.
@@ -178,6 +180,12 @@ class Sender:
                     log.warning("normscope: watching has ended: its process is gone; training goes on")
                 return
             match news:
+                case Nonfinite():
+                    self.nonfinite = news
+                    log.warning(
+                        "normscope: step %d is the first with values that are not finite: %s of %s of the %s of %s",
+                        news.step, f"{news.broken:,}", f"{news.values:,}", news.kind.replace("_", " "), news.layer,
+                    )  # fmt: skip
                 case wire.Welcome():
                     self.run = news.run
                     self._welcome(news)

@@ -9,23 +9,28 @@ import platform
 import secrets
 import time
 from collections import deque
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
 from torch import Tensor, nn
 
-from . import schedule, wire
+from . import schedule as scheduling
+from . import wire
 from .capture import Capture
 from .control import Controls
 from .hooks import Border
 from .landscape import FACTORS, along_gradient, check
 from .layers import check_kinds
+from .scalars import scalar
+from .schedule import Budget, Schedule
 from .sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
 
+    from .courier import Nonfinite
     from .layers import Choice
     from .seen import Seen
 
@@ -47,6 +52,7 @@ def watch(
     layers: Choice = None,
     budget: float | None = 0.05,
     kinds: str | Iterable[str] = "output",
+    schedule: Schedule | None = None,
 ) -> Watch:
     """Watch a model while it trains; use as a context manager around the training loop.
 
@@ -62,9 +68,11 @@ def watch(
         kinds: What of each layer: "output", "input", "gradient" (of the loss with respect to the output), "weight",
             "weight_gradient", "bias", "bias_gradient" (as they are when `step` is called), and "statistics" of batch
             normalization, or one of them: "batch_mean", "batch_variance", "running_mean", "running_variance".
+        schedule: Which steps may be observed, as far as the budget allows: `normscope.every(10)`,
+            `normscope.log_spaced()`, or any function from the step's number to whether it is; all unless given.
 
     Raises:
-        TypeError: If `model` is no module or `layers` is of no known kind.
+        TypeError: If `model` is no module, or `layers` or `schedule` of no known kind.
         ValueError: If `layers` or `kinds` leaves nothing to watch, or `url` or `budget` makes no sense.
     """
     if not isinstance(model, nn.Module):
@@ -73,7 +81,18 @@ def watch(
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"url: {url!r} does not begin with http:// or https://")
     token = token or os.environ.get("NORMSCOPE_TOKEN") or None
-    return Watch(model, name or type(model).__name__, url, token, layers, budget, check_kinds(kinds))
+    if not (schedule is None or callable(schedule)):
+        raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
+    return Watch(
+        model,
+        name or type(model).__name__,
+        url,
+        token,
+        layers,
+        budget,
+        check_kinds(kinds),
+        schedule or scheduling.every(1),
+    )
 
 
 class Watch:
@@ -88,10 +107,11 @@ class Watch:
         layers: Choice,
         budget: float | None,
         kinds: Sequence[str],
+        schedule: Schedule,
     ) -> None:
         self._model = model
-        self._budget = schedule.Budget(budget)
-        self._probes: dict[int, schedule.Schedule] = {}
+        self._budget = Budget(budget)
+        self._probes: dict[int, Schedule] = {}
         self._probing = Border("looking along the gradient failed")
         self._sending = Border("sending what was watched failed")
         self._capture = Capture(model, layers, kinds)
@@ -109,7 +129,8 @@ class Watch:
         self._closed = False
         self._process = os.getpid()
         self._capture.write_to(*self._sender.place())
-        self._capture.active = True
+        self._capture.active = bool(schedule(0))
+        self._schedule = schedule
 
     @property
     def stopped(self) -> bool:
@@ -120,6 +141,14 @@ class Watch:
     def dropped(self) -> int:
         """Frames that were lost because the server could not take them for too long."""
         return self._sender.dropped
+
+    @property
+    def nonfinite(self) -> Nonfinite | None:
+        """The first step that was looked at and had values that are not finite, and the first layer there.
+
+        None if there was none so far; it is known a moment after the step, and logged then.
+        """
+        return self._sender.nonfinite
 
     @property
     def cost(self) -> float:
@@ -156,7 +185,7 @@ class Watch:
         self._budget.note(self._spent, wall, looked=capture.active)
         self._speed = 1 / wall
         self._began = now
-        looks = self._budget.allows() and not self._capture.closed and not self._failed()
+        looks = self._looks()
         if looks != capture.active:
             (capture.attach if looks else capture.detach)()
             capture.active = looks
@@ -166,7 +195,7 @@ class Watch:
         """What goes with a step beside its summaries; what is on a GPU stays a tensor."""
         series: dict[str, Any] = {}
         for name, value in scalars.items():
-            series[name] = found = value if type(value) is float else _scalar(name, value)
+            series[name] = found = value if type(value) is float else scalar(name, value)
             if type(found) is not float:
                 self._on_device = True
         if self._extra:
@@ -179,8 +208,15 @@ class Watch:
                 series["steps_per_second"] = self._speed
         return series
 
-    def _failed(self) -> bool:
-        return bool(self._capture.border.failures or self._sending.failures)
+    def _looks(self) -> bool:
+        """Whether the step that begins now is observed."""
+        if self._capture.closed or self._capture.border.failures or self._sending.failures:
+            return False
+        try:
+            return bool(self._schedule(self._step)) and self._budget.allows()
+        except Exception as error:  # noqa: BLE001  the border: someone else's function
+            self._sending.note(error)
+            return False
 
     def _send(self, series: dict[str, Any]) -> None:
         """Send the step that has just ended, or have it wait for its device behind those that do."""
@@ -219,7 +255,7 @@ class Watch:
             ValueError: If `rate`, `every` or `factors` makes no sense.
         """
         if every not in self._probes:
-            self._probes[every] = schedule.every(every)
+            self._probes[every] = scheduling.every(every)
         check(rate, factors)
         if self._probing.failures or not self._capture.active or not self._probes[every](self._step):
             return
@@ -227,12 +263,7 @@ class Watch:
         try:
             with self._probing:
                 found = along_gradient(self._model, closure, rate, factors)
-                self._extra |= {
-                    "landscape.eta": found.eta,
-                    "landscape.loss": found.loss,
-                    "landscape.predictiveness": found.predictiveness,
-                    "landscape.beta": found.beta,
-                }
+                self._extra |= {f"landscape.{name}": value for name, value in asdict(found).items()}
         finally:
             self._capture.active = True
             self._spent += time.perf_counter() - began
@@ -260,18 +291,6 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close(error)
-
-
-def _scalar(name: str, value: Any) -> float | Tensor:
-    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
-        if value.is_cpu:
-            return float(value.item())
-        # Reading a tensor on a GPU waits for it: it is read once it has arrived. This copy is one number.
-        return value.detach().clone()
-    try:
-        return float(value)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name}: {type(value).__name__} is not a number or a tensor of one element") from error
 
 
 def _versions(model: nn.Module) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
+import hypothesis
 import pytest
 
 from .frames import SOCKETS
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .peer import Peer
+
+# The same examples every time, nothing kept: a test that fails fails again. Timings are no tests.
+hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("ours")
 
 T = TypeVar("T")
 HOUSE = Path(__file__).parent.parent

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from normscope.schedule import Budget, every
+from normscope.schedule import Budget, every, log_spaced
 
 
 def test_every_so_many_steps_from_the_first() -> None:
@@ -63,3 +65,52 @@ def test_there_are_always_steps_to_compare_with() -> None:
         looks.append(budget.allows())
         budget.note(0.0, 1.0, looked=looks[-1])
     assert looks == [True, True, True, True, False] * 4
+
+
+@given(st.integers(1, 200), st.integers(1, 300_000))
+def test_log_spaced_steps_are_dense_early_and_so_many_a_decade(per_decade: int, step: int) -> None:
+    at = log_spaced(per_decade)
+    assert at(0)
+    if step * 2.4 < per_decade:  # ln 10 = 2.3: neighbours are further apart than what is asked for
+        assert at(step)
+    # Between a step and ten times that, exactly so many, but for those that would fall onto the same step.
+    found = sum(map(at, range(step, 10 * step))) if step < 500 else per_decade
+    assert found <= per_decade + 1
+    if step * 2.3 > per_decade and step < 500:
+        assert found >= per_decade - 1
+
+
+def test_log_spaced_needs_a_positive_number() -> None:
+    with pytest.raises(ValueError, match="positive"):
+        log_spaced(0)
+
+
+def test_what_the_description_of_log_spaced_says() -> None:
+    found = [step for step in range(100_000) if log_spaced()(step)]
+    assert len(found) == 205
+    assert found[:24] == list(range(24))
+
+
+@given(
+    share=st.floats(0.005, 0.5),
+    before=st.tuples(st.floats(1e-4, 0.5), st.floats(1e-5, 0.3)),
+    after=st.tuples(st.floats(1e-4, 0.5), st.floats(1e-5, 0.3)),
+)
+def test_the_share_holds_within_a_second_of_a_change(
+    share: float, before: tuple[float, float], after: tuple[float, float]
+) -> None:
+    """Whatever a step and a look took before, and whatever they take from then on."""
+    budget = Budget(share)
+    for plain, price in (before, after):
+        times: list[tuple[float, float]] = []
+        clock = 0.0
+        while clock < 12 and len(times) < 20_000:
+            cost = price if budget.allows() else 0.0
+            budget.note(cost, plain + cost, looked=cost > 0)
+            clock += plain + cost
+            times.append((clock, cost))
+    late = [(when, cost) for when, cost in times if when > 1]
+    if late:
+        spent, seconds = sum(cost for _, cost in late), late[-1][0] - 1
+        # One look may have begun before its price was known, and one is always allowed once enough has been saved.
+        assert spent <= share * seconds * 1.5 + 2 * after[1]

@@ -95,6 +95,27 @@ def test_every_step_arrives_with_what_numpy_says_of_it(peer: Peer) -> None:
     assert all(0 <= f.series["watch_cost"].mean[0] <= 1 for f in peer.frames if "watch_cost" in f.series)
 
 
+def test_the_first_step_and_layer_with_values_that_are_not_finite_are_told(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    linear = nn.Linear(3, 2)
+    net = nn.Sequential(nn.Identity(), linear, nn.Identity())
+    with normscope.watch(net, url=peer.url, budget=None) as watch:
+        for step in range(8):
+            net(torch.ones(4, 3))
+            if step == 3:  # from the next step on
+                with torch.no_grad():
+                    linear.weight[0, 0] = float("inf")
+            watch.step()
+        assert wait_for(lambda: watch.nonfinite, "word of the values")
+        assert watch.nonfinite == (4, "1", "output", 4, 8)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "normscope: step 4 is the first with values that are not finite: 4 of 8 of the output of 1"
+    )
+    assert [frame.counters[1, 3] for frame in peer.frames] == [0] * 4 + [4] * 4
+
+
 def test_probed_steps_carry_vectors(peer: Peer) -> None:
     loop = Loop()
     with normscope.watch(loop.net, url=peer.url, budget=None) as watch:
@@ -109,6 +130,26 @@ def test_a_budget_leaves_steps_out_and_numbers_frames_without_gaps(peer: Peer) -
         loop.run(watch, 60)
     assert 1 <= len(peer.frames) < 60
     assert peer.frames[0].first_step == 0
+
+
+def test_a_schedule_says_which_steps_may_be_observed(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None, schedule=normscope.every(7)) as watch:
+        loop.run(watch, 30)
+    assert peer.steps() == [0, 7, 14, 21, 28]
+    assert not caplog.records
+
+
+def test_a_schedule_that_fails_ends_watching_and_not_training(peer: Peer, caplog: pytest.LogCaptureFixture) -> None:
+    def early(step: int) -> bool:
+        return 1 // (3 - step) >= 0
+
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None, schedule=early) as watch:
+        loop.run(watch, 10)
+    assert peer.steps() == [0, 1, 2]
+    assert len(caplog.records) == 1
+    assert len(loop.losses) == 10
 
 
 def test_scalars_of_every_kind(peer: Peer) -> None:
@@ -137,6 +178,8 @@ def test_other_scalars_are_refused(peer: Peer, value: Any) -> None:
         ({"url": "ftp://x"}, ValueError),
         ({"budget": 0}, ValueError),
         ({"budget": 2}, ValueError),
+        ({"schedule": 10}, TypeError),
+        ({"schedule": lambda step: 1 // step}, ZeroDivisionError),
     ],
 )
 def test_wrong_arguments_are_refused_in_a_sentence(arguments: dict[str, Any], error: type[Exception]) -> None:

@@ -1,0 +1,153 @@
+"""What holds for any tensor, any histogram, any frame and any bytes; examples by hypothesis."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from unittest import mock
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from normscope import native, sketch, wire
+from normscope.capture import Capture
+from normscope.errors import WireError
+from normscope.summary import Summaries, merge_numbers, summarize
+
+from .test_wire import assert_same, frame_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[np.float32]
+
+BITS = st.integers(0, 2**32 - 1)
+"""Of any float32: zeros of both signs, denormal ones, infinities, NaN."""
+arrays = st.one_of(
+    st.lists(BITS, max_size=60).map(lambda bits: np.array(bits, np.uint32).view(np.float32)),
+    st.builds(
+        lambda seed, size, mean, spread: (
+            (mean + spread * np.random.default_rng(seed).standard_normal(size)).astype(np.float32)
+        ),
+        st.integers(0, 1000), st.integers(0, 20_000), st.sampled_from([0, 1e-6, 1000, -1e6]),
+        st.sampled_from([1e-6, 1, 1e6]),
+    ),
+)  # fmt: skip
+
+
+def finite(values: Values) -> Values:
+    return values[np.isfinite(values)]
+
+
+@given(st.lists(arrays, max_size=5))
+def test_histograms_of_parts_add_up_to_that_of_the_whole(parts: list[Values]) -> None:
+    whole = np.concatenate([*parts, np.zeros(0, np.float32)])
+    total = sum((sketch.histogram(finite(part)) for part in parts), np.zeros(sketch.BINS, np.int64))
+    assert np.array_equal(sketch.histogram(finite(whole)), total)
+
+
+@given(arrays.filter(lambda values: len(finite(values)) > 0), st.lists(st.floats(0, 1), min_size=1, max_size=5))
+def test_quantiles_grow_and_stay_between_the_extremes(values: Values, shares: list[float]) -> None:
+    values = finite(values)
+    low, high = float(values.min()), float(values.max())
+    found = sketch.quantiles(sketch.histogram(values), sorted(shares), low, high)
+    assert np.all(np.diff(found) >= 0)
+    assert np.all((found >= low) & (found <= high))
+
+
+def seen(values: Values) -> Summaries:
+    capture = Capture(net := nn.Sequential(nn.Identity()))
+    capture.write_to(np.zeros(40_000, np.float32), 0, 40_000)
+    capture.active = True
+    net(torch.from_numpy(values))
+    assert not capture.border.failures
+    return summarize(capture.collect().raw(), capture.bounds)
+
+
+@given(arrays)
+def test_both_roads_count_exactly_and_agree(values: Values) -> None:
+    found = seen(values)
+    with mock.patch.object(native, "_library", None):
+        other = seen(values)
+    whole = finite(values)
+    exact = [len(values), int((values == 0).sum()), 0, len(values) - len(whole)]
+    for s in (found, other):
+        assert s.counters[0].tolist() == exact
+        assert s.moments[0, 2:].tolist() == [whole.min(), whole.max()] if len(whole) else np.isnan(s.moments).all()
+    if len(values) <= 1 << 14:
+        for s in (found, other):
+            assert np.array_equal(np.bincount(s.bins, s.counts, sketch.BINS), sketch.histogram(whole))
+    if len(whole) and np.abs(whole).max() < 1e30:
+        wanted = whole.astype(np.float64)
+        for s in (found, other):
+            # The sum of squares of what is nearly zero rounds to zero; so do its deviations in float32.
+            assert math.isclose(s.moments[0, 0], wanted.mean(), rel_tol=1e-5, abs_tol=1e-6 * np.abs(wanted).max())
+            assert math.isclose(s.moments[0, 1], wanted.std(), rel_tol=1e-5, abs_tol=1e-6 * np.abs(wanted).max())
+
+
+@given(arrays, arrays)
+def test_numbers_of_two_merge_into_those_of_both(one: Values, other: Values) -> None:
+    def numbers(values: Values) -> list[float]:
+        x = finite(values).astype(np.float64)
+        moments = [x.mean(), x.std(), x.min(), x.max()] if len(x) else [math.nan] * 4
+        return [len(values), int((values == 0).sum()), 0, len(values) - len(x), *moments]
+
+    found, wanted = merge_numbers(numbers(one), numbers(other)), numbers(np.concatenate([one, other]))
+    assert found[:4] == wanted[:4]
+    largest = np.abs(finite(np.concatenate([one, other, [0]])).astype(np.float64)).max()
+    np.testing.assert_allclose(found[4:], wanted[4:], rtol=1e-9, atol=1e-9 * largest)
+
+
+frames = st.builds(
+    lambda tensors, seq, series: frame_of(
+        {i: values.astype(np.float64) for i, values in tensors.items()}, seq, **series
+    ),
+    st.dictionaries(st.integers(0, 65_535), arrays, max_size=4).map(lambda found: dict(sorted(found.items()))),
+    st.integers(0, 2**30 - 1),
+    st.dictionaries(st.text("abc_.é", min_size=1, max_size=20), st.floats(), max_size=3),
+)
+
+
+@given(st.lists(frames, min_size=1, max_size=4))
+def test_frames_come_back_as_they_were_one_by_one_and_together(some: list[wire.Frame]) -> None:
+    encoded = wire.encode_frames(some)
+    assert encoded == [wire.encode(frame) for frame in some]
+    for frame, data, back in zip(some, encoded, wire.decode_frames(encoded), strict=True):
+        assert_same(back, frame)
+        assert_same(wire.decode(data), frame)
+    assert wire.split(wire.pack(encoded)) == encoded
+
+
+@given(frames, frames)
+def test_merged_frames_count_what_both_counted(one: wire.Frame, other: wire.Frame) -> None:
+    merged = wire.merge([one, other])
+    for layer in {*one.layers.tolist(), *other.layers.tolist()}:
+        rows = [(frame, frame.layers.tolist().index(layer)) for frame in (one, other) if layer in frame.layers]
+        row = merged.layers.tolist().index(layer)
+        assert np.array_equal(merged.histogram(row), sum(frame.histogram(i) for frame, i in rows))
+        assert merged.counters[row].tolist() == sum(frame.counters[i] for frame, i in rows).tolist()
+
+
+@given(frames, st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4), st.integers(0, 10_000))
+def test_damaged_frames_are_refused_or_still_are_frames(
+    frame: wire.Frame, changes: list[tuple[int, int]], cut: int
+) -> None:
+    data = bytearray(wire.encode(frame))
+    for at, byte in changes:
+        data[at % len(data)] = byte
+    for damaged in (bytes(data), bytes(data[: cut % len(data)])):
+        with suppress(WireError):
+            found = wire.decode(damaged)
+            assert len(found.layers) == len(found.kinds) == len(found.moments) == len(found.counters)
+            assert np.all(np.diff(found.bins) > 0)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused_or_are_frames(data: bytes) -> None:
+    for read in (wire.decode, wire.split):
+        with suppress(WireError):
+            read(data)
