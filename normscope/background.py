@@ -15,6 +15,8 @@ _TRIM_THRESHOLD: Final = -1
 _LARGEST: Final = 32 << 20
 _KEPT: Final = 64 << 20
 _NICENESS: Final = 10
+CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Processors that this process may use."""
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Environment of a process whose numpy should keep to one thread; to be set before numpy is imported."""
 

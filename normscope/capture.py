@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import weakref
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.utils.hooks import RemovableHandle
 
+
+log = logging.getLogger("normscope")
+
+_ENOUGH: Final = 10
+"""Steps that were looked at, after which a layer that was not seen is probably never seen."""
 
 _captures: Final[weakref.WeakSet[Capture]] = weakref.WeakSet()
 
@@ -71,6 +77,8 @@ class Capture:
         """Slot, tensor and the tensor's version, of what is to be summarized later."""
         self._tried: list[tuple[int, Tensor, int]] = []
         self._away: list[tuple[int, Tensor]] = []
+        self._seen_away: set[int] = set()
+        self._steps = 0
         self.most_put_off = 2 * len(self.slots) + 16
         self._handles: list[RemovableHandle] = []
         most = self._recorder.most * len(self.slots)
@@ -244,6 +252,18 @@ class Capture:
                 if x is not None:
                     self._at_once(slot, x)
 
+    def _warn_of_unseen(self) -> None:
+        """Say of which layers nothing was ever seen that should have passed: someone may wait for them in vain."""
+        seen = {self.slots[i].layer for i in self._recorder.seen() | self._seen_away}
+        passing = {slot.layer for slot in self.slots if slot.kind in ("output", "input", "gradient")}
+        names = [self.layers[i].name for i in sorted(passing - seen)]
+        if names:
+            log.warning(
+                "normscope: nothing was seen of %s%s: not called in training mode, without a floating-point output, "
+                "or in a graph of torch.compile that is fullgraph or was made after watch()",
+                ", ".join(names[:5]), f" and {len(names) - 5} more" if len(names) > 5 else "",
+            )  # fmt: skip
+
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
         if self.put_off or self._tried:
@@ -251,7 +271,11 @@ class Capture:
         if self._resting:
             self._see_resting()
         seen = self._recorder.take()
+        self._steps += 1
+        if self._steps == _ENOUGH:
+            self._warn_of_unseen()
         if self._away:
+            self._seen_away.update(slot for slot, _ in self._away)
             with self.border:
                 seen.away, seen.events = to_host(self._away)
             self._away = []

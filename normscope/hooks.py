@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -41,6 +42,8 @@ class Border:
 
 
 H = TypeVar("H", bound="Hook")
+is_tracing: Callable[[], bool] = torch.compiler.is_dynamo_compiling
+"""Whether torch.compile is looking at the hook that asks, which then does nothing: a graph may have to be whole."""
 
 
 class Hook:
@@ -53,7 +56,8 @@ class Hook:
 
     def __call__(self, module: nn.Module, args: Any, output: Any = None) -> None:
         """As a module's hook."""
-        self._call(module, args, output)
+        if not is_tracing():
+            self._call(module, args, output)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Something of Python's own that takes any arguments: a pickled model can be read where we are not installed.
@@ -63,11 +67,24 @@ class Hook:
 def suited(model: nn.Module, kind: type[H]) -> type[H]:
     """The kind of hook as it suits a model.
 
-    torch.compile is not to look inside ours: its graph breaks at each watched layer and at the end of the model, and
-    goes on behind. What says so to the compiler makes every call of a hook slower, so other models are spared it.
+    Of a model that was compiled, the graph breaks at each watched layer and at the end, and goes on behind. What says
+    so to the compiler makes every call of a hook slower, so other models are spared it. Where the graph must not break
+    (`fullgraph=True`, or what is compiled later), hooks are left out of it, and layers are not seen.
     """
-    if not any("_orig_mod" in m._modules or m._compiled_call_impl for m in model.modules()):
+    compiled = [found for m in model.modules() for found in _contexts(m)]
+    if not compiled or any(getattr(context, "fullgraph", False) for context in compiled):
         return kind
     disable = cast("Callable[..., Any]", torch.compiler.disable)
     hidden = disable(kind.__call__, reason="normscope watches this layer")
     return type("Hidden", (kind,), {"__call__": hidden, "__slots__": ()})
+
+
+def _contexts(module: nn.Module) -> list[object]:
+    """What torch.compile has noted of how it compiled a module, if it has."""
+    found: list[object] = []
+    if "_orig_mod" in module._modules:
+        found.append(getattr(module, "dynamo_ctx", None))
+    if module._compiled_call_impl:
+        call = cast("Any", module._compiled_call_impl)
+        found.append(inspect.getclosurevars(call).nonlocals.get("self") if inspect.isfunction(call) else None)
+    return found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor, nn
 
-from .hooks import Hook
+from .hooks import Hook, is_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ class Look(Hook):
 
     def __call__(self, module: nn.Module, args: Any, output: Any = None) -> None:  # noqa: ARG002, D102  torch's signature
         capture = self._capture
-        if not capture.active or not module.training or in_backward() != -1:
+        if not capture.active or not module.training or is_tracing() or in_backward() != -1:
             return
         try:
             if self._ways[self._slot] is Way.LATER and type(output) is Tensor and not output.is_inference():

@@ -42,6 +42,9 @@ class Recorder(Protocol):
     def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:
         """The same for dense float32 tensors, all at once."""
 
+    def seen(self) -> set[int]:
+        """The slots of which anything was ever recorded."""
+
     def take(self) -> Seen:
         """What was recorded since `begin`; the next step's comes after the next `begin`."""
 
@@ -92,6 +95,9 @@ class Packing:
             self._bare[slot] = merge_numbers(before, found) if before else found
             jobs = jobs[native.JOB :]
 
+    def seen(self) -> set[int]:  # noqa: D102
+        return self._pad.seen()
+
     def take(self) -> Seen:  # noqa: D102
         seen = Seen(self._memory, self._start, self._pad.end - self._start, self._pad.rows, packed=True)
         if self._bare:
@@ -107,6 +113,7 @@ class Copying:
 
     def __init__(self, bounds: NDArray[np.float32]) -> None:
         self._bounds: list[tuple[float, float]] = [(float(low), float(high)) for low, high in bounds.T]
+        self._seen: set[int] = set()
         self.begin(np.zeros(0, np.float32), 0, 0)
 
     def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:  # noqa: D102
@@ -123,6 +130,7 @@ class Copying:
 
     def add(self, slot: int, x: Tensor) -> None:  # noqa: D102
         self._unseen.discard(slot)
+        self._seen.add(slot)
         # Each slot that has not been seen yet is to find its share.
         room = max(0, self._stop - self._at - self._share * len(self._unseen))
         x = flat(x).float()
@@ -147,6 +155,9 @@ class Copying:
     def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
         for slot, x in tensors:
             self.add(slot, x)
+
+    def seen(self) -> set[int]:  # noqa: D102
+        return self._seen
 
     def take(self) -> Seen:  # noqa: D102
         return Seen(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from . import schedule as scheduling
 from . import wire
+from .background import CORES
 from .capture import Capture
 from .control import Controls
 from .hooks import Border
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("normscope")
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
-_CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _TELL: Final = 0.2
 """Seconds after which the run's speed and what watching costs are told again."""
 CLOSING: Final = 10.0
@@ -177,7 +177,7 @@ class Watch:
         self._step += 1
         self._spent += time.perf_counter() - began
         held = self._controls.wait()
-        if torch.get_num_threads() >= _CORES:  # no core is free for the courier: what it takes, it takes from training
+        if torch.get_num_threads() >= CORES:  # no core is free for the courier: what it takes, it takes from training
             beside = self._sender.courier_seconds
             self._spent, self._beside = self._spent + beside - self._beside, beside
         now = time.perf_counter()

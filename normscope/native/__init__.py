@@ -141,6 +141,10 @@ class Pad:
         """
         return int(self._add(self._address, jobs.buffer_info()[0], len(jobs) // JOB))
 
+    def seen(self) -> set[int]:
+        """The slots of which there ever was a tensor."""
+        return set(np.flatnonzero(self._slots["seen"]).tolist())
+
     @property
     def end(self) -> int:
         """The unit behind the last record."""

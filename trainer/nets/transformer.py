@@ -57,7 +57,7 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum of both."""
-        out: Tensor = self.token(x) + self.place.weight[: x.shape[1]]
+        out: Tensor = self.token(x) + self.place(torch.arange(x.shape[1], device=x.device))
         return out
 
 
