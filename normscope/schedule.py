@@ -77,7 +77,7 @@ class Budget:
             self._walls[looked].append(elapsed)
             self._in_row = self._in_row + 1 if looked else 0
         if looked and self._share is not None:
-            spent = min(max(spent, self._difference()), elapsed)
+            spent = max(spent, min(self._difference(), elapsed))
         for i, half in enumerate(_MEMORY):
             fade = 0.5 ** (elapsed / half)
             self._spent[i] = self._spent[i] * fade + spent

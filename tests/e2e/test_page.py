@@ -155,6 +155,23 @@ def test_an_old_experiment_opens_complete_after_a_restart(server: Server, visit:
     assert sum(points >= 100 for points in drawn_points(page, "chart-loss")) >= 2
 
 
+def press(page: Page, key: str, wanted: str) -> None:
+    """Press a key that leads to this in the address.
+
+    Once in some dozen times, on a busy machine, a key does not reach the page at all: then it is pressed again.
+    """
+    before = page.url
+    for _ in range(3):
+        page.keyboard.press(key)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            if wanted in page.url:
+                return
+            page.wait_for_timeout(20)
+        assert page.url == before
+    pytest.fail(f"{key} does not lead to {wanted}; the address is {page.url}")
+
+
 def test_the_address_holds_the_view_and_a_link_opens_it_read_only(server: Server, visit: Visit) -> None:
     runs = server.begin(steps=100, pace=0)["runs"]
     for run in runs:
@@ -166,8 +183,7 @@ def test_the_address_holds_the_view_and_a_link_opens_it_read_only(server: Server
     wait_for(lambda: "mode=heat" in page.url, "the address to hold the kind of chart")
     page.get_by_test_id("cursor").focus()
     for step in (98, 97, 96):
-        page.keyboard.press("ArrowLeft")
-        wait_for(lambda: f"step={step}" in page.url, f"the address to hold step {step}")  # noqa: B023  called at once
+        press(page, "ArrowLeft", f"step={step}")
     view = page.url.partition("?")[2]
     assert len(page.url) <= 300
     expect(page.get_by_test_id("cursor-step")).to_have_text("96")
