@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import tempfile
+import threading
 import time
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 import normscope
 from normscope.spec import Spec
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from torch import Tensor
+    from websockets.sync.client import ClientConnection
 
     from .table import Table
 
@@ -215,8 +221,9 @@ def measure(url: str, table: Table, seconds: float) -> None:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             plain = Loop(*case.make(), lambda *_: None)
             every, step = _every_step(url, plain, case)
+            viewed, _ = _every_step(url, plain, case, viewed=True)
             within, told = _within_budget(url, plain, case, seconds)
-            beside = []
+            beside = [f"while someone looks {middle(viewed)}"]
             for name, tool in PEERS.items() if case.peers else ():
                 net, batches = case.make()
                 beside.append(f"{name} {middle(pair(plain, Loop(net, batches, tool(net, folder)), case)[0])}")
@@ -230,10 +237,33 @@ def measure(url: str, table: Table, seconds: float) -> None:
         )  # fmt: skip
 
 
-def _every_step(url: str, plain: Loop, case: Case) -> tuple[list[float], float]:
+def _every_step(url: str, plain: Loop, case: Case, *, viewed: bool = False) -> tuple[list[float], float]:
     net, batches = case.make()
-    with normscope.watch(net, name="bench", url=url, budget=None) as watch:
+    with (
+        normscope.watch(net, name="bench", url=url, budget=None) as watch,
+        _viewer(url, watch) if viewed else nullcontext(),
+    ):
         return pair(plain, Loop(net, batches, lambda _, loss: watch.step(loss=loss)), case)
+
+
+@contextmanager
+def _viewer(url: str, watch: normscope.Watch) -> Iterator[None]:
+    """A viewer's socket, from which everything is read that comes: with it, frames are sent as often as for a page."""
+    deadline = time.monotonic() + 10
+    while watch._sender.run is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    def read(socket: ClientConnection) -> None:
+        with suppress(ConnectionClosed):
+            while True:
+                socket.recv()
+
+    with connect(url.replace("http", "ws", 1) + "/ws/live", compression=None) as socket:
+        socket.send(json.dumps({"type": "watch", "runs": [watch._sender.run]}))
+        reading = threading.Thread(target=read, args=(socket,), daemon=True)
+        reading.start()
+        yield
+    reading.join()
 
 
 def _within_budget(url: str, plain: Loop, case: Case, seconds: float) -> tuple[float, float]:
