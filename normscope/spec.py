@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Value = int | float | str
-Kind = Literal["int", "float", "choice"]
+Value = int | float | str | tuple[int | float, ...]
+"""Of a setting."""
+Kind = Literal["int", "float", "ints", "floats", "choice"]
+MOST: Final = 12
+"""How many values a setting that is varied may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Setting:
     Attributes:
         name: The key in a Spec's settings.
         label: What the form calls it.
-        kind: int, float or choice.
+        kind: int, float or choice; ints or floats for what is varied, one value after another.
         default: The value that is used unless another is given.
         sentence: What it does, for someone who has not met it.
         low: Smallest allowed number, inclusive.
@@ -51,16 +54,29 @@ class Setting:
             if not isinstance(value, str) or value not in self.choices:
                 raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.choices)}")
             return value
+        if self.kind in ("ints", "floats"):
+            return self._check_list(value)
+        return self._check_number(value)
+
+    def _check_list(self, value: object) -> tuple[int | float, ...]:
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"{self.name}: {value!r} is not a list of numbers")
+        if len(value) > MOST or len(set(value)) < len(value):
+            raise ValueError(f"{self.name}: give at most {MOST} values, and each once")
+        return tuple(self._check_number(part) for part in value)
+
+    def _check_number(self, value: object) -> int | float:
+        whole = self.kind in ("int", "ints")
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ValueError(f"{self.name}: {value!r} is not a number")
-        if self.kind == "int" and value != int(value):
+        if whole and value != int(value):
             raise ValueError(f"{self.name}: {value!r} is not a whole number")
         if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ValueError(f"{self.name}: {value!r} is not between {self.low:g} and {self.high:g}")
-        return int(value) if self.kind == "int" else float(value)
+        return int(value) if whole else float(value)
 
 
-def check_settings(settings: tuple[Setting, ...], values: Mapping[str, object]) -> dict[str, Value]:
+def check_settings(settings: tuple[Setting, ...], values: Mapping[str, object]) -> dict[str, Any]:
     """Every setting with the given value or its default.
 
     Raises:
@@ -77,32 +93,64 @@ class Spec:
     """One net's training, whole: what a trainer process is started with.
 
     Attributes:
-        arm: The normalizer between each linear layer and its activation.
-        seed: Of the initial weights and of the order of the data.
+        arm: What the variant is called.
+        seed: Of the initial weights, of the order of the data, and of whatever else is drawn.
         steps: Optimizer updates to make.
-        data: Name of the data set.
-        depth: Hidden layers.
+        varied: The names of the fields that other runs of the experiment have other values of.
+        data: Name of the data set, or the path of an `.npz` file.
+        shift: Added to every input.
+        net: Which kind: mlp, cnn, vgg_a, vgg_16, dln, resnet20.
+        norm: The normalizer, a key of `trainer.norms.NORMS`.
+        ghost: Samples in a ghost batch, where there are any.
+        depth: Hidden layers of an mlp; layers of a dln.
         width: Units in each.
-        activation: Their nonlinearity.
-        init_std: Standard deviation of the Gaussian initial weights; biases start at zero.
-        batch: Samples in a mini-batch.
+        factor: Times the usual number of channels, of a VGG net.
+        activation: The nonlinearity of an mlp.
+        skips: Whether inputs are added to outputs, 0 or 1: every hidden layer of an mlp, every block of a ResNet.
+        init: How initial weights are drawn: normal (with `init_std`), he or glorot; biases start at zero.
+        init_std: Standard deviation of normal initial weights.
+        init_scale: Times the initial weights, however they are drawn.
+        batch: Samples in a mini-batch; the whole data set if it has no more.
         rate: Learning rate of plain SGD.
+        target: The loss that counts as learned.
+        measures: What is measured beside, by name; see `trainer.measures`.
+        measure_every: Steps between two measurements.
         landscape_every: Steps between two looks along the gradient; 0 for none.
+        landscape_low: The shortest look, in learning rates.
+        landscape_high: The longest.
         test_every: Steps between two measurements of test accuracy.
+        observe_every: Steps between two that are watched.
+        frozen: Share of the steps, from the first, during which γ and β stay as they begin.
     """
 
     arm: str
     seed: int = 0
     steps: int = 1200
+    varied: tuple[str, ...] = ()
     data: str = "digits"
+    shift: float = 0.0
+    net: str = "mlp"
+    norm: str = "none"
+    ghost: int = 16
     depth: int = 3
     width: int = 100
+    factor: float = 1.0
     activation: str = "sigmoid"
+    skips: int = 0
+    init: str = "normal"
     init_std: float = 0.1
+    init_scale: float = 1.0
     batch: int = 60
     rate: float = 0.5
+    target: float = 0.5
+    measures: tuple[str, ...] = ()
+    measure_every: int = 20
     landscape_every: int = 10
+    landscape_low: float = 0.5
+    landscape_high: float = 4.0
     test_every: int = 10
+    observe_every: int = 1
+    frozen: float = 0.0
 
     def dump(self) -> str:
         """This spec as JSON."""
@@ -119,7 +167,13 @@ class Spec:
         known = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or set(values) - known or "arm" not in values:
             raise ValueError(f"a spec has an arm and some of {', '.join(sorted(known))}")
-        return cls(**values)
+        lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """The varied fields with their values."""
+        return {name: getattr(self, name) for name in self.varied}
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ BAD_EXPERIMENTS: dict[str, tuple[Any, str]] = {
     "true": ({"claim": 1, "settings": {"steps": True}}, "steps: True is not a number"),
     "unknown setting": ({"claim": 1, "settings": {"speed": 9}}, "unknown setting 'speed'; there are steps,"),
     "unknown choice": ({"claim": 1, "settings": {"activation": "wave"}}, "'wave' is not one of sigmoid, tanh, relu"),
-    "unknown arm": ({"claim": 1, "arms": ["strong"]}, "unknown arm 'strong'; there are none, batch"),
+    "unknown arm": ({"claim": 1, "arms": ["strong"]}, "unknown arm 'strong'; there are none, mean only"),
     "no arm": ({"claim": 1, "arms": []}, "choose at least one"),
     "an arm twice": ({"claim": 1, "arms": ["none", "none"]}, "each once"),
     "unknown field": ({"claim": 1, "colour": "red"}, "colour: Extra inputs are not permitted"),
@@ -196,7 +196,7 @@ def test_the_interface_describes_itself(shared_server: Server) -> None:
     for path in ("/api/catalogue", "/api/experiments", "/api/experiments/{id}", "/api/runs/{id}", "/api/links",
                  "/api/runs/{id}/history", "/api/runs/{id}/{action}", "/healthz", "/metrics"):  # fmt: skip
         assert path in paths
-    (claim,) = shared_server.get("/api/catalogue")["claims"]
+    claim, *_ = shared_server.get("/api/catalogue")["claims"]
     assert [arm["name"] for arm in claim["arms"]] == ["none", "batch"]
     assert all(setting["sentence"].endswith(".") for setting in claim["settings"])
     json.dumps(paths)

@@ -170,6 +170,7 @@ LAYERS = (wire.Layer("fc1", "Linear"), wire.Layer("net.0.act", "ReLU"))
         wire.Control("pace", None),
         wire.State(paused=True),
         wire.End("failed", "ValueError: no"),
+        wire.End("finished", outcome={"final_loss": 0.25, "steps_to_loss": 40, "beta": None}),
     ],
 )
 def test_messages_come_back_as_they_were(message: wire.Message) -> None:
@@ -183,6 +184,7 @@ def test_messages_come_back_as_they_were(message: wire.Message) -> None:
         '{"type":"ack","last":"3"}', '{"type":"control","action":"explode"}', '{"type":"end","status":"fine"}',
         '{"type":"control","action":"pace","value":"x"}', '{"type":"control","action":"pace","value":-1}',
         '{"type":"control","action":"pace","value":NaN}', '{"type":"welcome","run":"r","last":0,"pace":0}',
+        '{"type":"end","status":"finished","outcome":{"loss":NaN}}', '{"type":"end","status":"finished","outcome":[1]}',
         '{"type":"hello","key":"short","name":"n"}', '{"type":"ack","last":1,"more":2}',
         '{"type":"hello","key":"kkkkkkkkkkkkkkkkkkkkkk","name":"n","version":99}',
         '{"type":"hello","key":"kkkkkkkkkkkkkkkkkkkkkk","name":"n","layers":[{"name":"x"}]}',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -97,14 +98,23 @@ class State(Message):
 
 @dataclass(frozen=True, slots=True)
 class End(Message):
-    """The last message of a run, sent after its last frame: finished, stopped or failed."""
+    """The last message of a run, sent after its last frame: finished, stopped or failed.
+
+    Attributes:
+        status: Which of these.
+        error: Why it failed.
+        outcome: Numbers that sum the run up, by name; None where one could not be had.
+    """
 
     status: str
     error: str | None = None
+    outcome: dict[str, float | None] = field(default_factory=dict)
 
 
 ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
 ENDS: Final = ("finished", "stopped", "failed")
+MOST_NUMBERS: Final = 1000
+"""How many numbers may sum a run up."""
 _MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, End)}
 
 
@@ -150,6 +160,8 @@ def _validate(message: Message) -> None:
             raise WireError(f"malformed Viewed: {seconds!r} is not a positive number of seconds")
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
+        case End(outcome=outcome) if not _is_outcome(outcome):
+            raise WireError(f"malformed End: an outcome is at most {MOST_NUMBERS} finite numbers or nulls by name")
         case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
             raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
         case _:
@@ -159,6 +171,17 @@ def _validate(message: Message) -> None:
 def _is_positive(value: object) -> bool:
     """Whether it is a positive number."""
     return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+def _is_outcome(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and len(value) <= MOST_NUMBERS
+        and all(
+            isinstance(name, str) and (number is None or (type(number) in (int, float) and math.isfinite(number)))
+            for name, number in value.items()
+        )
+    )
 
 
 def _is_words(value: object) -> bool:

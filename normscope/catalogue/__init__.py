@@ -1,0 +1,33 @@
+"""The experiments that are ready to start: sixteen claims about batch normalization. Declarative, needs no torch.
+
+Rules are written down before the data: a change of one is a commit that says why, never a reaction to an outcome.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from . import landscape, moments, rates, shift, stability
+from .claim import Arm, Claim, Size
+from .settings import NO_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CLAIMS", "NO_LIMIT", "Arm", "Claim", "Size", "claim"]
+
+_ROOMS: Final = (rates, shift, moments, landscape, stability)
+CLAIMS: Final[Mapping[int, Claim]] = {
+    found.number: found for found in sorted((c for room in _ROOMS for c in room.CLAIMS), key=lambda c: c.number)
+}
+
+
+def claim(number: int) -> Claim:
+    """The claim with this number.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if number not in CLAIMS:
+        raise ValueError(f"unknown claim {number!r}; there are {', '.join(map(str, CLAIMS))}")
+    return CLAIMS[number]

@@ -1,0 +1,124 @@
+"""What a claim is: a sentence, what would decide it, the arms, the settings, and the rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from itertools import product
+from typing import TYPE_CHECKING, Any, Final
+
+from ..spec import Setting, Spec, check_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..findings import Criterion
+
+_SPEC: Final = {f.name for f in fields(Spec)}
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One variant: its name, in a sentence what is special about it, and the fields of a Spec that make it so."""
+
+    name: str
+    sentence: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A whole set of settings that fits an occasion.
+
+    Attributes:
+        sentence: What it is for, and about how long it takes.
+        settings: Those that differ from the defaults.
+        arms: Which variants; the claim's default ones unless given.
+    """
+
+    sentence: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    arms: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A claim about batch normalization, as an experiment.
+
+    Attributes:
+        number: In the order of `docs/science.md`.
+        title: A few words.
+        sentence: The claim itself.
+        measures: What will be measured, and why that decides it.
+        literature: What has been found before, and where.
+        arms: The variants to choose from.
+        default_arms: Those that a click on Start trains.
+        settings: What can be changed.
+        rule: What the verdict rests on.
+        sizes: Sets of settings by name; the first is what the form begins with. `quick` is always there.
+        fixed: Fields of a Spec that all its runs share.
+        varied: For each setting that is a list, the field of a Spec that takes its values one after another.
+    """
+
+    number: int
+    title: str
+    sentence: str
+    measures: str
+    literature: str
+    arms: tuple[Arm, ...]
+    default_arms: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    rule: tuple[Criterion, ...]
+    sizes: Mapping[str, Size]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    varied: Mapping[str, str] = field(default_factory=dict)
+
+    def specs(self, settings: Mapping[str, Any], arms: Sequence[str]) -> list[Spec]:
+        """One spec per seed, condition and arm, from settings that `check` has returned; a whole seed first."""
+        shared: dict[str, Any] = {**self.fixed, **{k: v for k, v in settings.items() if k in _SPEC}}
+        first = int(shared.pop("seed"))
+        lists = [settings[name] for name in self.varied]
+        names = tuple(self.varied.values())
+        several = tuple(name for name, values in zip(names, lists, strict=True) if len(values) > 1)
+        changes = {arm.name: arm.changes for arm in self.arms}
+        return [
+            Spec(
+                **{**shared, **dict(zip(names, values, strict=True)), **changes[arm]},
+                arm=arm,
+                seed=seed,
+                varied=several,
+            )
+            for seed in range(first, first + int(settings["seeds"]))
+            for values in product(*lists)
+            for arm in arms
+        ]
+
+    def sized(self, size: str, settings: Mapping[str, object]) -> dict[str, object]:
+        """The settings of a size, with some changed.
+
+        Raises:
+            ValueError: If there is no such size.
+        """
+        if size not in self.sizes:
+            raise ValueError(f"unknown size {size!r} of claim {self.number}; there are {', '.join(self.sizes)}")
+        return {**self.sizes[size].settings, **settings}
+
+    def check(self, settings: Mapping[str, object], arms: Sequence[str]) -> dict[str, Any]:
+        """The settings made whole.
+
+        Raises:
+            ValueError: If a setting or an arm is refused.
+        """
+        names = [arm.name for arm in self.arms]
+        for arm in arms:
+            if arm not in names:
+                raise ValueError(f"unknown arm {arm!r}; there are {', '.join(names)}")
+        if not arms or len(set(arms)) < len(arms):
+            raise ValueError("arms: choose at least one, and each once")
+        whole = check_settings(self.settings, settings)
+        runs = len(self.specs(whole, arms))
+        if runs > MOST_RUNS:
+            raise ValueError(f"these settings make {runs} runs; an experiment has at most {MOST_RUNS}")
+        return whole
+
+
+MOST_RUNS: Final = 1000

@@ -1,0 +1,254 @@
+"""Claims about what normalization does to moments, and γ and β: 3, 12, 13, 14, 15."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..findings import Criterion
+from .arms import BATCH, GHOST, LAYER, NONE, PLAIN, POPULATION, VARIANCE
+from .claim import Arm, Claim, Size
+from .settings import settings
+
+_THREE: Final = Claim(
+    number=3,
+    title="Every unit has zero mean and unit variance over the batch",
+    sentence="Before γ and β, batch normalization gives each unit zero mean and unit variance over the mini-batch.",
+    measures=(
+        "At some steps the inputs and outputs of every normalizer are taken: mean and variance before the affine part "
+        "are compared with 0 and var/(var+ε), after it with β and |γ|. Errors are the largest of any unit, layer, step."
+    ),
+    literature="Arithmetic: exact up to rounding in single precision, and up to ε where a unit hardly varies.",
+    arms=(BATCH, NONE),
+    default_arms=("batch", "none"),
+    settings=settings(
+        steps=300,
+        batch=60,
+        rate=0.5,
+        init_std=0.1,
+        depth=3,
+        width=100,
+        activation="sigmoid",
+        data="digits",
+        target=0.5,
+        measure_every=10,
+    ),
+    rule=(
+        Criterion("largest error of a unit's mean before γ and β", "mean_error", "batch", "<", 1e-3),
+        Criterion("largest error of a unit's variance before γ and β", "variance_error", "batch", "<", 1e-3),
+        Criterion(
+            "largest error of a unit's mean after γ and β", "affine_mean_error", "batch", "<", 1e-3, decisive=False
+        ),
+        Criterion(
+            "largest error of a unit's spread after γ and β", "affine_spread_error", "batch", "<", 1e-3, decisive=False
+        ),
+        Criterion(
+            "distance of units' means from zero in spreads, none", "off_centre", "none", ">", 1e-3, decisive=False
+        ),
+    ),
+    sizes={"quick": Size("Two nets, five seeds.")},
+    fixed={"measures": ("normalized", "conditioning"), "landscape_every": 0},
+)
+
+_FROZEN: Final = Arm(
+    "batch, γ, β frozen first",
+    "γ and β stay at 1 and 0 for the first half of the training.",
+    {"norm": "batch", "frozen": 0.5},
+)
+_TWELVE: Final = Claim(
+    number=12,
+    title="γ and β absorb what earlier layers do",
+    sentence="The learned γ and β act like a checkpoint: a layer's later neighbours do not notice how it changes.",
+    measures=(
+        "In mid-training the first layer's weights are scaled, its biases shifted, its weights turned into another "
+        "direction, and the loss on the same mini-batch is compared with before; then all is put back. If γ and β "
+        "absorb the change, nets without them must notice it."
+    ),
+    literature=(
+        "A change of scale or shift per unit has exactly no effect behind any batch normalization; directions pass "
+        "through. Frankle et al. (2020): γ and β are worth half a point to two of accuracy."
+    ),
+    arms=(NONE, PLAIN, BATCH, _FROZEN),
+    default_arms=("none", "batch without γ, β", "batch", "batch, γ, β frozen first"),
+    settings=settings(
+        steps=300, batch=60, rate=0.2, depth=5, width=64, activation="relu", data="digits", target=0.5, measure_every=20
+    ),
+    rule=(
+        Criterion("jump of the loss when weights are scaled, batch", "jump_scale", "batch", "<", 1e-3),
+        Criterion("jump of the loss when biases are shifted, batch", "jump_shift", "batch", "<", 1e-3),
+        Criterion(
+            "jump when scaled, without γ, β − with them",
+            "jump_scale",
+            "batch without γ, β",
+            ">",
+            1e-3,
+            how="difference",
+            against="batch",
+        ),
+        Criterion("jump of the loss when weights are scaled, none", "jump_scale", "none", ">", 1e-3, decisive=False),
+        Criterion("jump of the loss when weights are turned, batch", "jump_turn", "batch", ">", 1e-3, decisive=False),
+        Criterion(
+            "test accuracy, batch with γ, β − without",
+            "test_accuracy",
+            "batch",
+            ">",
+            0.0,
+            how="difference",
+            against="batch without γ, β",
+            decisive=False,
+        ),
+    ),
+    sizes={"quick": Size("Four nets, five seeds.")},
+    fixed={"init": "he", "measures": ("jolts",), "landscape_every": 0, "observe_every": 2},
+)
+
+_THIRTEEN: Final = Claim(
+    number=13,
+    title="γ = √(var+ε) and β = mean restore the original distribution",
+    sentence="It can represent the identity: with γ = √(var+ε) and β = mean, its outputs are its inputs.",
+    measures=(
+        "At some steps γ and β of each normalizer are computed from the mini-batch so, its output is compared with its "
+        "input, and all is put back. Beside it: do nets that learn from γ = 1, β = 0 go towards those values?"
+    ),
+    literature="Ioffe and Szegedy (2015, section 3): equal up to rounding. Whether nets go there is to be measured.",
+    arms=(BATCH,),
+    default_arms=("batch",),
+    settings=settings(
+        steps=600,
+        batch=60,
+        rate=0.5,
+        init_std=0.1,
+        depth=3,
+        width=100,
+        activation="sigmoid",
+        data="digits",
+        target=0.5,
+        measure_every=20,
+    ),
+    rule=(
+        Criterion("largest difference to the input, in its spreads", "restore_error", "batch", "<", 1e-3),
+        Criterion(
+            "distance of the learned γ and β from there ÷ that of the first ones",
+            "return_distance",
+            "batch",
+            "<",
+            0.5,
+            decisive=False,
+        ),
+    ),
+    sizes={"quick": Size("One net, five seeds.")},
+    fixed={"measures": ("restoring",), "landscape_every": 0},
+)
+
+_FOURTEEN: Final = Claim(
+    number=14,
+    title="It regularizes",
+    sentence=(
+        "What batch normalization puts out for a sample depends on the other samples of the mini-batch; this noise, "
+        "larger for smaller batches, keeps nets from overfitting."
+    ),
+    measures=(
+        "One input's output over 64 random mini-batches, while training and in evaluation mode; and the gap between "
+        "training and test accuracy at every size of mini-batch."
+    ),
+    literature="The noise is about proportional to 1/B, none in evaluation; Luo et al. (2018) derive the regularizer.",
+    arms=(NONE, BATCH, GHOST, LAYER, POPULATION),
+    default_arms=("none", "batch", "ghost batch", "layer", "population"),
+    settings=settings(
+        steps=400,
+        batches=(8, 32, 128, 512),
+        rate=0.1,
+        depth=3,
+        width=100,
+        activation="relu",
+        ghost=8,
+        data="digits",
+        target=0.5,
+        measure_every=40,
+    ),
+    rule=(
+        Criterion("variance of one input's output in evaluation, batch", "spread_eval", "batch", "<", 1e-12),
+        Criterion(
+            "variance of one input's output in training, as a power of the size, batch",
+            "spread_train",
+            "batch",
+            "<",
+            -0.5,
+            how="slope",
+            over="batch",
+        ),
+        Criterion(
+            "gap of training and test accuracy, batch − none",
+            "gap",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            against="none",
+        ),
+        Criterion(
+            "the power of the size is above −1.5",
+            "spread_train",
+            "batch",
+            ">",
+            -1.5,
+            how="slope",
+            over="batch",
+            decisive=False,
+        ),
+        Criterion(
+            "gap, smallest − largest mini-batch, batch",
+            "gap",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            where={"batch": "min"},
+            against_where={"batch": "max"},
+            decisive=False,
+        ),
+        Criterion(
+            "gap, batch − population", "gap", "batch", "<", 0.0, how="difference", against="population", decisive=False
+        ),
+        Criterion("gap, batch − layer", "gap", "batch", "<", 0.0, how="difference", against="layer", decisive=False),
+    ),
+    sizes={"quick": Size("Four sizes of mini-batch, five normalizers, five seeds.")},
+    fixed={"init": "he", "measures": ("output_spread",), "landscape_every": 0, "observe_every": 5},
+    varied={"batches": "batch"},
+)
+
+_FIFTEEN: Final = Claim(
+    number=15,
+    title="Nets fit dense regions of the input first",
+    sentence="Where inputs lie densely the loss falls sooner than where they are sparse, normalized or not.",
+    measures=(
+        "Nine in ten inputs come from a narrow cluster, one from a wide one; the labels are as hard in both. The loss "
+        "is followed for each tenth of the inputs by density, and steps are counted until the ends learn."
+    ),
+    literature="To be measured.",
+    arms=(NONE, VARIANCE, BATCH),
+    default_arms=("none", "variance only", "batch"),
+    settings=settings(
+        steps=800, batch=60, rate=0.1, depth=3, width=64, activation="relu", target=0.5, measure_every=10
+    ),
+    rule=(
+        Criterion("steps of the sparsest ÷ densest inputs, none", "density_order", "none", ">", 1.0),
+        Criterion("steps of the sparsest ÷ densest inputs, batch", "density_order", "batch", ">", 1.0),
+        Criterion(
+            "the same, batch ÷ none", "density_order", "batch", "<", 1.0, how="ratio", against="none", decisive=False
+        ),
+        Criterion(
+            "the same, variance only ÷ none",
+            "density_order",
+            "variance only",
+            "<",
+            1.0,
+            how="ratio",
+            against="none",
+            decisive=False,
+        ),
+    ),
+    sizes={"quick": Size("Three nets, five seeds.")},
+    fixed={"data": "mixture", "init": "he", "measures": ("density",), "landscape_every": 0, "observe_every": 2},
+)
+
+CLAIMS: Final = (_THREE, _TWELVE, _THIRTEEN, _FOURTEEN, _FIFTEEN)

@@ -1,0 +1,161 @@
+"""Every setting that a form may ask for, once; a claim chooses from them and gives the values to begin with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from ..spec import Setting, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NO_LIMIT: Final = 0.0
+"""The pace at which a run goes as fast as it can."""
+_MOST: Final = 1_000_000
+
+_ALL: Final = (
+    Setting("steps", "Steps", "int", 300, "How many optimizer updates each net makes.", 1, _MOST),
+    Setting(
+        "pace",
+        "Pace",
+        "float",
+        NO_LIMIT,
+        "Small nets train faster than a person can watch, so they wait; 0 lets them run as fast as they can.",
+        NO_LIMIT,
+        10_000,
+        "steps/s",
+    ),
+    Setting(
+        "batch",
+        "Mini-batch",
+        "int",
+        60,
+        "How many samples each update sees; at most the whole data set.",
+        2,
+        _MOST,
+        "samples",
+    ),
+    Setting(
+        "batches",
+        "Mini-batches",
+        "ints",
+        60,
+        "How many samples an update sees, one value after another; at most all.",
+        2,
+        _MOST,
+        "samples",
+    ),
+    Setting("rate", "Learning rate", "float", 0.1, "How far plain SGD moves along the gradient.", 0.0, 1000.0),
+    Setting(
+        "rates",
+        "Learning rates",
+        "floats",
+        0.1,
+        "How far plain SGD moves along the gradient, one value after another.",
+        0.0,
+        1000.0,
+    ),
+    Setting(
+        "init_std",
+        "Initial spread",
+        "float",
+        0.1,
+        "Standard deviation of the Gaussian that the initial weights are drawn from.",
+        0.0,
+        100.0,
+    ),
+    Setting(
+        "init_scales",
+        "Initial scales",
+        "floats",
+        1.0,
+        "Times the usual initial weights, one value after another.",
+        0.001,
+        1000.0,
+    ),
+    Setting("depth", "Hidden layers", "int", 3, "How many hidden layers the net has.", 1, 80),
+    Setting(
+        "depths", "Hidden layers", "ints", 3, "How many hidden layers the net has, one value after another.", 1, 80
+    ),
+    Setting("width", "Width", "int", 100, "How many units each hidden layer has.", 1, 4096, "units"),
+    Setting("factor", "Channels", "float", 0.25, "Times the usual number of channels of a VGG net.", 0.05, 2.0),
+    Setting(
+        "shifts", "Shifts of the inputs", "floats", 0.0, "Added to every input, one value after another.", -100.0, 100.0
+    ),
+    Setting(
+        "skips",
+        "Skip connections",
+        "ints",
+        0,
+        "Whether each hidden layer's input is added to its output: 0 without, 1 with.",
+        0,
+        1,
+    ),
+    Setting("ghost", "Ghost batch", "int", 16, "How many samples a ghost batch has.", 2, _MOST, "samples"),
+    Setting(
+        "activation",
+        "Activation",
+        "choice",
+        "relu",
+        "The nonlinearity after each hidden layer.",
+        choices=("sigmoid", "tanh", "relu"),
+    ),
+    Setting(
+        "data",
+        "Data",
+        "choice",
+        "digits",
+        "What the nets learn. Digits and shapes need no download.",
+        choices=("digits", "shapes", "mnist", "fashion_mnist", "cifar10"),
+    ),
+    Setting(
+        "target",
+        "Loss that counts",
+        "float",
+        0.5,
+        "A net has learned when its training loss stays below this.",
+        0.0,
+        1e12,
+    ),
+    Setting(
+        "measure_every",
+        "Measure every",
+        "int",
+        20,
+        "At such a step the quantities of this claim are measured.",
+        1,
+        _MOST,
+        "steps",
+    ),
+    Setting(
+        "landscape_every",
+        "Look along the gradient every",
+        "int",
+        10,
+        "At such a step the loss is sampled at eight lengths along the gradient; 0 never does.",
+        0,
+        _MOST,
+        "steps",
+    ),
+    Setting("seed", "First seed", "int", 0, "Fixes the initial weights and the order of the data.", 0, 2**31 - 1),
+    Setting("seeds", "Seeds", "int", 5, "How many times each arm is trained, each with its own seed.", 1, 20),
+    Setting(
+        "parallel",
+        "At once",
+        "int",
+        2,
+        "How many nets train at the same time; the others wait for their turn.",
+        1,
+        64,
+        "runs",
+    ),
+)
+_BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
+_LAST: Final = ("seed", "seeds", "parallel", "pace")
+
+
+def settings(**defaults: Value) -> tuple[Setting, ...]:
+    """The named settings with these values to begin with, and what every claim has: seeds, runs at once, the pace."""
+    names = [*(name for name in defaults if name not in _LAST), *_LAST]
+    return tuple(replace(_BY_NAME[n], default=defaults.get(n, _BY_NAME[n].default)) for n in names)

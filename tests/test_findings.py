@@ -1,0 +1,106 @@
+"""Verdicts: effects in pairs, intervals against scipy and numpy, and rules that can fall either way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from normscope.findings import Criterion, Outcome, interval, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FASTER = Criterion("steps, batch ÷ none", "steps", "batch", "<", 1.0, how="ratio", against="none")
+
+
+def outcomes(batch: Sequence[float], none: Sequence[float], /, **varied: float) -> list[Outcome]:
+    return [
+        Outcome(arm, seed, varied, {"steps": value})
+        for arm, values in (("batch", batch), ("none", none))
+        for seed, value in enumerate(values)
+    ]
+
+
+def test_a_ratio_is_of_pairs_and_its_mean_is_geometric() -> None:
+    found = judge([FASTER], outcomes([10, 40, 10, 30], [20, 50, 40, 60])).evidence[0]
+    assert found.seeds == pytest.approx({0: 0.5, 1: 0.8, 2: 0.25, 3: 0.5})
+    assert found.estimate == pytest.approx(stats.gmean([0.5, 0.8, 0.25, 0.5]))
+
+
+def test_the_interval_is_scipys_bca_bootstrap_of_the_logarithms() -> None:
+    ratios = np.array([0.5, 0.8, 0.25, 0.5, 0.6])
+    found = judge([FASTER], outcomes(list(ratios), [1.0] * 5)).evidence[0]
+    expected = stats.bootstrap(
+        (np.log(ratios),), np.mean, method="BCa", rng=np.random.default_rng(1)
+    ).confidence_interval
+    assert found.interval == pytest.approx((math.exp(expected.low), math.exp(expected.high)), rel=0.03)
+    assert found.interval is not None
+    assert found.estimate is not None
+    assert 0.25 < found.interval[0] < found.estimate < found.interval[1] < 0.8
+
+
+@pytest.mark.parametrize(
+    ("batch", "verdict"),
+    [([1, 2, 1, 2, 1], "supported"), ([9, 8, 7, 9, 8], "contradicted"), ([1, 9, 1, 9, 3], "undecided")],
+)
+def test_a_rule_can_fall_either_way(batch: list[float], verdict: str) -> None:
+    assert judge([FASTER], outcomes(batch, [3.0] * 5)).verdict == verdict
+    other = replace(FASTER, relation=">")
+    opposite = {"supported": "contradicted", "contradicted": "supported"}
+    assert judge([other], outcomes(batch, [3.0] * 5)).verdict == opposite.get(verdict, verdict)
+
+
+@pytest.mark.parametrize("seeds", [0, 1, 2])
+def test_there_is_no_verdict_from_few_seeds(seeds: int) -> None:
+    finding = judge([FASTER], outcomes([1.0] * seeds, [3.0] * seeds))
+    assert (finding.verdict, finding.reason) == ("undecided", f"{seeds} of the 3 seeds that a verdict needs are in")
+    assert (finding.evidence[0].interval is None) == (seeds < 2)
+
+
+def test_one_criterion_against_outweighs_those_for_and_what_is_beside_weighs_nothing() -> None:
+    against = replace(FASTER, name="slower", relation=">")
+    data = outcomes([1, 2, 1], [3, 3, 4])
+    assert judge([FASTER, against], data).verdict == "contradicted"
+    assert judge([FASTER, replace(against, decisive=False)], data).verdict == "supported"
+
+
+def test_values_alike_need_no_resampling() -> None:
+    assert interval(np.array([0.25, 0.25, 0.25])) == (0.25, 0.25)
+
+
+def test_a_seed_whose_number_is_missing_is_left_out() -> None:
+    data = outcomes([1, 2, 1, 2], [3, 3, math.nan, 3])
+    del data[0]
+    assert judge([FASTER], data).evidence[0].seeds == pytest.approx({1: 2 / 3, 3: 2 / 3})
+
+
+def test_a_slope_is_that_of_logarithms() -> None:
+    slope = Criterion("power", "steps", "batch", "<", -0.5, how="slope", over="batch")
+    data = [o for size in (8, 32, 128) for o in outcomes([5 / size, 7 / size, 2 / size], [1, 1, 1], batch=size)]
+    finding = judge([slope], data)
+    assert finding.evidence[0].seeds == pytest.approx({0: -1, 1: -1, 2: -1})
+    assert finding.verdict == "supported"
+    one = judge([slope], outcomes([1, 2, 3], [1, 1, 1], batch=8))
+    assert one.evidence[0].seeds == {}
+
+
+def test_conditions_choose_and_pair_runs() -> None:
+    data = [o for depth in (3, 10) for o in outcomes([depth] * 3, [2 * depth] * 3, depth=depth)]
+    deep = Criterion("deep", "steps", "batch", "<", 1.0, where={"depth": "max"})
+    assert judge([deep], data).evidence[0].estimate == 10
+    ends = Criterion(
+        "ends", "steps", "none", ">", 1.0, how="ratio", where={"depth": "max"}, against_where={"depth": "min"}
+    )
+    assert judge([ends], data).evidence[0].estimate == pytest.approx(10 / 3)
+    pairs = Criterion("pairs", "steps", "batch", "<", 0.0, how="difference", against="none")
+    assert judge([pairs], data).evidence[0].estimate == pytest.approx(-6.5)
+
+
+def test_several_arms_count_alike() -> None:
+    both = replace(FASTER, arm=("batch", "none"))
+    assert judge([both], outcomes([1, 1, 1], [4, 4, 4])).evidence[0].estimate == pytest.approx(0.5)
