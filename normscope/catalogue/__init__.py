@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from . import landscape, moments, rates, shift, stability
+from .charts import CHARTS, Chart
 from .claim import Arm, Claim, Size
 from .settings import NO_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CLAIMS", "NO_LIMIT", "Arm", "Claim", "Size", "claim"]
+__all__ = ["CHARTS", "CLAIMS", "NO_LIMIT", "Arm", "Chart", "Claim", "Size", "claim"]
 
 _ROOMS: Final = (rates, shift, moments, landscape, stability)
 CLAIMS: Final[Mapping[int, Claim]] = {
