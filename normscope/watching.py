@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import os
-import platform
 import secrets
 import time
 from collections import deque
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import torch
@@ -17,21 +15,28 @@ from torch import Tensor, nn
 
 from . import schedule as scheduling
 from . import wire
+from .asides import Asides
 from .background import CORES
 from .capture import Capture
 from .control import Controls
 from .hooks import Border
-from .landscape import FACTORS, along_gradient, check
+from .landscape import FACTORS
 from .layers import check_kinds
+from .machine import versions
 from .scalars import scalar
 from .schedule import Budget, Schedule
 from .sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from .courier import Nonfinite
+    from .landscape import AlongGradient
     from .layers import Choice
     from .seen import Seen
 
@@ -83,16 +88,7 @@ def watch(
     token = token or os.environ.get("NORMSCOPE_TOKEN") or None
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
-    return Watch(
-        model,
-        name or type(model).__name__,
-        url,
-        token,
-        layers,
-        budget,
-        check_kinds(kinds),
-        schedule or scheduling.every(1),
-    )
+    return Watch(model, name or type(model).__name__, url, token, layers, budget, check_kinds(kinds), schedule)
 
 
 class Watch:
@@ -107,21 +103,20 @@ class Watch:
         layers: Choice,
         budget: float | None,
         kinds: Sequence[str],
-        schedule: Schedule,
+        schedule: Schedule | None,
     ) -> None:
         self._model = model
         self._budget = Budget(budget)
-        self._probes: dict[int, Schedule] = {}
-        self._probing = Border("looking along the gradient failed")
         self._sending = Border("sending what was watched failed")
         self._capture = Capture(model, layers, kinds)
+        self._asides = Asides(model, self._capture)
         self._controls = Controls(lambda paused: self._sender.state(paused))
-        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, _versions(model))
+        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, versions(model))
         capture, controls = self._capture, self._controls
         self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply)
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
-        self._extra: dict[str, Any] = {}
+        self._outcome: dict[str, float | None] = {}
         self._on_device = False
         self._spent = self._speed = self._beside = 0.0
         self._told = -math.inf
@@ -129,8 +124,8 @@ class Watch:
         self._closed = False
         self._process = os.getpid()
         self._capture.write_to(*self._sender.place())
-        self._capture.active = bool(schedule(0))
-        self._schedule = schedule
+        self._schedule = schedule or scheduling.every(1)
+        self._capture.active = bool(self._schedule(0))
 
     @property
     def stopped(self) -> bool:
@@ -166,8 +161,8 @@ class Watch:
         """
         began = time.perf_counter()
         capture = self._capture
-        self._spent += capture.seconds
-        capture.seconds = 0.0
+        self._spent += capture.seconds + self._asides.seconds
+        capture.seconds = self._asides.seconds = 0.0
         if capture.active:
             series = self._series(scalars, began)
             try:
@@ -198,9 +193,9 @@ class Watch:
             series[name] = found = value if type(value) is float else scalar(name, value)
             if type(found) is not float:
                 self._on_device = True
-        if self._extra:
-            series |= self._extra
-            self._extra = {}
+        if self._asides.series:
+            series |= self._asides.series
+            self._asides.series = {}
         if now - self._told > _TELL:
             self._told = now
             series["watch_cost"] = self._budget.cost
@@ -238,12 +233,12 @@ class Watch:
 
     def probe(
         self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
-    ) -> None:
+    ) -> AlongGradient | None:
         """Look along the gradient at every so many steps; call it after `backward` and before `optimizer.step`.
 
-        Gives the series landscape.eta, .loss, .predictiveness and .beta; see `normscope.landscape`. Nothing of the
-        model, its gradients or the random state is different afterwards. If the closure fails, probing ends with a
-        warning and training goes on.
+        Gives the series landscape.eta, .loss, .predictiveness and .beta, and returns them where it has looked; see
+        `normscope.landscape`. Nothing of the model, its gradients or the random state is different afterwards. If the
+        closure fails, probing ends with a warning and training goes on.
 
         Args:
             closure: Computes this mini-batch's loss, as for the gradients that the weights now hold.
@@ -254,19 +249,31 @@ class Watch:
         Raises:
             ValueError: If `rate`, `every` or `factors` makes no sense.
         """
-        if every not in self._probes:
-            self._probes[every] = scheduling.every(every)
-        check(rate, factors)
-        if self._probing.failures or not self._capture.active or not self._probes[every](self._step):
-            return
-        began, self._capture.active = time.perf_counter(), False
-        try:
-            with self._probing:
-                found = along_gradient(self._model, closure, rate, factors)
-                self._extra |= {f"landscape.{name}": value for name, value in asdict(found).items()}
-        finally:
-            self._capture.active = True
-            self._spent += time.perf_counter() - began
+        return self._asides.probe(closure, rate, self._step, every, factors)
+
+    def due(self, every: int) -> bool:
+        """Whether to measure something at the step that is under way: it is watched, and one of every so many.
+
+        Raises:
+            ValueError: If `every` is not at least 1.
+        """
+        return self._asides.due(self._step, every)
+
+    def aside(self) -> AbstractContextManager[None]:
+        """A block in the middle of a step for passes that measure: not captured, and charged to the budget."""
+        return self._asides.apart()
+
+    def add(self, **series: float | Tensor | Sequence[float] | NDArray[np.float64]) -> None:
+        """Show numbers or vectors (shape [n], at most 1,024 long) beside those of the next `step`.
+
+        Raises:
+            TypeError: If a value is neither.
+        """
+        self._asides.add(series)
+
+    def conclude(self, **numbers: float) -> None:
+        """Sum the run up in some numbers, which its end tells; what is not finite is told as missing."""
+        self._outcome |= {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
 
     def close(self, error: BaseException | None = None) -> None:
         """End the run: remove the hooks, hand over what is left, say how it ended. A second call does nothing."""
@@ -275,11 +282,11 @@ class Watch:
         self._closed = True
         self._capture.close()
         if self.stopped or isinstance(error, KeyboardInterrupt):
-            end = wire.End("stopped")
+            end = wire.End("stopped", outcome=self._outcome)
         elif error is not None:
-            end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000])
+            end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000], self._outcome)
         else:
-            end = wire.End("finished")
+            end = wire.End("finished", outcome=self._outcome)
         with self._sending:
             self._send_arrived(whole=True)
         if not self._sender.close(end, CLOSING):
@@ -291,8 +298,3 @@ class Watch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close(error)
-
-
-def _versions(model: nn.Module) -> dict[str, str]:
-    device = next((str(p.device) for p in model.parameters()), "cpu")
-    return {"python": platform.python_version(), "torch": str(torch.__version__), "device": device}

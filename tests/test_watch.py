@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -328,3 +329,36 @@ def test_a_frame_of_several_forwards_is_one_row_a_layer(peer: Peer) -> None:
         watch.step()
     assert peer.frames[0].counters.tolist() == [[27, 0, 0, 0]]
     assert peer.frames[0].level == 0
+
+
+def test_what_a_loop_measures_aside_is_shown_with_its_step_and_not_captured(peer: Peer) -> None:
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None) as watch:
+        for step in range(5):
+            loss = loop.step()
+            assert watch.due(2) == (step % 2 == 0)
+            if watch.due(2):
+                with watch.aside():
+                    loop.net(torch.randn(100, 8))
+                    watch.add(share=step / 4, lengths=torch.tensor([1.0, step]))
+            watch.step(loss=loss)
+        cost = watch.cost
+    assert [sorted(set(f.series) & {"share", "lengths"}) for f in peer.frames] == [["lengths", "share"], []] * 2 + [
+        ["lengths", "share"]
+    ]
+    assert peer.frames[4].series["lengths"].mean.tolist() == [1, 4]
+    assert {int(f.counters[0, 0]) for f in peer.frames} == {12 * 16}
+    assert cost > 0
+
+
+@pytest.mark.parametrize("value", ["many", [], [[1.0]], ["a"], torch.zeros(2000), None])
+def test_what_is_no_number_and_no_vector_is_refused(peer: Peer, value: Any) -> None:
+    with normscope.watch(nn.Linear(1, 1), url=peer.url) as watch, pytest.raises(TypeError, match="wrong"):
+        watch.add(wrong=value)
+
+
+def test_numbers_sum_a_run_up(peer: Peer) -> None:
+    with normscope.watch(nn.Linear(1, 1), url=peer.url) as watch:
+        watch.conclude(final_loss=0.5, beta=math.inf)
+        watch.conclude(steps=7)
+    assert peer.messages[-1] == wire.End("finished", outcome={"final_loss": 0.5, "beta": None, "steps": 7.0})
