@@ -1,0 +1,98 @@
+"""The catalogue: sixteen claims that hang together, and specs that differ in what they say they differ in."""
+
+from __future__ import annotations
+
+import pytest
+
+from normscope.catalogue import CHARTS, CLAIMS, Claim, claim
+from normscope.spec import Spec
+
+each = pytest.mark.parametrize("entry", CLAIMS.values(), ids=[f"claim {n}" for n in CLAIMS])
+
+
+def specs(entry: Claim, size: str) -> list[Spec]:
+    arms = entry.sizes[size].arms or entry.default_arms
+    return entry.specs(entry.check(entry.sized(size, {}), arms), arms)
+
+
+def test_there_are_sixteen() -> None:
+    assert list(CLAIMS) == list(range(1, 17))
+    with pytest.raises(ValueError, match="unknown claim 17; there are 1, 2"):
+        claim(17)
+
+
+@each
+def test_every_size_can_be_started_and_its_specs_cross_as_json(entry: Claim) -> None:
+    assert "quick" in entry.sizes
+    for size in entry.sizes:
+        found = specs(entry, size)
+        assert len({(s.arm, s.seed, *s.conditions.values()) for s in found}) == len(found)
+        assert all(Spec.load(s.dump()) == s for s in found)
+    with pytest.raises(ValueError, match="unknown size 'vast'"):
+        entry.sized("vast", {})
+
+
+@each
+def test_a_whole_seed_comes_before_the_next(entry: Claim) -> None:
+    seeds = [s.seed for s in specs(entry, "quick")]
+    assert seeds == sorted(seeds)
+    assert len(set(seeds)) >= 5
+
+
+@each
+def test_a_rule_speaks_of_arms_and_conditions_that_there_are(entry: Claim) -> None:
+    arms = {arm.name for arm in entry.arms}
+    quick = specs(entry, "quick")
+    trained, varied = {s.arm for s in quick}, set(quick[0].varied)
+    assert any(c.decisive for c in entry.rule)
+    assert len({c.name for c in entry.rule}) == len(entry.rule)
+    for c in entry.rule:
+        mine = {c.arm} if isinstance(c.arm, str) else set(c.arm)
+        assert mine | ({c.against} if c.against else set()) <= arms
+        if c.decisive:
+            assert mine | ({c.against} if c.against else set()) <= trained
+        assert set(c.where) | set(c.against_where or {}) | ({c.over} if c.over else set()) <= varied
+        if c.how in ("ratio", "difference"):
+            assert c.against is not None or c.against_where is not None
+            assert c.against not in mine
+
+
+@each
+def test_every_arm_has_a_sentence_and_every_measure_a_chart(entry: Claim) -> None:
+    texts = [entry.sentence, entry.measures, entry.literature, *(arm.sentence for arm in entry.arms)]
+    texts += [size.sentence for size in entry.sizes.values()]
+    assert all(text.endswith((".", "?")) for text in texts)
+    measures = entry.fixed.get("measures", ())
+    assert set(measures) <= {*CHARTS, "along_gradient"}
+    assert {name for name, values in entry.varied.items()} <= {s.name for s in entry.settings}
+
+
+def test_arms_differ_in_their_normalizer_alone() -> None:
+    for entry in CLAIMS.values():
+        for arm in entry.arms:
+            if not arm.name.startswith("DLN"):
+                assert set(arm.changes) <= {"norm", "frozen"}
+
+
+def test_too_many_runs_are_refused() -> None:
+    entry = claim(10)
+    scales = tuple(float(s) for s in range(1, 13))
+    with pytest.raises(ValueError, match=r"make 5760 runs; an experiment has at most 1000"):
+        entry.check({"init_scales": scales, "rates": scales, "seeds": 20}, ("none", "batch"))
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ([], "is not a list of numbers"),
+        (3, "is not a list of numbers"),
+        ([3, 3], "each once"),
+        (list(range(1, 14)), "at most 12 values"),
+        ([3, "x"], "'x' is not a number"),
+        ([3, 2.5], "2.5 is not a whole number"),
+        ([3, 1000], "1000 is not between 1 and 80"),
+    ],
+)
+def test_wrong_lists_are_refused(value: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        claim(11).check({"depths": value}, ("none",))
