@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 import normscope
-from normscope.spec import Spec
 from trainer import data, nets
 
 from .table import middle
@@ -67,12 +66,12 @@ class Loop:
 def digits_net() -> Made:
     """Experiment 1 as it stands: 64-100-100-100-10, sigmoid, batch normalization, mini-batches of 60."""
     task = data.digits()
-    return nets.mlp(Spec("batch"), 64, 10), task.batches(60, 0)
+    return nets.mlp("batch"), task.batches(60, 0)
 
 
 def paper_net() -> Made:
     """The same net on inputs of 784 values, mini-batches of 128: the size of MNIST."""
-    return nets.mlp(Spec("batch"), 784, 10), _noise(torch.rand(10_000, 784, generator=_generator()))
+    return nets.mlp("batch", inputs=784), _noise(torch.rand(10_000, 784, generator=_generator()))
 
 
 def cnn() -> Made:

@@ -24,7 +24,16 @@ def train(job: Job) -> None:
     """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way."""
     spec = job.spec
     task = data.load(spec.data)
-    net = nets.mlp(spec, inputs=task.train.shape[1], outputs=task.classes)
+    net = nets.mlp(
+        spec.arm,
+        spec.seed,
+        inputs=task.train.shape[1],
+        outputs=task.classes,
+        depth=spec.depth,
+        width=spec.width,
+        activation=spec.activation,
+        init_std=spec.init_std,
+    )
     optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
     batches = task.batches(spec.batch, spec.seed)
     scores: dict[str, float] = {}

@@ -1,25 +1,36 @@
-"""A deep net of small layers."""
+"""Deep nets of small layers."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from typing import TYPE_CHECKING, Unpack
 
-import torch
-from torch import nn
+from .mlp import mlp
 
-from ..norms import norm
-from .initial import linear
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..norms import Options
 
 
-def narrow(arm: str, seed: int = 0, layers: int = 500, width: int = 16, classes: int = 10) -> nn.Sequential:
+def dln(
+    arm: str, seed: int = 0, depth: int = 25, width: int = 10, init_scale: float = 1.0, **options: Unpack[Options]
+) -> nn.Sequential:
+    """A deep linear network (Santurkar et al. 2018, arXiv 1805.11604, section 2.2 and appendix).
+
+    `depth` square matrices without biases, Glorot, a normalizer after each but the last; named as in `mlp`, the
+    activations being identities. Shapes [batch, width] in and out.
+    """
+    return mlp(
+        arm, seed, width, width, depth - 1, width, "identity", "glorot",
+        init_scale=init_scale, bias=False, **options,
+    )  # fmt: skip
+
+
+def narrow(
+    arm: str, seed: int = 0, layers: int = 500, width: int = 16, classes: int = 10, **options: Unpack[Options]
+) -> nn.Sequential:
     """About `layers` modules: as many linear layers of `width` units as that takes, each with normalizer and ReLU.
 
     Input shape [batch, width], output shape [batch, classes].
     """
-    generator = torch.Generator().manual_seed(seed)
-    found: OrderedDict[str, nn.Module] = OrderedDict()
-    for i in range(1, (layers - 1) // 3 + 1):
-        found[f"fc{i}"], found[f"norm{i}"] = linear(width, width, generator), norm(arm, width)
-        found[f"act{i}"] = nn.ReLU()
-    found["out"] = linear(width, classes, generator)
-    return nn.Sequential(found)
+    return mlp(arm, seed, width, classes, (layers - 1) // 3, width, "relu", "he", **options)

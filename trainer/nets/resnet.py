@@ -1,15 +1,15 @@
-"""Residual nets for 32×32 images."""
+"""Residual nets."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Unpack
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from ..norms import norm
-from .initial import conv, linear
+from ..norms import Normalize, Options
+from .initial import Initial
 
 
 class Block(nn.Module):
@@ -19,14 +19,12 @@ class Block(nn.Module):
     """
 
     def __init__(
-        self, arm: str, inputs: int, outputs: int, stride: int, generator: torch.Generator, skip: bool
+        self, inputs: int, outputs: int, stride: int, skip: bool, normalize: Normalize, initial: Initial
     ) -> None:
         super().__init__()
-        self.conv1 = conv(inputs, outputs, generator, stride=stride)
-        self.norm1 = norm(arm, outputs, dimensions=2)
+        self.conv1, self.norm1 = normalize(initial.conv(inputs, outputs, stride=stride), outputs, dimensions=2)
         self.act1 = nn.ReLU()
-        self.conv2 = conv(outputs, outputs, generator)
-        self.norm2 = norm(arm, outputs, dimensions=2)
+        self.conv2, self.norm2 = normalize(initial.conv(outputs, outputs), outputs, dimensions=2)
         self.act2 = nn.ReLU()
         self._skip, self._stride, self._more = skip, stride, outputs - inputs
 
@@ -39,20 +37,23 @@ class Block(nn.Module):
         return out
 
 
-def resnet20(arm: str, seed: int = 0, skip: bool = True, inputs: int = 3, classes: int = 10) -> nn.Sequential:
+def resnet20(
+    arm: str, seed: int = 0, skip: bool = True, inputs: int = 3, classes: int = 10, **options: Unpack[Options]
+) -> nn.Sequential:
     """ResNet-20 (He et al. 2016, arXiv 1512.03385, section 4.2), with its skip connections or without.
 
-    Input shape [batch, inputs, 32, 32], output shape [batch, classes].
+    Input shape [batch, inputs, h, w], 32×32 in the source, 8×8 as well; output shape [batch, classes].
     """
-    generator = torch.Generator().manual_seed(seed)
+    normalize, initial = Normalize(arm, seed, **options), Initial(seed)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv"], layers["norm"], layers["act"] = conv(inputs, 16, generator), norm(arm, 16, dimensions=2), nn.ReLU()
+    layers["conv"], layers["norm"] = normalize(initial.conv(inputs, 16), 16, dimensions=2)
+    layers["act"] = nn.ReLU()
     channels = 16
     for stage, outputs in enumerate((16, 32, 64), 1):
         for i in range(1, 4):
             stride = 2 if stage > 1 and i == 1 else 1
-            layers[f"block{stage}_{i}"] = Block(arm, channels, outputs, stride, generator, skip)
+            layers[f"block{stage}_{i}"] = Block(channels, outputs, stride, skip, normalize, initial)
             channels = outputs
     layers["pool"], layers["flat"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    layers["out"] = linear(64, classes, generator)
+    layers["out"] = initial.linear(64, classes)
     return nn.Sequential(layers)

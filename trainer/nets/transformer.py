@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
-from ..norms import norm
-from .initial import linear
+from ..norms import Normalize, Options
+from .initial import Initial
 
 
 class Attention(nn.Module):
     """Causal self-attention (Vaswani et al. 2017, arXiv 1706.03762). Shapes [batch, tokens, width] in and out."""
 
-    def __init__(self, width: int, heads: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, heads: int, initial: Initial) -> None:
         super().__init__()
-        self.qkv = linear(width, 3 * width, generator, std=0.02)
-        self.out = linear(width, width, generator, std=0.02)
+        self.qkv = initial.linear(width, 3 * width)
+        self.out = initial.linear(width, width)
         self._heads = heads
 
     def forward(self, x: Tensor) -> Tensor:
@@ -32,12 +33,13 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Attention and a two-layer net, each behind a normalizer, each added to its input."""
 
-    def __init__(self, arm: str, width: int, heads: int, generator: torch.Generator) -> None:
+    def __init__(self, width: int, heads: int, normalize: Normalize, initial: Initial) -> None:
         super().__init__()
-        self.norm1, self.attention = norm(arm, width, dimensions=0), Attention(width, heads, generator)
-        self.norm2 = norm(arm, width, dimensions=0)
-        self.fc1, self.act = linear(width, 4 * width, generator, std=0.02), nn.GELU()
-        self.fc2 = linear(4 * width, width, generator, std=0.02)
+        attention = Attention(width, heads, initial)
+        attention.qkv, self.norm1 = normalize(attention.qkv, width, dimensions=0)
+        self.attention = attention
+        fc1, self.norm2 = normalize(initial.linear(width, 4 * width), width, dimensions=0)
+        self.fc1, self.act, self.fc2 = fc1, nn.GELU(), initial.linear(4 * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes [batch, tokens, width] in and out."""
@@ -49,11 +51,9 @@ class Block(nn.Module):
 class Embedding(nn.Module):
     """Of tokens and of their places. Input shape [batch, tokens] of integers, output shape [batch, tokens, width]."""
 
-    def __init__(self, vocabulary: int, tokens: int, width: int, generator: torch.Generator) -> None:
+    def __init__(self, vocabulary: int, tokens: int, width: int, initial: Initial) -> None:
         super().__init__()
-        self.token, self.place = nn.Embedding(vocabulary, width), nn.Embedding(tokens, width)
-        for table in (self.token, self.place):
-            nn.init.normal_(table.weight, std=0.02, generator=generator)
+        self.token, self.place = initial.embedding(vocabulary, width), initial.embedding(tokens, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """The sum of both."""
@@ -62,17 +62,25 @@ class Embedding(nn.Module):
 
 
 def transformer(
-    arm: str, seed: int = 0, vocabulary: int = 64, tokens: int = 128, width: int = 128, heads: int = 4, blocks: int = 4
+    arm: str,
+    seed: int = 0,
+    vocabulary: int = 64,
+    tokens: int = 128,
+    width: int = 128,
+    heads: int = 4,
+    blocks: int = 4,
+    **options: Unpack[Options],
 ) -> nn.Sequential:
     """A decoder with its normalizers before each part (Radford et al. 2019).
 
-    Input shape [batch, tokens] of integers below `vocabulary`, output shape [batch, tokens, vocabulary].
+    In the arm "weight" those linear layers are normalized that the normalizers stand before: qkv, fc1 and out. Input
+    shape [batch, tokens] of integers below `vocabulary`, output shape [batch, tokens, vocabulary].
     """
-    generator = torch.Generator().manual_seed(seed)
+    normalize, initial = Normalize(arm, seed, **options), Initial(seed, "normal", std=0.02)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["embedding"] = Embedding(vocabulary, tokens, width, generator)
+    layers["embedding"] = Embedding(vocabulary, tokens, width, initial)
     for i in range(1, blocks + 1):
-        layers[f"block{i}"] = Block(arm, width, heads, generator)
-    layers["norm"] = norm(arm, width, dimensions=0)
-    layers["out"] = linear(width, vocabulary, generator, std=0.02)
+        layers[f"block{i}"] = Block(width, heads, normalize, initial)
+    out, layers["norm"] = normalize(initial.linear(width, vocabulary), width, dimensions=0)
+    layers["out"] = out
     return nn.Sequential(layers)
