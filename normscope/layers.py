@@ -27,7 +27,7 @@ def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
         ValueError: If nothing is left to watch.
     """
     if layers is None:
-        chosen = {name: m for name, m in model.named_modules() if not any(m.children())}
+        chosen = {name: m for name, m in model.named_modules() if _is_leaf(name, m)}
     elif isinstance(layers, str):
         chosen = {name: m for name, m in model.named_modules() if fnmatch.fnmatchcase(name, layers)}
     elif callable(layers):
@@ -37,6 +37,12 @@ def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
     if not chosen:
         raise ValueError(f"layers: {layers!r} leaves no module of {type(model).__name__} to watch")
     return chosen
+
+
+def _is_leaf(name: str, module: nn.Module) -> bool:
+    """Whether a module has no parts but those that compute its own weights (`torch.nn.utils.parametrize`)."""
+    own = "parametrizations"
+    return own not in name.split(".") and all(child == own for child, _ in module.named_children())
 
 
 def saturation(module: nn.Module) -> tuple[float, float]:

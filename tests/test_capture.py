@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 from normscope import native, wire
 from normscope.capture import Capture
@@ -59,6 +60,11 @@ def test_leaves_a_glob_or_a_predicate_choose() -> None:
         choose(model, "nothing")
     with pytest.raises(TypeError, match="layers"):
         choose(model, 3)  # type: ignore[arg-type]
+
+
+def test_a_layer_whose_weights_are_parametrized_is_still_one_layer() -> None:
+    model = nn.Sequential(weight_norm(nn.Linear(2, 3)), nn.ReLU())
+    assert list(choose(model, None)) == ["0", "1"]
 
 
 def test_outputs_are_seen_in_training_mode_only() -> None:
