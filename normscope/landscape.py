@@ -8,7 +8,6 @@ All on the same mini-batch, in the mode the net is in.
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -16,8 +15,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
+from .untouched import untouched
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
@@ -52,9 +53,7 @@ def along_gradient(
     what they were before, even if the closure raises; every evaluation sees the same random numbers.
 
     Args:
-        model: The net; its parameters' `.grad` is taken as g, and must be from the closure's batch at the present
-            weights. It is computed anew if there is none, and if the closure draws random numbers: the dropout masks
-            behind `.grad` are gone, and g must share those of the other evaluations.
+        model: The net.
         closure: Computes the loss of that batch, without `backward`.
         rate: The learning rate, the unit of `factors`.
         factors: η / rate.
@@ -64,13 +63,10 @@ def along_gradient(
     """
     check(rate, factors)
     weights = [p for p in model.parameters() if p.requires_grad]
-    devices = sorted({p.get_device() for p in weights if p.is_cuda})
-    with _untouched(model, weights, devices) as rewind, torch.enable_grad():
+    with untouched(model) as rewind, torch.enable_grad():
         start = [p.detach().clone() for p in weights]
-        gradient = [torch.zeros_like(p) if p.grad is None else p.grad.detach().clone() for p in weights]
-        if all(p.grad is None for p in weights) or _is_random(closure, devices):
-            rewind()
-            gradient = _gradient(closure(), weights)
+        # Not from `.grad`: the dropout masks behind it are gone, and g must share those of the other evaluations.
+        gradient = _gradient(closure(), weights)
         eta = rate * np.asarray(factors, dtype=np.float64)
         found = []
         for step in eta:
@@ -100,17 +96,6 @@ def check(rate: float, factors: Sequence[float]) -> None:
         raise ValueError(f"factors: {factors!r} are not positive numbers")
 
 
-def _is_random(closure: Callable[[], Tensor], devices: list[int]) -> bool:
-    before = _random_states(devices)
-    with torch.no_grad():
-        closure()
-    return not all(map(torch.equal, before, _random_states(devices)))
-
-
-def _random_states(devices: list[int]) -> list[Tensor]:
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(d) for d in devices)]
-
-
 def _gradient(loss: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
     found = torch.autograd.grad(loss, weights, allow_unused=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(weights, found, strict=True)]
@@ -119,32 +104,3 @@ def _gradient(loss: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
 def _norm(tensors: list[Tensor]) -> Tensor:
     """The Euclidean norm of all entries together, as float64."""
     return torch.stack([t.double().square().sum() for t in tensors]).sum().sqrt()
-
-
-@contextlib.contextmanager
-def _untouched(model: nn.Module, weights: list[nn.Parameter], devices: list[int]) -> Iterator[Callable[[], None]]:
-    """Put back everything that an evaluation may change; gives a function that rewinds the random state and buffers.
-
-    All of it through `.data`: for autograd the weights have not changed, and a graph that is still held stays valid.
-    """
-    data = [p.detach().clone() for p in weights]
-    grads = [p.grad for p in weights]
-    buffers = [(m, n, b, b.detach().clone()) for m in model.modules() for n, b in m.named_buffers(recurse=False)]
-    cpu, *cuda = _random_states(devices)
-
-    def rewind() -> None:
-        torch.set_rng_state(cpu)
-        for device, state in zip(devices, cuda, strict=True):
-            torch.cuda.set_rng_state(state, device)
-        for module, name, buffer, value in buffers:
-            if getattr(module, name) is not buffer:  # a forward pass may put another tensor in its place
-                setattr(module, name, buffer)
-            buffer.data.copy_(value)
-
-    try:
-        yield rewind
-    finally:
-        for p, value, grad in zip(weights, data, grads, strict=True):
-            p.data.copy_(value)
-            p.grad = grad
-        rewind()
