@@ -65,7 +65,7 @@ class Loop:
 
 def digits_net() -> Made:
     """Experiment 1 as it stands: 64-100-100-100-10, sigmoid, batch normalization, mini-batches of 60."""
-    task = data.digits()
+    task = data.load("digits").flat()
     return nets.mlp("batch"), task.batches(60, 0)
 
 

@@ -3,85 +3,151 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
 
 import normscope
 from normscope.spec import CHECKPOINT
 
-from . import data, nets
+from . import data
+from .build import loss_of, net_of, takes_flat
+from .measures import MEASURES, AlongGradient, Moment, Progress, accuracy, evaluate, generalization
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from torch import Tensor, nn
 
-    from normscope.spec import Job
+    from normscope.spec import Job, Spec
+
+    from .data import Data
+
+    Batch = tuple[Tensor, Tensor]
 
 
 def train(job: Job) -> None:
     """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way."""
     spec = job.spec
-    task = data.load(spec.data)
-    net = nets.mlp(
-        spec.arm,
-        spec.seed,
-        inputs=task.train.shape[1],
-        outputs=task.classes,
-        depth=spec.depth,
-        width=spec.width,
-        activation=spec.activation,
-        init_std=spec.init_std,
-    )
+    torch.manual_seed(spec.seed)
+    task = load(spec)
+    net = net_of(spec, task)
     optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
-    batches = task.batches(spec.batch, spec.seed)
-    scores: dict[str, float] = {}
-    step = 0
-    # budget=None: every step is observed, which is the point of these small nets.
-    with normscope.watch(net, name=job.name, url=job.url, token=job.token, budget=None) as watch:
+    # The point of these small nets is to be seen: there is no budget.
+    with normscope.watch(
+        net, name=job.name, url=job.url, token=job.token, budget=None, schedule=partial(is_watched, spec)
+    ) as watch:
+        run = Run(spec, task, net, optimizer, watch)
         try:
-            for step, (x, y) in zip(range(1, spec.steps + 1), batches, strict=False):
-                optimizer.zero_grad()
-                outputs = net(x)
-                loss = cross_entropy(outputs, y)
-                loss.backward()  # type: ignore[no-untyped-call]
-                if spec.landscape_every:
-                    again = partial(loss_of, net, x, y)
-                    watch.probe(again, rate=spec.rate, every=spec.landscape_every)
-                optimizer.step()
-                scores = {"accuracy": accuracy(outputs, y)}
-                if step % spec.test_every == 0 or step == spec.steps:
-                    scores["test_accuracy"] = evaluate(net, task)
-                watch.step(loss=loss, **scores)
-                if watch.stopped:
-                    break
+            run.train()
         finally:
-            save(net, optimizer, step, Path(job.folder))
+            save(net, optimizer, len(run.progress.losses), Path(job.folder))
+        watch.conclude(**run.outcome())
 
 
-def loss_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """The mean cross-entropy of a mini-batch."""
-    return cross_entropy(net(x), y)
+def is_watched(spec: Spec, step: int) -> bool:
+    """Whether a step is watched: one of every so many, and those at which something is measured."""
+    spacings = (spec.observe_every, spec.measure_every if spec.measures else 0, spec.landscape_every)
+    return any(step % spacing == 0 for spacing in spacings if spacing)
 
 
-def accuracy(outputs: Tensor, labels: Tensor) -> float:
-    """Share of rows of `outputs` (shape [n, classes]) whose largest entry is at the label (shape [n])."""
-    return (outputs.argmax(1) == labels).float().mean().item()
+def load(spec: Spec) -> Data:
+    """The data of a spec, as its net takes them."""
+    task = data.load(spec.data)
+    if spec.shift:
+        task = task.shifted(spec.shift)
+    return task.flat() if takes_flat(spec) else task
 
 
-def evaluate(net: nn.Module, task: data.Data) -> float:
-    """Accuracy on the test samples, in evaluation mode."""
-    net.eval()
-    with torch.no_grad():
-        score = accuracy(net(task.test), task.test_labels)
-    net.train()
-    return score
+class Run:
+    """A net being trained."""
+
+    def __init__(
+        self, spec: Spec, task: Data, net: nn.Module, optimizer: torch.optim.Optimizer, watch: normscope.Watch
+    ) -> None:
+        self.spec = spec
+        self.task = task
+        self.net = net
+        self.progress = Progress(spec)
+        self._optimizer = optimizer
+        self._watch = watch
+        self._criterion = loss_of(task)
+        self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.measures]
+        self._affine = affine(net) if spec.frozen else []
+        self._test: dict[str, float] = {}
+        self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """The net's loss on a mini-batch."""
+        return self._criterion(self.net(x), y)
+
+    def train(self) -> None:
+        """Make every step, unless someone stops the run or the loss is no number any more."""
+        size = min(self.spec.batch, len(self.task.train))
+        batches = pairwise(self.task.batches(size, self.spec.seed))
+        for step, (batch, upcoming) in zip(range(self.spec.steps), batches, strict=False):
+            for parameter in self._affine:
+                parameter.requires_grad_(step >= self.spec.frozen * self.spec.steps)
+            scores = self._step(step, batch, upcoming)
+            if (step + 1) % self.spec.test_every == 0 or step + 1 == self.spec.steps:
+                self._test = evaluate(self.net, self.task.test, self.task.test_targets, self._criterion)
+            self._watch.step(**scores, **{f"test_{name}": value for name, value in self._test.items()})
+            if self._watch.stopped or self.progress.diverged:
+                break
+
+    def _step(self, step: int, batch: Batch, upcoming: Batch) -> dict[str, Any]:
+        """Make a step; what it says of the mini-batch."""
+        x, y = batch
+        self._optimizer.zero_grad()
+        outputs = self.net(x)
+        loss = self._criterion(outputs, y)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._look(x, y)
+        moment = None
+        if self._measures and self._watch.due(self.spec.measure_every):
+            start = {name: p.detach().clone() for name, p in self.net.named_parameters()}
+            moment = Moment(step, x, y, *upcoming, start)
+            self._measure([measure.before for measure in self._measures], moment)
+        self._optimizer.step()
+        if moment is not None:
+            self._measure([measure.after for measure in self._measures], moment)
+        self.progress.note(loss.item())
+        scores: dict[str, Any] = {"loss": loss}
+        return scores | ({"accuracy": accuracy(outputs, y)} if self.task.classification else {})
+
+    def _look(self, x: Tensor, y: Tensor) -> None:
+        """Sample the loss along the gradient, if it is time."""
+        spec = self.spec
+        if spec.landscape_every:
+            found = self._watch.probe(partial(self.loss, x, y), spec.rate, spec.landscape_every, self._factors)
+            for measure in self._measures:
+                if found is not None and isinstance(measure, AlongGradient):
+                    measure.take(found)
+
+    def _measure(self, parts: Sequence[Callable[[Moment], dict[str, Any]]], moment: Moment) -> None:
+        with self._watch.aside():
+            for part in parts:
+                self._watch.add(**part(moment))
+
+    def outcome(self) -> dict[str, float]:
+        """What the run has come to."""
+        found = self.progress.outcome() | generalization(self.net, self.task, self._criterion)
+        for measure in self._measures:
+            found |= measure.outcome()
+        return found
+
+
+def affine(net: nn.Module) -> list[nn.Parameter]:
+    """γ and β of every normalizer."""
+    return [p for name, m in net.named_modules() if name.rpartition(".")[2].startswith("norm") for p in m.parameters()]
 
 
 def save(net: nn.Module, optimizer: torch.optim.Optimizer, steps: int, folder: Path) -> None:
     """Write the checkpoint whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{CHECKPOINT}.partial"
-    torch.save({"steps": steps, "net": net.state_dict(), "optimizer": optimizer.state_dict()}, partial)
-    partial.replace(folder / CHECKPOINT)
+    unfinished = folder / f"{CHECKPOINT}.partial"
+    torch.save({"steps": steps, "net": net.state_dict(), "optimizer": optimizer.state_dict()}, unfinished)
+    unfinished.replace(folder / CHECKPOINT)

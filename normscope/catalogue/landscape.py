@@ -33,7 +33,7 @@ _SIX: Final = Claim(
     ),
     arms=(NONE, BATCH, DLN_NONE, DLN_BATCH),
     default_arms=("none", "batch", "DLN none", "DLN batch"),
-    settings=settings(steps=300, batch=64, rate=0.05, factor=0.25, data="shapes", target=0.5, landscape_every=10),
+    settings=settings(steps=300, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, landscape_every=10),
     rule=(
         Criterion("range of losses, batch ÷ none, VGG", "loss_range", "batch", "<", 1.0, how="ratio", against="none"),
         Criterion(
@@ -90,7 +90,7 @@ _SIX: Final = Claim(
     ),
     sizes={
         "quick": Size(
-            "A VGG-A of a quarter of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
+            "A VGG-A of an eighth of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
         ),
         "paper": _PAPER,
         "deep linear": Size(
@@ -115,7 +115,7 @@ _SEVEN: Final = Claim(
     arms=(NONE, BATCH, LAYER, GROUP, INSTANCE, RMS, WEIGHT, L1, L2, LINF),
     default_arms=("none", "batch", *_OTHERS),
     settings=settings(
-        steps=200, batch=64, rate=0.05, factor=0.25, data="shapes", target=0.5, landscape_every=10, measure_every=20
+        steps=200, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, landscape_every=10, measure_every=20
     ),
     rule=(
         Criterion(

@@ -79,7 +79,7 @@ _ALL: Final = (
         "depths", "Hidden layers", "ints", 3, "How many hidden layers the net has, one value after another.", 1, 80
     ),
     Setting("width", "Width", "int", 100, "How many units each hidden layer has.", 1, 4096, "units"),
-    Setting("factor", "Channels", "float", 0.25, "Times the usual number of channels of a VGG net.", 0.05, 2.0),
+    Setting("factor", "Channels", "float", 0.125, "Times the usual number of channels of a VGG net.", 0.05, 2.0),
     Setting(
         "shifts", "Shifts of the inputs", "floats", 0.0, "Added to every input, one value after another.", -100.0, 100.0
     ),

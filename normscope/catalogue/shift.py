@@ -87,7 +87,7 @@ _FOUR: Final = Claim(
     literature="Santurkar et al. (2018, figure 3): as large or larger with batch normalization.",
     arms=(NONE, BATCH, DLN_NONE, DLN_BATCH),
     default_arms=("none", "batch", "DLN none", "DLN batch"),
-    settings=settings(steps=300, batch=64, rate=0.05, factor=0.25, data="shapes", target=0.5, measure_every=20),
+    settings=settings(steps=300, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, measure_every=20),
     rule=(
         Criterion(
             "relative gradient change, batch ÷ none, VGG",
@@ -140,7 +140,7 @@ _FOUR: Final = Claim(
     ),
     sizes={
         "quick": Size(
-            "A VGG-A of a quarter of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
+            "A VGG-A of an eighth of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
         ),
         "paper": Size(
             "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
@@ -172,7 +172,7 @@ _FIVE: Final = Claim(
     ),
     arms=(NONE, BATCH, NOISY, NOISE),
     default_arms=("none", "batch", "noisy batch", "noise alone"),
-    settings=settings(steps=300, batch=64, rate=0.05, factor=0.25, data="shapes", target=0.5, measure_every=20),
+    settings=settings(steps=300, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, measure_every=20),
     rule=(
         Criterion("drift, noisy batch ÷ batch", "drift", "noisy batch", ">", 1.0, how="ratio", against="batch"),
         Criterion("drift, noisy batch ÷ none", "drift", "noisy batch", ">", 1.0, how="ratio", against="none"),
@@ -207,7 +207,7 @@ _FIVE: Final = Claim(
         ),
     ),
     sizes={
-        "quick": Size("A VGG-A of a quarter of the channels on synthetic images, five seeds."),
+        "quick": Size("A VGG-A of an eighth of the channels on synthetic images, five seeds."),
         "paper": Size(
             "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
             {"data": "cifar10", "steps": 15_000, "batch": 128, "rate": 0.1, "factor": 1.0, "measure_every": 250},

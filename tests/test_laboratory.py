@@ -1,0 +1,120 @@
+"""Every claim trains for a few steps in every arm, measures what its rule needs, and does so alike twice."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from normscope import wire
+from normscope.catalogue import CHARTS, CLAIMS, Claim
+from normscope.findings import Outcome, judge
+from normscope.spec import CHECKPOINT, Job, Spec
+from trainer.loop import train
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .peer import Peer
+
+FEW: dict[str, Any] = {
+    "steps": 6, "seeds": 1, "measure_every": 2, "landscape_every": 2, "factor": 0.1, "batch": 16, "shifts": [0, 1],
+    "batches": [8, 16], "depths": [1, 4], "rates": [0.1, 0.2], "init_scales": [1, 2], "skips": [0, 1],
+    "ghost": 4, "data": "digits",
+}  # fmt: skip
+"""A little of everything, as far as a claim has the setting."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As trainers have it: nets this small are slower on more."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def few(claim: Claim) -> list[Spec]:
+    names = {setting.name for setting in claim.settings}
+    arms = tuple(arm.name for arm in claim.arms)
+    return claim.specs(claim.check({k: v for k, v in FEW.items() if k in names}, arms), arms)
+
+
+def run(spec: Spec, peer: Peer, folder: Path) -> wire.End:
+    """Train a net here; what its run said at its end, all frames being with the peer."""
+    peer.frames.clear()
+    torch.manual_seed(0)
+    train(Job(spec, "run", peer.url, "token", str(folder)))
+    end = peer.messages[-1]
+    assert isinstance(end, wire.End)
+    assert end.status == "finished", end.error
+    return end
+
+
+@pytest.mark.parametrize("number", CLAIMS)
+def test_every_arm_of_a_claim_trains_and_measures(number: int, peer: Peer, tmp_path: Path) -> None:
+    claim = CLAIMS[number]
+    outcomes = []
+    for spec in few(claim):
+        end = run(spec, peer, tmp_path)
+        assert (tmp_path / CHECKPOINT).exists()
+        numbers = {name: float("nan") if value is None else value for name, value in end.outcome.items()}
+        outcomes.append(Outcome(spec.arm, spec.seed, spec.conditions, numbers))
+        series = {name for frame in peer.frames for name in frame.series}
+        for name in spec.measures:
+            wanted = {chart.series for chart in CHARTS.get(name, ())}
+            assert not wanted or spec.norm == "none" or series & wanted == wanted, (spec.arm, wanted - series)
+    # One seed gives no verdict, and yet every criterion has something to weigh, but for nets that learned nothing.
+    finding = judge(claim.rule, outcomes)
+    assert finding.verdict == "undecided"
+    missing = [e.criterion.name for e in finding.evidence if not e.seeds and e.criterion.of != "density_order"]
+    assert missing == []
+
+
+def test_two_runs_alike_give_the_same_losses(peer: Peer, tmp_path: Path) -> None:
+    for arm in CLAIMS[7].arms:
+        (spec,) = CLAIMS[7].specs(CLAIMS[7].check({**FEW_VGG, "seeds": 1}, (arm.name,)), (arm.name,))
+        found = []
+        for _ in range(2):
+            outcome = run(spec, peer, tmp_path).outcome
+            found.append(json.dumps([outcome, [f.series["loss"].mean.tolist() for f in peer.frames]]))
+        assert found[0] == found[1], arm.name
+
+
+FEW_VGG = {name: FEW[name] for name in ("steps", "factor", "batch", "data", "landscape_every", "measure_every")}
+
+
+def test_measuring_changes_nothing(peer: Peer, tmp_path: Path) -> None:
+    """The weights at the end are the same bit for bit, with every measure and with none."""
+    names = ("conditioning", "drift", "gradient_change", "jolts", "matched", "next_batch", "normalized",
+             "output_spread", "restoring", "sampling", "sharpness", "initial_gradients")  # fmt: skip
+    for norm in ("none", "batch", "batch_noisy", "batch_population"):
+        found = []
+        for measures in ((), names):
+            spec = Spec("an arm", norm=norm, steps=6, measures=measures, measure_every=2, landscape_every=0, width=16)
+            run(spec, peer, tmp_path)
+            found.append(torch.load(tmp_path / CHECKPOINT)["net"])
+        assert found[0].keys() == found[1].keys()
+        assert all(torch.equal(found[0][name], found[1][name]) for name in found[0]), norm
+
+
+def test_a_net_that_diverges_ends_early_and_says_so(peer: Peer, tmp_path: Path) -> None:
+    outcome = run(
+        Spec("none", rate=1e30, steps=50, width=8, activation="relu", landscape_every=0), peer, tmp_path
+    ).outcome
+    assert (outcome["diverged"], outcome["learned"], outcome["final_loss"]) == (1, 0, None)
+    assert outcome["steps_to_loss"] == 50
+    assert len(peer.frames) < 50
+
+
+def test_frozen_scales_and_shifts_are_released(peer: Peer, tmp_path: Path) -> None:
+    moved = []
+    for steps in (4, 8):
+        spec = Spec("batch", norm="batch", frozen=0.5 if steps == 8 else 1.0, steps=steps, width=8, landscape_every=0)
+        run(spec, peer, tmp_path)
+        net = torch.load(tmp_path / CHECKPOINT)["net"]
+        moved.append(not torch.equal(net["norm1.weight"], torch.ones(8)))
+    assert moved == [False, True]

@@ -1,0 +1,112 @@
+"""The loss around the weights, and what steps do there: claims 6, 7, 9, 16."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from normscope.curvature import sharpness
+from normscope.interaction import interaction, next_batch_effect
+from normscope.landscape import along_gradient
+
+from .moment import Measure, Moment
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from normscope.landscape import AlongGradient as Along
+
+    from .moment import Series
+
+_LENGTHS = tuple(float(f) for f in np.geomspace(0.5, 4, 8))
+
+
+class AlongGradient(Measure):
+    """Sums up the looks along the gradient that the loop makes."""
+
+    def take(self, found: Along) -> None:
+        """Keep a look."""
+        self.note(
+            range=float(np.ptp(found.loss)),
+            predictiveness=float(np.max(found.predictiveness)),
+            beta=float(np.nanmax(found.beta)) if np.isfinite(found.beta).any() else math.nan,
+        )
+
+    def outcome(self) -> dict[str, float]:
+        """Geometric means over steps: they span orders of magnitude."""
+        return {
+            "loss_range": self.geometric_mean("range"),
+            "predictiveness": self.geometric_mean("predictiveness"),
+            "beta": self.geometric_mean("beta"),
+        }
+
+
+class Matched(Measure):
+    """The same for steps whose length is a share of the weights' length, whatever the gradient's is."""
+
+    def before(self, moment: Moment) -> Series:
+        """`range` of losses for steps of ½ to 4 % of the weights' length."""
+        weights = [p for p in self.net.parameters() if p.requires_grad and p.grad is not None]
+        length = math.sqrt(sum(p.detach().double().square().sum().item() for p in weights))
+        steepness = math.sqrt(sum(p.grad.double().square().sum().item() for p in weights if p.grad is not None))
+        if not steepness:
+            return {}
+        rate = 0.01 * length / steepness
+        found = along_gradient(self.net, lambda: self.loss_of(moment.x, moment.y), rate, _LENGTHS)
+        extent = float(np.ptp(found.loss))
+        self.note(range=extent, predictiveness=float(np.max(found.predictiveness)) / steepness)
+        return {"matched.range": extent}
+
+    def outcome(self) -> dict[str, float]:
+        """Geometric means over steps; predictiveness relative to the gradient's length."""
+        return {
+            "matched_range": self.geometric_mean("range"),
+            "matched_predictiveness": self.geometric_mean("predictiveness"),
+        }
+
+
+class NextBatch(Measure):
+    """Whether a step helps the next mini-batch too, and how much of it is layers moving at once."""
+
+    def after(self, moment: Moment) -> Series:
+        """Changes of both losses, and the interaction of layers relative to the sum of what they do alone."""
+        end = {name: p.detach().clone() for name, p in self.net.named_parameters()}
+
+        def this() -> Tensor:
+            return self.loss_of(moment.x, moment.y)
+
+        def following() -> Tensor:
+            return self.loss_of(moment.next_x, moment.next_y)
+
+        here, there = next_batch_effect(self.net, this, following, moment.start, end)
+        together = interaction(self.net, this, moment.start, end)
+        self.note(harmful=here < 0 < there, next=there < 0, interaction=abs(together.ratio))
+        return {"next_batch.this": here, "next_batch.next": there, "next_batch.interaction": abs(together.ratio)}
+
+    def outcome(self) -> dict[str, float]:
+        """Shares of steps; the median of the interaction."""
+        found = self.seen.get("interaction", [])
+        return {
+            "harmful": self.mean("harmful"),
+            "helped_next": self.mean("next"),
+            "interaction": float(np.nanmedian(found)) if found else math.nan,
+        }
+
+
+class Sharpness(Measure):
+    """The largest eigenvalue of the loss's Hessian against what gradient descent can bear."""
+
+    def before(self, moment: Moment) -> Series:
+        """Sharpness times half the rate, and how exact it is."""
+        found = sharpness(self.net, lambda: self.loss_of(moment.x, moment.y), seed=self.spec.seed)
+        edge = found.value * self.spec.rate / 2
+        self.note(edge=edge)
+        return {"sharpness.edge": edge, "sharpness.residual": found.residual}
+
+    def outcome(self) -> dict[str, float]:
+        """The median of the last third, and the largest."""
+        edges = self.seen.get("edge", [])
+        last = edges[-max(1, len(edges) // 3) :]
+        return {"edge": float(np.median(last)) if last else math.nan, "edge_largest": self.largest("edge")}

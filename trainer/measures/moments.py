@@ -1,0 +1,156 @@
+"""What normalization does to units' moments, and what γ and β have to do with it: claims 1, 3, 12, 13."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from normscope.health import effective_rank
+from normscope.untouched import untouched
+
+from .moment import Measure, Moment
+from .taps import by_unit, normalizers, tapped, weight_layers
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from .moment import Series
+
+
+class Conditioning(Measure):
+    """How well conditioned the inputs of each nonlinearity are: centred, and spread over many directions."""
+
+    def before(self, moment: Moment) -> Series:
+        """By layer, `off_centre`: mean |mean| of units over their mean spread; `rank`: effective rank over units."""
+        with untouched(self.net), torch.no_grad(), tapped(normalizers(self.net)) as found:
+            self.net(moment.x)
+        outputs = [by_unit(after).double() for _, after in found.values()]
+        off = [(x.mean(0).abs().mean() / x.std(0).mean().clamp_min(1e-30)).item() for x in outputs]
+        rank = [effective_rank(x) / x.shape[1] for x in outputs]
+        self.note(off_centre=sum(off) / len(off), rank=sum(rank) / len(rank))
+        return {"conditioning.off_centre": off, "conditioning.rank": rank}
+
+    def outcome(self) -> dict[str, float]:
+        """Means over layers and steps."""
+        return {"off_centre": self.mean("off_centre"), "rank": self.mean("rank")}
+
+
+class Normalized(Measure):
+    """How exactly units have zero mean and unit variance before γ and β, and β and |γ| after them."""
+
+    def before(self, moment: Moment) -> Series:
+        """The largest error of any unit, by layer."""
+        with untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
+            self.net(moment.x)
+        rows = [_errors(self.net.get_submodule(name), *pair) for name, pair in found.items()]
+        if not rows:
+            return {}
+        columns = dict(zip(_ERRORS, map(list, zip(*rows, strict=True)), strict=True))
+        self.note(**{name: max(column) for name, column in columns.items()})
+        return {f"normalized.{name}": columns[name] for name in _ERRORS[:2]}
+
+    def outcome(self) -> dict[str, float]:
+        """The largest of any unit, layer and step."""
+        return {name: self.largest(name) for name in _ERRORS if name in self.seen}
+
+
+_ERRORS = ("mean_error", "variance_error", "affine_mean_error", "affine_spread_error")
+
+
+def _affine(net: nn.Module) -> dict[str, nn.Module]:
+    """The batch normalizers of a net that have γ and β."""
+    return {
+        name: m for name, m in net.named_modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm) and m.affine
+    }
+
+
+def _errors(module: nn.Module, before: Tensor, after: Tensor) -> tuple[float, float, float, float]:
+    norm = cast("Any", module)
+    gamma, beta = norm.weight.detach().double(), norm.bias.detach().double()
+    variance = by_unit(before).double().var(0, correction=0)
+    expected = variance / (variance + norm.eps)
+    # The normalizer's own arithmetic without γ and β, as it is in single precision.
+    plain = by_unit(torch.nn.functional.batch_norm(before, None, None, training=True, eps=norm.eps)).double()
+    affine = by_unit(after).double()
+    return (
+        plain.mean(0).abs().max().item(),
+        (plain.var(0, correction=0) - expected).abs().max().item(),
+        (affine.mean(0) - beta).abs().max().item(),
+        (affine.std(0, correction=0) - gamma.abs() * expected.sqrt()).abs().max().item(),
+    )
+
+
+class Restoring(Measure):
+    """Whether γ = √(var+ε), β = mean give back what came in, and whether nets go there by themselves."""
+
+    def before(self, moment: Moment) -> Series:
+        """`error` by layer, in spreads of what came in; `distance` of γ and β from there, as a share of the first."""
+        with untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
+            self.net(moment.x)
+        errors, now, first = [], 0.0, 0.0
+        for name, (before, _) in found.items():
+            norm = cast("Any", self.net.get_submodule(name))
+            values = by_unit(before).double()
+            mean, variance = values.mean(0), values.var(0, correction=0)
+            spread = (variance + norm.eps).sqrt()
+            restored = torch.nn.functional.batch_norm(
+                before, None, None, spread.to(before.dtype), mean.to(before.dtype), training=True, eps=norm.eps
+            )
+            errors.append(((by_unit(restored).double() - values).abs().amax(0) / spread).max().item())
+            now += ((norm.weight.double() - spread).square() + (norm.bias.double() - mean).square()).sum().item()
+            first += ((1 - spread).square() + mean.square()).sum().item()
+        if not errors:
+            return {}
+        distance = math.sqrt(now / first)
+        self.note(error=max(errors), distance=distance)
+        return {"restoring.error": errors, "restoring.distance": distance}
+
+    def outcome(self) -> dict[str, float]:
+        """The largest error, and the last distance."""
+        return {"restore_error": self.largest("error"), "return_distance": self.seen.get("distance", [math.nan])[-1]}
+
+
+class Jolts(Measure):
+    """How much the loss on the same mini-batch notices when the first layer is changed for a moment."""
+
+    def before(self, moment: Moment) -> Series:
+        """Relative changes of the loss: weights doubled, biases raised by 1, units' weights turned by 45°."""
+        first = cast("Any", next(iter(weight_layers(self.net).values())))
+        weight, bias = first.weight.detach().clone(), first.bias.detach().clone()
+        generator = torch.Generator().manual_seed(self.spec.seed)
+        with untouched(self.net) as rewind, torch.no_grad():
+            loss = self.loss_of(moment.x, moment.y).item()
+
+            def jump(parameter: Tensor, value: Tensor) -> float:
+                rewind()
+                parameter.data.copy_(value)
+                changed = self.loss_of(moment.x, moment.y).item()
+                first.weight.data.copy_(weight)
+                first.bias.data.copy_(bias)
+                return abs(changed - loss) / loss
+
+            found = {
+                "scale": jump(first.weight, 2 * weight),
+                "shift": jump(first.bias, bias + 1),
+                "turn": jump(first.weight, _turned(weight, generator)),
+            }
+        self.note(**found)
+        return {f"jolts.{name}": value for name, value in found.items()}
+
+    def outcome(self) -> dict[str, float]:
+        """The middle of what was seen: single mini-batches may be nearly without loss."""
+        return {f"jump_{name}": float(torch.tensor(values).nanmedian()) for name, values in self.seen.items()}
+
+
+def _turned(weight: Tensor, generator: torch.Generator) -> Tensor:
+    """Each unit's weights at the same length, 45° from where they point, in a random direction."""
+    flat = weight.flatten(1)
+    length = flat.norm(dim=1, keepdim=True)
+    unit = flat / length.clamp_min(1e-30)
+    other = torch.randn(flat.shape, generator=generator).to(flat)
+    other -= (other * unit).sum(1, keepdim=True) * unit
+    other /= other.norm(dim=1, keepdim=True).clamp_min(1e-30)
+    turned: Tensor = (length * (unit + other) / math.sqrt(2)).view_as(weight)
+    return turned

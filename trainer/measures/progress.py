@@ -1,0 +1,96 @@
+"""How well a net learns: what every run tells at its end."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor, nn
+
+    from normscope.spec import Spec
+
+    from ..data import Data
+
+_SMOOTH: Final = 20
+"""Steps whose mean loss is compared with the target: single mini-batches are easy or hard by chance."""
+_CHUNK: Final = 2048
+"""Samples that are evaluated at once."""
+
+
+@dataclass
+class Progress:
+    """Follows the loss of a run.
+
+    Attributes:
+        spec: What is trained.
+        losses: Of every step.
+        learned_at: The first step before which the mean loss of the last few was below the target; None until then.
+    """
+
+    spec: Spec
+    losses: list[float] = field(default_factory=list)
+    learned_at: int | None = None
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=_SMOOTH))
+
+    def note(self, loss: float) -> None:
+        """Take a step's loss into account."""
+        self.losses.append(loss)
+        self._recent.append(loss)
+        if self.learned_at is None and len(self._recent) == _SMOOTH and np.mean(self._recent) < self.spec.target:
+            self.learned_at = len(self.losses)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last loss is not finite."""
+        return bool(self.losses) and not np.isfinite(self.losses[-1])
+
+    def outcome(self) -> dict[str, float]:
+        """Of the losses.
+
+        Gives `final_loss`, the mean of the last tenth; `steps_to_loss`, all steps where the target was not reached;
+        `learned` and `diverged`, 0 or 1, the first being whether the last few losses lie below the target.
+        """
+        last = self.losses[-max(1, len(self.losses) // 10) :]
+        with np.errstate(invalid="ignore", over="ignore"):
+            final, recent = float(np.mean(last)), float(np.mean(self._recent))
+        return {
+            "final_loss": final,
+            "steps_to_loss": float(self.spec.steps if self.learned_at is None else self.learned_at),
+            "learned": float(recent < self.spec.target),
+            "diverged": float(self.diverged),
+        }
+
+
+def evaluate(net: nn.Module, x: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
+    """`loss`, and of classes `accuracy`, of samples in evaluation mode."""
+    net.eval()
+    with torch.no_grad():
+        outputs = torch.cat([net(chunk) for chunk in torch.split(x, _CHUNK)])
+    net.train()
+    found = {"loss": loss(outputs, targets).item()}
+    if not targets.is_floating_point():
+        found["accuracy"] = accuracy(outputs, targets)
+    return found
+
+
+def generalization(net: nn.Module, task: Data, loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
+    """`train_loss`, `test_loss`, and of classes both accuracies and their `gap`, of all samples, in evaluation mode."""
+    train = evaluate(net, task.train, task.train_targets, loss)
+    test = evaluate(net, task.test, task.test_targets, loss)
+    found = {f"train_{name}": value for name, value in train.items()}
+    found |= {f"test_{name}": value for name, value in test.items()}
+    if "accuracy" in train:
+        found["gap"] = train["accuracy"] - test["accuracy"]
+    return found
+
+
+def accuracy(outputs: Tensor, labels: Tensor) -> float:
+    """Share of rows of `outputs` (shape [n, classes]) whose largest entry is at the label (shape [n])."""
+    return (outputs.argmax(1) == labels).float().mean().item()
