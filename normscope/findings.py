@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Verdict = Literal["supported", "contradicted", "undecided"]
-How = Literal["value", "difference", "ratio", "slope"]
+How = Literal["value", "difference", "ratio", "slope", "spread"]
 
 MIN_SEEDS: Final = 3
 """Seeds without which there is no verdict."""
 CONFIDENCE: Final = 0.95
 _RESAMPLES: Final = 9999
+_RATIOS: Final = ("ratio", "spread")
+"""What is averaged as logarithms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,13 @@ class Criterion:
         arm: Whose; of several arms, the mean.
         relation: On which side of the threshold the claim expects the effect.
         threshold: The side's edge, in the effect's unit.
-        how: The number itself; its difference from, or ratio to, that of `against`; or the slope of its logarithm
-            over the logarithm of `over`.
+        how: The number itself; its difference from, or ratio to, that of `against`; the slope of its logarithm over
+            the logarithm of `over`; or its spread, largest less smallest, over `over`, relative to that of `against`.
         against: The arm that the others are compared with; the same arm under `against_where` unless given.
         where: Values of varied fields that count, "min" and "max" being the ends of what was run; all, averaged,
             for fields that are not named.
         against_where: The same for `against`; as `where` unless given.
-        over: The varied field of a slope.
+        over: The varied field of a slope or a spread.
         decisive: Whether the verdict rests on it. Others are shown beside it.
         unit: Of the effect.
     """
@@ -138,7 +140,7 @@ def _weigh(criterion: Criterion, outcomes: Sequence[Outcome]) -> Evidence:
     known = {seed: value for seed, value in values.items() if math.isfinite(value)}
     if not known:
         return Evidence(criterion, {}, None, None, "undecided")
-    logarithmic = criterion.how == "ratio"
+    logarithmic = criterion.how in _RATIOS
     sample = np.array(list(known.values()))
     transformed = np.log(sample) if logarithmic else sample
     back = np.exp if logarithmic else np.asarray
@@ -175,7 +177,7 @@ def _effect(criterion: Criterion, outcomes: Sequence[Outcome]) -> float:
     """The effect in one seed; NaN if a number that it needs is missing."""
     arms = (criterion.arm,) if isinstance(criterion.arm, str) else criterion.arm
     found = [_of_arm(criterion, arm, outcomes) for arm in arms]
-    if criterion.how == "ratio":
+    if criterion.how in _RATIOS:
         return _exp(_mean([math.log(v) if v > 0 else math.nan for v in found]))
     return _mean(found)
 
@@ -187,6 +189,12 @@ def _of_arm(criterion: Criterion, arm: str, outcomes: Sequence[Outcome]) -> floa
         if c.over is None:
             raise ValueError(f"{c.name}: a slope is over something that was varied")
         return _slope([(float(o.varied[c.over]), o.numbers[c.of]) for o in mine if c.over in o.varied])
+    if c.how == "spread":
+        own, other = (
+            np.ptp([o.numbers[c.of] for o in _select(c.of, a, c.where, outcomes)] or [0.0])
+            for a in (arm, c.against or arm)
+        )
+        return float(own / other) if other > 0 else math.nan
     if c.how == "value":
         return _mean([o.numbers[c.of] for o in mine])
     there = c.where if c.against_where is None else c.against_where

@@ -111,7 +111,8 @@ class Spec:
         init_std: Standard deviation of normal initial weights.
         init_scale: Times the initial weights, however they are drawn.
         batch: Samples in a mini-batch; the whole data set if it has no more.
-        rate: Learning rate of plain SGD.
+        optimizer: Plain sgd, or adam.
+        rate: Its learning rate.
         target: The loss that counts as learned.
         measures: What is measured beside, by name; see `trainer.measures`.
         measure_every: Steps between two measurements.
@@ -141,6 +142,7 @@ class Spec:
     init_std: float = 0.1
     init_scale: float = 1.0
     batch: int = 60
+    optimizer: str = "sgd"
     rate: float = 0.5
     target: float = 0.5
     measures: tuple[str, ...] = ()

@@ -15,10 +15,10 @@ def specs(entry: Claim, size: str) -> list[Spec]:
     return entry.specs(entry.check(entry.sized(size, {}), arms), arms)
 
 
-def test_there_are_sixteen() -> None:
-    assert list(CLAIMS) == list(range(1, 17))
-    with pytest.raises(ValueError, match="unknown claim 17; there are 1, 2"):
-        claim(17)
+def test_there_are_sixteen_and_a_courses_exercise() -> None:
+    assert list(CLAIMS) == list(range(1, 18))
+    with pytest.raises(ValueError, match="unknown claim 18; there are 1, 2"):
+        claim(18)
 
 
 @each
@@ -36,7 +36,7 @@ def test_every_size_can_be_started_and_its_specs_cross_as_json(entry: Claim) -> 
 def test_a_whole_seed_comes_before_the_next(entry: Claim) -> None:
     seeds = [s.seed for s in specs(entry, "quick")]
     assert seeds == sorted(seeds)
-    assert len(set(seeds)) >= 5
+    assert len(set(seeds)) >= (3 if entry.number == 17 else 5)
 
 
 @each

@@ -89,6 +89,13 @@ def test_a_slope_is_that_of_logarithms() -> None:
     assert one.evidence[0].seeds == {}
 
 
+def test_a_spread_is_over_what_was_varied_and_relative_to_another_arm() -> None:
+    spread = Criterion("spread", "steps", "batch", "<", 1.0, how="spread", against="none", over="rate")
+    data = [o for rate, far in ((0.1, 1), (1.0, 3)) for o in outcomes([far, far, far], [5 * far] * 3, rate=rate)]
+    assert judge([spread], data).evidence[0].seeds == pytest.approx({0: 0.2, 1: 0.2, 2: 0.2})
+    assert judge([spread], outcomes([1, 2, 3], [1, 2, 3], rate=0.1)).evidence[0].seeds == {}
+
+
 def test_conditions_choose_and_pair_runs() -> None:
     data = [o for depth in (3, 10) for o in outcomes([depth] * 3, [2 * depth] * 3, depth=depth)]
     deep = Criterion("deep", "steps", "batch", "<", 1.0, where={"depth": "max"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from .build import loss_of, net_of, takes_flat
 from .measures import MEASURES, AlongGradient, Moment, Progress, accuracy, evaluate, generalization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -29,13 +29,19 @@ if TYPE_CHECKING:
     Batch = tuple[Tensor, Tensor]
 
 
+OPTIMIZERS: Final[Mapping[str, type[torch.optim.SGD | torch.optim.Adam]]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+}
+
+
 def train(job: Job) -> None:
     """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way."""
     spec = job.spec
     torch.manual_seed(spec.seed)
     task = load(spec)
     net = net_of(spec, task)
-    optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
+    optimizer = OPTIMIZERS[spec.optimizer](net.parameters(), lr=spec.rate)
     # The point of these small nets is to be seen: there is no budget.
     with normscope.watch(
         net, name=job.name, url=job.url, token=job.token, budget=None, schedule=partial(is_watched, spec)

@@ -1,6 +1,7 @@
-"""The experiments that are ready to start: sixteen claims about batch normalization. Declarative, needs no torch.
+"""The experiments that are ready to start: sixteen claims about batch normalization, and an exercise.
 
-Rules are written down before the data: a change of one is a commit that says why, never a reaction to an outcome.
+Declarative, needs no torch. Rules are written down before the data: a change of one is a commit that says why, never a
+reaction to an outcome.
 """
 
 from __future__ import annotations

@@ -54,13 +54,14 @@ class Progress:
     def outcome(self) -> dict[str, float]:
         """Of the losses.
 
-        Gives `final_loss`, the mean of the last tenth; `steps_to_loss`, all steps where the target was not reached;
-        `learned` and `diverged`, 0 or 1, the first being whether the last few losses lie below the target.
+        Gives `mean_loss` of all steps; `final_loss`, of the last tenth; `steps_to_loss`, all steps where the target was
+        not reached; `learned` and `diverged`, 0 or 1, the first being whether the last few losses lie below the target.
         """
         last = self.losses[-max(1, len(self.losses) // 10) :]
         with np.errstate(invalid="ignore", over="ignore"):
             final, recent = float(np.mean(last)), float(np.mean(self._recent))
         return {
+            "mean_loss": float(np.mean(self.losses)) if self.losses else float("nan"),
             "final_loss": final,
             "steps_to_loss": float(self.spec.steps if self.learned_at is None else self.learned_at),
             "learned": float(recent < self.spec.target),
