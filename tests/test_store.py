@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import zlib
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store import Block, Experiment, Link, Run, Store, StoreError, open_store
+from app.store import Block, Brief, Experiment, Link, Run, Store, StoreError, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
-    from pathlib import Path
 
     Scenario = Callable[[Store], Coroutine[None, None, None]]
 
@@ -44,7 +46,10 @@ def play(url: str, scenario: Scenario) -> None:
 
 
 EXPERIMENT = Experiment("exp", "An experiment", 1.0, 1, {"steps": 3, "rate": 0.5})
-RUN = Run("run", "exp", "batch", "hash", 2.0, arm="batch", seed=7, layers=[{"name": "fc1"}], pace=4.0)
+RUN = Run(
+    "run", "exp", "batch", "hash", 2.0, arm="batch", seed=7, spec={"arm": "batch", "rate": 0.5, "varied": ["rate"]},
+    layers=[{"name": "fc1"}], outcome={"loss": 0.25, "steps": None}, pace=4.0,
+)  # fmt: skip
 
 
 def block(i: int, level: int = 0) -> Block:
@@ -59,6 +64,8 @@ def test_records_come_back_as_they_went(url: str) -> None:
         assert await store.get(Experiment, "exp") == EXPERIMENT
         assert await store.get(Run, "run") == RUN
         assert await store.get(Link, "link") == link
+        (brief,) = await store.find(Brief, experiment="exp")
+        assert asdict(brief) == {name: value for name, value in asdict(RUN).items() if hasattr(brief, name)}
         assert await store.get(Run, "nobody") is None
 
     play(url, scenario)
@@ -86,6 +93,7 @@ def test_finds_by_value_and_by_list_oldest_first(url: str) -> None:
         await store.add(EXPERIMENT, *runs)
         assert [r.id for r in await store.find(Run)] == ["r3", "r2", "r1", "r0"]
         assert [r.id for r in await store.find(Run, status="running")] == ["r3", "r1"]
+        assert [r.id for r in await store.find(Run, 1, status="running")] == ["r3"]
         assert [r.id for r in await store.find(Run, id=["r0", "r2", "x"])] == ["r2", "r0"]
         assert [r.id for r in await store.find(Run, status=("running", "failed"), experiment="exp", id="r1")] == ["r1"]
         assert await store.find(Run, error=None, id=[]) == []
@@ -110,6 +118,11 @@ def test_change_gives_the_record_as_it_is_then(url: str) -> None:
         assert changed is not None
         assert (changed.status, changed.paused, changed.seed) == ("paused", True, 7)
         assert await store.change(Run, "nobody", status="paused") is None
+        assert await store.change(Run, "run", {"status": "waiting"}, status="starting") is None
+        assert await store.get(Run, "run") == changed
+        changed = await store.change(Run, "run", {"status": "paused", "error": None}, status="running")
+        assert changed is not None
+        assert changed.status == "running"
 
     play(url, scenario)
 
@@ -186,6 +199,43 @@ def test_the_migrations_make_the_tables_the_code_uses(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_what_is_in_it(tmp_path: Path) -> None:
+    import sqlalchemy as sa
+    from alembic import command
+    from alembic.config import Config
+
+    import app.store
+
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/n.db")
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(app.store.__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    with contextlib.closing(sqlite3.connect(tmp_path / "n.db")) as db:
+        db.execute("INSERT INTO experiments VALUES ('exp', 'An experiment', 1.0, 1, '{\"steps\": 3, \"rate\": 0.5}')")
+        db.execute(
+            "INSERT INTO runs VALUES ('old', 'exp', 'batch', 'older', 2.0, 'batch', 7, 'finished', NULL, 3.0, 4.0, 5.0,"
+            """ 3, '[{"name": "fc1"}]', '{"torch": "2"}', 0, NULL, 0, 2, '12:3.0', 0, 0)"""
+        )
+        db.execute("INSERT INTO blocks VALUES ('old', 0, 0, 0, 0, ?)", (zlib.compress(b"data 0 0"),))
+        db.commit()
+
+    async def scenario(store: Store) -> None:
+        assert await store.find(Experiment) == [EXPERIMENT]
+        old = Run(
+            "old", "exp", "batch", "older", 2.0, "batch", 7, {}, "finished", None, 3.0, 4.0, 5.0, 3, [{"name": "fc1"}],
+            {"torch": "2"}, {}, False, None, False, 2, "12:3.0", 0, 0,
+        )  # fmt: skip
+        assert await store.find(Run) == [old]
+        assert await store.blocks("old", 0, 0, 0) == [b"data 0 0"]
+        await store.add(RUN)
+        assert await store.get(Run, "run") == RUN
+
+    play(f"sqlite:///{tmp_path}/n.db", scenario)
 
 
 def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path) -> None:

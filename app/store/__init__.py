@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normscope.errors import NormscopeError
 
-from .records import Block, Experiment, Link, Record, Run
+from .records import Block, Brief, Experiment, Link, Record, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Block", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store", "prepare_store"]
+__all__ = [
+    "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store", "prepare_store",
+]  # fmt: skip
 
-R = TypeVar("R", Experiment, Run, Link)
+R = TypeVar("R", Experiment, Run, Brief, Link)
 
 
 class StoreError(NormscopeError):
@@ -29,11 +31,11 @@ class Store(Protocol):
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record with this id."""
 
-    async def find(self, kind: type[R], **where: Any) -> list[R]:
-        """All records whose fields equal the given values (or are in a given list), oldest first."""
+    async def find(self, kind: type[R], limit: int | None = None, **where: Any) -> list[R]:
+        """All records, or the first few, whose fields equal the given values (or are in a given list), oldest first."""
 
-    async def change(self, kind: type[R], id: str, **values: Any) -> R | None:
-        """Set fields of one record; the record as it is then, None if there is none."""
+    async def change(self, kind: type[R], id: str, given: Mapping[str, Any] | None = None, **values: Any) -> R | None:
+        """Set fields of one record, if `given` ones have these values; it as it is then, None if there is no such."""
 
     async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:
         """Commit blocks of a run and how far it has come, all or none. A block that is there already stays as it is."""

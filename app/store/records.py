@@ -1,4 +1,4 @@
-"""What the store keeps, one dataclass per table."""
+"""What the store keeps, one dataclass per table, and a short form of the one that there are many of."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Final
 
 ACTIVE: Final = ("starting", "running", "paused", "lost")
 """The states in which a run may still send frames."""
+ENDED: Final = ("finished", "stopped", "failed")
+"""The states that a run does not leave. Before all of them it is waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,15 @@ class Run:
     Attributes:
         experiment: The id of the experiment it belongs to.
         token_hash: SHA-256 of what its training process proves itself with.
+        spec: What its training process is started with, the fields of a `normscope.spec.Spec`; empty if it was not
+            started from here.
         status: See `docs/architecture.md`, States of a run.
         error: Why it failed, in the trainer's words.
-        seen: When its training process was last heard of, unix seconds.
+        seen: When its training process was last heard of, or launched, unix seconds.
         steps: How many steps are planned; None if nobody knows.
         layers: As in its Hello.
         versions: As in its Hello.
+        outcome: As in its End.
         paused: Whether a person wants it held.
         pace: The largest number of steps per second a person wants; None for no limit.
         stop: Whether a person wants it to end; pages call an active run with this *stopping*.
@@ -49,6 +54,7 @@ class Run:
     created: float
     arm: str = ""
     seed: int = 0
+    spec: dict[str, Any] = field(default_factory=dict)
     status: str = "starting"
     error: str | None = None
     started: float | None = None
@@ -57,6 +63,7 @@ class Run:
     steps: int | None = None
     layers: list[dict[str, Any]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    outcome: dict[str, float | None] = field(default_factory=dict)
     paused: bool = False
     pace: float | None = None
     stop: bool = False
@@ -64,6 +71,22 @@ class Run:
     handle: str | None = None
     last_seq: int = -1
     last_step: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A run in short, for lists that may be long: fields of a Run, found as such and never added or changed."""
+
+    id: str
+    experiment: str
+    name: str
+    arm: str
+    seed: int
+    spec: dict[str, Any]
+    status: str
+    stop: bool
+    steps: int | None
+    last_step: int
 
 
 @dataclass(frozen=True, slots=True)

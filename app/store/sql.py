@@ -14,7 +14,7 @@ from . import StoreError, tables
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .records import Block, Record
 
@@ -47,16 +47,18 @@ class SqlStore:
         found = await self.find(kind, id=id)
         return found[0] if found else None
 
-    async def find(self, kind: type[T], **where: Any) -> list[T]:
-        """All records with these values, oldest first."""
-        return await self._read(lambda connection: _find(connection, kind, where))
+    async def find(self, kind: type[T], limit: int | None = None, **where: Any) -> list[T]:
+        """Records with these values, oldest first."""
+        return await self._read(lambda connection: _find(connection, kind, where, limit))
 
-    async def change(self, kind: type[T], id: str, **values: Any) -> T | None:
+    async def change(self, kind: type[T], id: str, given: Mapping[str, Any] | None = None, **values: Any) -> T | None:
         """Set fields of one record."""
         table = tables.TABLES[kind]
+        conditions = [table.c[name] == value for name, value in {"id": id, **(given or {})}.items()]
 
         def operation(connection: sa.Connection) -> T | None:
-            connection.execute(sa.update(table).where(table.c.id == id).values(**values))
+            if not connection.execute(sa.update(table).where(*conditions).values(**values)).rowcount:
+                return None
             found = _find(connection, kind, {"id": id})
             return found[0] if found else None
 
@@ -111,10 +113,10 @@ class SqlStore:
             raise StoreError(f"cannot write to the database: {error.orig}") from error
 
 
-def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any]) -> list[T]:
+def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any], limit: int | None = None) -> list[T]:
     table = tables.TABLES[kind]
     names = [f.name for f in fields(cast("Any", kind))]
-    query = sa.select(*(table.c[name] for name in names)).order_by(table.c.created, table.c.id)
+    query = sa.select(*(table.c[name] for name in names)).order_by(table.c.created, table.c.id).limit(limit)
     for name, value in where.items():
         column = table.c[name]
         query = query.where(column.in_(value) if isinstance(value, list | tuple) else column == value)

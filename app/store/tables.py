@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
 from sqlalchemy.types import TypeDecorator
 
-from .records import Experiment, Link, Run
+from .records import Brief, Experiment, Link, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +53,7 @@ runs = Table(
     Column("created", Float, nullable=False),
     Column("arm", Text, nullable=False),
     Column("seed", Integer, nullable=False),
+    Column("spec", JSON, nullable=False),
     Column("status", String(16), nullable=False, index=True),
     Column("error", Text),
     Column("started", Float),
@@ -61,6 +62,7 @@ runs = Table(
     Column("steps", Integer),
     Column("layers", JSON, nullable=False),
     Column("versions", JSON, nullable=False),
+    Column("outcome", JSON, nullable=False),
     Column("paused", Boolean, nullable=False),
     Column("pace", Float),
     Column("stop", Boolean, nullable=False),
@@ -95,4 +97,4 @@ blocks = Table(
     Column("data", Compressed, nullable=False),
 )
 
-TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Link: links}
+TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Brief: runs, Link: links}
