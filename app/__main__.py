@@ -17,6 +17,7 @@ import uvicorn
 from normscope.background import keep_freed_memory
 from normscope.errors import NormscopeError
 
+from .folder import held
 from .settings import Settings
 from .store import prepare_store
 
@@ -52,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
         )  # fmt: skip
-        prepare_store(settings.store_url)
-        return _serve(settings, listener)
+        with held(given.data, settings.url):
+            prepare_store(settings.store_url)
+            return _serve(settings, listener)
     except NormscopeError as error:
         sys.stderr.write(f"normscope: {error}\n")
     except OSError as error:
@@ -63,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio would not know to send at once, and every answer would wait 40 ms (Nagle).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

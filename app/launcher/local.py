@@ -33,6 +33,7 @@ class LocalLauncher:
 
     def __init__(self) -> None:
         self._parent: asyncio.subprocess.Process | None = None
+        self._ready = False
         self._reader: asyncio.Task[None] | None = None
         self._starting: dict[str, asyncio.Future[str]] = {}
         self._handles: dict[int, str] = {}
@@ -81,14 +82,17 @@ class LocalLauncher:
             yield await self._exits.get()
 
     async def close(self) -> None:
-        """Close the parent's input, which ends it."""
+        """Close the parent's input, which ends it; while it still warms up it does not listen, and has no children."""
         if self._parent is not None and self._parent.stdin is not None:
             self._parent.stdin.close()
+            if not self._ready and self._parent.returncode is None:
+                self._parent.terminate()
             await self._parent.wait()
         if self._reader is not None:
             await self._reader
 
     async def _warm(self) -> None:
+        self._ready = False
         try:
             self._parent = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", _TRAINER, "--parent",
@@ -109,6 +113,8 @@ class LocalLauncher:
 
     def _hear(self, message: dict[str, Any]) -> None:
         match message:
+            case {"ready": int()}:
+                self._ready = True
             case {"started": int(pid), "token": str(token)}:
                 self._handles[pid] = _handle(pid)
                 future = self._starting.get(token)
