@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,10 +14,24 @@ from normscope import catalogue, wire
 from . import query
 from .access import Owner, Reader, owner
 from .experiments import Experiments
+from .findings import Findings
 from .links import make_link, revoke_link
 from .metrics import metrics
-from .schemas import ExperimentOut, ExperimentsOut, LinkOut, LinksOut, NewExperiment, NewLink, Pace, RunOut
-from .store import Experiment, Link, Run, Store
+from .schemas import (
+    BriefOut,
+    ExperimentBriefOut,
+    ExperimentOut,
+    ExperimentsOut,
+    FindingOut,
+    LinkOut,
+    LinksOut,
+    NewExperiment,
+    NewLink,
+    Pace,
+    RunOut,
+    RunsOut,
+)
+from .store import Brief, Experiment, Link, Run, Store
 
 if TYPE_CHECKING:
     from .access import Rights
@@ -34,8 +49,14 @@ def _experiments(request: Request) -> Experiments:
     return experiments
 
 
+def _findings(request: Request) -> Findings:
+    findings: Findings = request.app.state.findings
+    return findings
+
+
 TheStore = Annotated[Store, Depends(_store)]
 TheExperiments = Annotated[Experiments, Depends(_experiments)]
+TheFindings = Annotated[Findings, Depends(_findings)]
 
 
 async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOut:
@@ -44,10 +65,14 @@ async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOu
     Raises:
         HTTPException: 404 if there is none that may be read.
     """
+    return ExperimentOut.of(await _experiment(store, rights, id), await store.find(Run, experiment=id))
+
+
+async def _experiment(store: TheStore, rights: Reader, id: str) -> Experiment:
     experiment = await store.get(Experiment, id)
     if experiment is None or not rights.may_read(id):
         raise HTTPException(404, f"there is no experiment {id!r}")
-    return ExperimentOut.of(experiment, await store.find(Run, experiment=id))
+    return experiment
 
 
 async def find_run(store: TheStore, rights: Reader, id: str) -> Run:
@@ -62,6 +87,7 @@ async def find_run(store: TheStore, rights: Reader, id: str) -> Run:
     return run
 
 
+TheExperiment = Annotated[Experiment, Depends(_experiment)]
 TheRun = Annotated[Run, Depends(find_run)]
 
 
@@ -73,21 +99,21 @@ async def get_catalogue() -> dict[str, list[dict[str, Any]]]:
 
 @router.get("/api/experiments")
 async def get_experiments(store: TheStore, _: Owner) -> ExperimentsOut:
-    """All experiments, newest first."""
-    runs = await store.find(Run)
+    """All experiments, newest first, with their runs in short."""
+    runs: defaultdict[str, list[Brief]] = defaultdict(list)
+    for run in await store.find(Brief):
+        runs[run.experiment].append(run)
     found = await store.find(Experiment)
-    return ExperimentsOut(
-        experiments=[ExperimentOut.of(e, [r for r in runs if r.experiment == e.id]) for e in reversed(found)]
-    )
+    return ExperimentsOut(experiments=[ExperimentBriefOut.of(e, runs[e.id]) for e in reversed(found)])
 
 
 @router.post("/api/experiments", status_code=201)
 async def post_experiment(
     body: NewExperiment, store: TheStore, experiments: TheExperiments, rights: Owner
 ) -> ExperimentOut:
-    """Start an experiment: one training process for each arm and seed."""
+    """Start an experiment: one training process for each arm, condition and seed."""
     try:
-        experiment = await experiments.start(body.claim, body.settings, body.arms, body.name)
+        experiment = await experiments.start(body.claim, body.settings, body.arms, body.size, body.name)
     except ValueError as error:
         raise HTTPException(422, str(error)) from error
     return await find_experiment(store, rights, experiment.id)
@@ -97,6 +123,27 @@ async def post_experiment(
 async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:
     """One experiment with its runs."""
     return await find_experiment(store, rights, id)
+
+
+@router.get("/api/experiments/{id}/runs")
+async def get_experiment_runs(experiment: TheExperiment, store: TheStore) -> RunsOut:
+    """An experiment's runs in short."""
+    return RunsOut(runs=[BriefOut.of(run) for run in await store.find(Brief, experiment=experiment.id)])
+
+
+@router.get("/api/experiments/{id}/finding")
+async def get_finding(experiment: TheExperiment, store: TheStore, findings: TheFindings) -> FindingOut:
+    """What the claim's rule says about what the experiment's runs came to so far."""
+    return await findings.of(experiment, await store.find(Run, experiment=experiment.id))
+
+
+@router.post("/api/experiments/{id}/{action}", dependencies=[Depends(owner)])
+async def post_control_all(
+    experiment: TheExperiment, action: Literal["pause", "resume", "stop"], store: TheStore, experiments: TheExperiments
+) -> RunsOut:
+    """Pause, resume or stop all runs of an experiment that have not ended."""
+    await experiments.control_all(experiment.id, action)
+    return await get_experiment_runs(experiment, store)
 
 
 @router.get("/api/runs/{id}")

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from normscope import catalogue
 from normscope.errors import NormscopeError
-from normscope.spec import Job
 
 from .store import Experiment, Run
-from .store.records import ACTIVE
+from .store.records import ACTIVE, ENDED
 from .tokens import digest, new_id, new_token
 
 if TYPE_CHECKING:
@@ -54,41 +53,30 @@ class Experiments:
     _stopping: dict[str, float] = field(default_factory=dict)
 
     async def start(
-        self, number: int, settings: Mapping[str, object], arms: Sequence[str] | None, name: str | None
+        self,
+        number: int,
+        settings: Mapping[str, object],
+        arms: Sequence[str] | None = None,
+        size: str | None = None,
+        name: str | None = None,
     ) -> Experiment:
-        """Make an experiment of a claim and start a trainer for each of its runs.
+        """Make an experiment of a claim, whose runs wait for their turn. What is given wins over what a size says.
 
         Raises:
-            ValueError: If the claim, a setting or an arm is refused.
+            ValueError: If the claim, the size, a setting or an arm is refused.
         """
         claim = catalogue.claim(number)
+        if size is not None:
+            settings = claim.sized(size, settings)
+            arms = claim.sizes[size].arms if arms is None else arms
         arms = claim.default_arms if arms is None else arms
         whole = claim.check(settings, arms)
-        experiment = Experiment(new_id(), name or claim.title, time.time(), number, dict(whole))
-        pace = float(whole["pace"]) or None
-        tokens = [(spec, new_token()) for spec in claim.specs(whole, arms)]
-        runs = [self._run(experiment, spec, token, pace) for spec, token in tokens]
+        experiment = Experiment(new_id(), name or claim.title, time.time(), claim.number, dict(whole))
+        runs = [_run(experiment, place, spec) for place, spec in enumerate(claim.specs(whole, arms))]
         await self.store.add(experiment, *runs)
         await self._announce(*runs)
-        for run, (spec, token) in zip(runs, tokens, strict=True):
-            await self._launch(run, spec, token)
+        await self.bus.publish("due", experiment.id)
         return experiment
-
-    def _run(self, experiment: Experiment, spec: Spec, token: str, pace: float | None) -> Run:
-        several = int(experiment.settings["seeds"]) > 1
-        return Run(
-            new_id(), experiment.id, f"{spec.arm}, seed {spec.seed}" if several else spec.arm, digest(token),
-            time.time(), arm=spec.arm, seed=spec.seed, steps=spec.steps, pace=pace,
-        )  # fmt: skip
-
-    async def _launch(self, run: Run, spec: Spec, token: str) -> None:
-        folder = self.folder(run.id)
-        try:
-            handle = await self.launcher.start(Job(spec, run.name, self.settings.url, token, str(folder)))
-        except NormscopeError as error:
-            await self.change(run.id, status="failed", error=str(error), ended=time.time())
-            return
-        await self.change(run.id, handle=handle)
 
     async def adopt(self, name: str, key: str) -> Run:
         """A run for a training process that nobody started from here, in an experiment of its own."""
@@ -102,11 +90,13 @@ class Experiments:
         """Where a run's log and checkpoint are."""
         return self.settings.data.absolute() / "runs" / run
 
-    async def change(self, run: str, **values: Any) -> Run | None:
-        """Set fields of a run and tell those who watch it."""
-        changed = await self.store.change(Run, run, **values)
+    async def change(self, run: str, given: Mapping[str, Any] | None = None, **values: Any) -> Run | None:
+        """Set fields of a run, if `given` ones have these values, and tell those who watch it."""
+        changed = await self.store.change(Run, run, given, **values)
         if changed is not None:
             await self._announce(changed)
+            if values.get("status") in ENDED:
+                await self.bus.publish("due", changed.experiment)
         return changed
 
     async def _announce(self, *runs: Run) -> None:
@@ -119,7 +109,7 @@ class Experiments:
         Raises:
             RefusedError: If the run has ended.
         """
-        if run.status not in ACTIVE:
+        if run.status in ENDED:
             raise RefusedError(f"the run is {run.status}: there is nothing left to {action}")
         choices: dict[str, dict[str, Any]] = {
             "pause": {"paused": True},
@@ -129,7 +119,12 @@ class Experiments:
             "pace": {"pace": value},
         }
         wanted = choices[action]
-        if action == "stop" and run.handle is None and run.id not in self.connected:
+        if action == "stop" and run.status == "waiting":
+            stopped = await self.change(run.id, {"status": "waiting"}, **wanted, status="stopped", ended=time.time())
+            if stopped is not None:
+                return stopped
+            # Its turn has come meanwhile.
+        if action == "stop" and run.status != "waiting" and run.handle is None and run.id not in self.connected:
             # Nobody is there to obey. Should the process come back, it is told, and may hand over what it has.
             wanted |= {"status": "stopped", "ended": time.time()}
         changed = await self.change(run.id, **wanted)
@@ -137,13 +132,18 @@ class Experiments:
         await self.bus.publish("control", run.id, json.dumps({"action": action, "value": value}))
         return changed
 
+    async def control_all(self, experiment: str, action: str) -> None:
+        """The same for all runs of an experiment that have not ended, those that wait first, so that none slips by."""
+        for states in (("waiting",), ACTIVE):
+            runs = await self.store.find(Run, experiment=experiment, status=states)
+            await asyncio.gather(*(self.control(run, action) for run in runs))
+
     async def watch_exits(self) -> None:
         """Notice, for as long as the server lives, how processes started here end."""
         async for exit_ in self.launcher.exits():
-            for run in await self.store.find(Run, handle=exit_.handle):
-                # Its End was acknowledged before it left; if there was none, it died of something else.
-                if run.status in ACTIVE:
-                    await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
+            # Its End was acknowledged before it left; if there was none, it died of something else.
+            for run in await self.store.find(Run, handle=exit_.handle, status=ACTIVE):
+                await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
 
     async def watch_over(self) -> None:
         """Notice, for as long as the server lives, runs that went silent or do not stop."""
@@ -179,6 +179,18 @@ class Experiments:
             await self.change(run.id, status="stopped", ended=time.time())
         else:
             await self.change(run.id, status="failed", error="; ".join(words), ended=time.time())
+
+
+def _run(experiment: Experiment, place: int, spec: Spec) -> Run:
+    """A run that waits; nobody knows the token behind its hash, the one that opens it is made when it is launched."""
+    words = [spec.arm, *(f"{name.replace('_', ' ')} {value:g}" for name, value in spec.conditions.items())]
+    if experiment.settings["seeds"] > 1:
+        words.append(f"seed {spec.seed}")
+    created = experiment.created + 1e-6 * place  # apart, so that they stay in order
+    return Run(
+        new_id(), experiment.id, ", ".join(words), digest(new_token()), created, arm=spec.arm, seed=spec.seed,
+        spec=json.loads(spec.dump()), status="waiting", steps=spec.steps, pace=experiment.settings["pace"] or None,
+    )  # fmt: skip
 
 
 def _last_line(path: Path) -> str | None:

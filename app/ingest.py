@@ -99,6 +99,7 @@ class Connection:
         self._pending: deque[bytes] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
+        self._due = 0  # single steps that were asked for before there was a process
         self._read_all = False
         self._end: wire.End | None = None
 
@@ -110,12 +111,14 @@ class Connection:
         self._open[self._run.id] = self
         self._experiments.connected[self._run.id] = time.time()
         try:
-            # Heard from before the run is said to be there, which is when those who look at it say so.
-            with self._experiments.bus.subscribe("viewed", [self._run.id]) as viewed:
+            bus, key = self._experiments.bus, [self._run.id]
+            # Heard from before the run is said to be there, which is when those who look at it say so; and before what
+            # is wanted of it is read, so that nothing that is asked for meanwhile is missed.
+            with bus.subscribe("viewed", key) as viewed, bus.subscribe("control", key) as wanted:
                 await self._welcome()
                 async with asyncio.TaskGroup() as tasks:
                     committer = tasks.create_task(self._commit())
-                    tellers = [tasks.create_task(work) for work in (self._tell(), self._tell_viewed(viewed))]
+                    tellers = [tasks.create_task(work) for work in (self._tell(wanted), self._tell_viewed(viewed))]
                     await self._read()
                     self._read_all = True
                     self._work.set()
@@ -136,6 +139,7 @@ class Connection:
         run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
         assert run is not None
         self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
+        self._due = run.singles if run.paused and run.started is None else 0
         self._run = (
             await self._experiments.change(
                 run.id, status="running", error=None, ended=None, seen=time.time(), started=run.started or time.time(),
@@ -233,7 +237,9 @@ class Connection:
                     raise wrong
         if self._end is not None:
             end = self._end
-            await self._experiments.change(run, status=end.status, error=end.error, ended=time.time(), seen=time.time())
+            await self._experiments.change(
+                run, status=end.status, error=end.error, outcome=end.outcome, ended=time.time(), seen=time.time()
+            )
             await socket.send_text(wire.Ack(self._pyramid.last, ended=True).dump())
 
     async def _keep(self, blocks: list[Block], step: int, frames: int) -> None:
@@ -244,21 +250,21 @@ class Connection:
         if self._socket.client_state is WebSocketState.CONNECTED:
             await self._socket.send_text(wire.Ack(seq).dump())
 
-    async def _tell(self) -> None:
+    async def _tell(self, subscription: Subscription) -> None:
         """Pass on what people want. It stands in the store too, for when this socket is gone."""
-        with self._experiments.bus.subscribe("control", [self._run.id]) as subscription:
-            await self._catch_up()
-            singles = self._run.singles
-            while True:
-                news = await subscription.get()
-                run = await self._experiments.store.get(Run, self._run.id)
-                wanted = json.loads(news[self._run.id])
-                if run is None:
-                    return
-                # Two quick clicks may arrive as one piece of news; what is wanted is in the record.
-                for action in _actions(run, wanted["action"], run.singles - singles):
-                    await self._socket.send_text(wire.Control(action, run.pace if action == "pace" else None).dump())
-                singles = run.singles
+        for _ in range(self._due):
+            await self._socket.send_text(wire.Control("step").dump())
+        singles = self._run.singles
+        while True:
+            news = await subscription.get()
+            run = await self._experiments.store.get(Run, self._run.id)
+            wanted = json.loads(news[self._run.id])
+            if run is None:
+                return
+            # Two quick clicks may arrive as one piece of news; what is wanted is in the record.
+            for action in _actions(run, wanted["action"], run.singles - singles):
+                await self._socket.send_text(wire.Control(action, run.pace if action == "pace" else None).dump())
+            singles = run.singles
 
     async def _tell_viewed(self, subscription: Subscription) -> None:
         """Pass on that someone looks; once in a while, however many they are."""
@@ -266,12 +272,6 @@ class Connection:
             await subscription.get()
             await self._socket.send_text(wire.Viewed(VIEWED).dump())
             await asyncio.sleep(VIEWED / 4)
-
-    async def _catch_up(self) -> None:
-        """Say again what was asked for between the Welcome and now."""
-        run = await self._experiments.store.get(Run, self._run.id)
-        if run is not None and run.stop and not self._run.stop:
-            await self._socket.send_text(wire.Control("stop").dump())
 
 
 def _decoded(batch: list[bytes]) -> tuple[list[wire.Frame], WireError | None]:

@@ -17,10 +17,12 @@ from normscope import wire
 
 from .access import Rights, socket_rights
 from .metrics import metrics
-from .schemas import RunOut
-from .store import Run
+from .schemas import BriefOut, RunOut
+from .store import Brief, Run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .bus import Bus
     from .store import Store
 
@@ -159,18 +161,26 @@ class Viewer:
         self._tasks[name] = asyncio.create_task(_quietly(work))
 
     async def _tell_runs(self, ids: list[str] | None) -> None:
-        """Send every run as it is now (the watched ones), then each that changes; say that those are looked at."""
+        """Send every run as it is now (the watched ones), then each that changes; say that those are looked at.
+
+        Without ids it is all runs that change, in short.
+        """
         with self._bus.subscribe("run", ids) as subscription:
             changed = list(ids or ())
             while True:
-                for run in await self._store.find(Run, id=changed) if changed else ():
-                    await self._send({"type": "run", "run": RunOut.of(run).model_dump()})
+                for shown in await self._look_up(changed, brief=ids is None) if changed else ():
+                    await self._send({"type": "run", "run": shown.model_dump()})
                 for viewed in ids or ():
                     await self._bus.publish("viewed", viewed)
                 changed = []
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(VIEWED / 2):
                         changed = list(await subscription.get())
+
+    async def _look_up(self, ids: list[str], *, brief: bool) -> Sequence[BriefOut | RunOut]:
+        if brief:
+            return [BriefOut.of(run) for run in await self._store.find(Brief, id=ids)]
+        return [RunOut.of(run) for run in await self._store.find(Run, id=ids)]
 
     async def _tell_frames(self, ids: list[str], generation: int, newest: dict[str, int]) -> None:
         with self._bus.subscribe("frames", ids) as subscription:

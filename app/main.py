@@ -18,8 +18,10 @@ from normscope import __version__
 from . import api, ingest, live, pages
 from .bus import open_bus
 from .experiments import Experiments, RefusedError
+from .findings import Findings
 from .guard import LOOPBACK, Guard
 from .launcher import open_launcher
+from .queue import Queue
 from .store import StoreError, open_store
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ def create_app(settings: Settings) -> FastAPI:
         launcher = await open_launcher(settings.launcher)
         experiments = Experiments(settings, store, bus, launcher)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
-        app.state.tails = live.Tails(store)
-        tasks = [asyncio.create_task(experiments.watch_exits()), asyncio.create_task(experiments.watch_over())]
+        app.state.tails, app.state.findings = live.Tails(store), Findings()
+        works = (experiments.watch_exits(), experiments.watch_over(), Queue(experiments).serve())
+        tasks = [asyncio.create_task(work) for work in works]
         yield
         for task in tasks:
             task.cancel()

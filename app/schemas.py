@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
 if TYPE_CHECKING:
-    from .store import Experiment, Link, Run
+    from .store import Brief, Experiment, Link, Run
 
+Number = StrictInt | StrictFloat
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -18,8 +20,9 @@ class NewExperiment(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     claim: StrictInt = Field(description="The number of a claim in the catalogue.")
-    settings: dict[str, StrictInt | StrictFloat | StrictStr | StrictBool] = Field(default_factory=dict)
-    arms: list[str] | None = Field(None, description="The claim's own arms, unless given.")
+    size: str | None = Field(None, description="One of the claim's sizes, whose settings and arms to begin with.")
+    settings: dict[str, Number | StrictStr | StrictBool | list[Number]] = Field(default_factory=dict)
+    arms: list[str] | None = Field(None, description="The size's arms, else the claim's own, unless given.")
     name: Text | None = None
 
 
@@ -58,6 +61,25 @@ class ControlOut(BaseModel):
     stop: bool
 
 
+class BriefOut(BaseModel):
+    """One net's training in short."""
+
+    id: str
+    experiment: str
+    arm: str
+    seed: int
+    varied: dict[str, Any]
+    name: str
+    status: str
+    steps: int | None
+    last_step: int
+
+    @classmethod
+    def of(cls, run: Brief | Run) -> Self:
+        """What may be shown of a run."""
+        return cls(**_plain(cls, run), varied=varied(run), status=status(run))
+
+
 class RunOut(BaseModel):
     """One net's training."""
 
@@ -65,6 +87,7 @@ class RunOut(BaseModel):
     experiment: str
     arm: str
     seed: int
+    varied: dict[str, Any]
     name: str
     status: str
     error: str | None
@@ -77,17 +100,29 @@ class RunOut(BaseModel):
     layers: list[LayerOut]
     control: ControlOut
     versions: dict[str, str]
+    outcome: dict[str, float | None]
 
     @classmethod
     def of(cls, run: Run) -> Self:
         """What may be shown of a run."""
-        return cls(
-            **{name: getattr(run, name) for name in cls.model_fields if name not in ("layers", "control", "status")},
-            # Not kept as a status of its own: a stop and a run's own end may cross, and the end is what counts.
-            status="stopping" if run.stop and run.status in ("starting", "running", "paused") else run.status,
-            layers=[LayerOut(**layer) for layer in run.layers],
-            control=ControlOut(paused=run.paused, pace=run.pace, stop=run.stop),
-        )
+        control = ControlOut(paused=run.paused, pace=run.pace, stop=run.stop)
+        return cls(**_plain(cls, run), varied=varied(run), status=status(run), control=control)
+
+
+def _plain(kind: type[BaseModel], record: object) -> dict[str, Any]:
+    """The fields that are shown as they are kept."""
+    return {name: getattr(record, name) for name in kind.model_fields if name not in ("varied", "status", "control")}
+
+
+def status(run: Brief | Run) -> str:
+    """What people call a run's state."""
+    # Not kept as a status of its own: a stop and a run's own end may cross, and the end is what counts.
+    return "stopping" if run.stop and run.status in ("starting", "running", "paused") else run.status
+
+
+def varied(run: Brief | Run) -> dict[str, Any]:
+    """In what a run differs from others of its arm, apart from the seed; see Spec.conditions."""
+    return {name: run.spec[name] for name in run.spec.get("varied", ())}
 
 
 class ExperimentOut(BaseModel):
@@ -103,21 +138,89 @@ class ExperimentOut(BaseModel):
     @classmethod
     def of(cls, experiment: Experiment, runs: list[Run]) -> Self:
         """What may be shown of an experiment."""
-        e = experiment
-        return cls(
-            id=e.id,
-            name=e.name,
-            claim=e.claim,
-            settings=e.settings,
-            created=e.created,
-            runs=[RunOut.of(r) for r in runs],
-        )
+        return cls(**asdict(experiment), runs=[RunOut.of(run) for run in runs])
+
+
+class ExperimentBriefOut(BaseModel):
+    """An experiment with its runs in short."""
+
+    id: str
+    name: str
+    claim: int | None
+    settings: dict[str, Any]
+    created: float
+    runs: list[BriefOut]
+
+    @classmethod
+    def of(cls, experiment: Experiment, runs: list[Brief]) -> Self:
+        """What may be shown of an experiment."""
+        return cls(**asdict(experiment), runs=[BriefOut.of(run) for run in runs])
 
 
 class ExperimentsOut(BaseModel):
     """All experiments, newest first."""
 
-    experiments: list[ExperimentOut]
+    experiments: list[ExperimentBriefOut]
+
+
+class RunsOut(BaseModel):
+    """An experiment's runs in short, in the order in which they start."""
+
+    runs: list[BriefOut]
+
+
+class EvidenceOut(BaseModel):
+    """A criterion, and what the data say about it."""
+
+    name: str
+    of: str
+    arm: str | list[str]
+    relation: str
+    threshold: float
+    how: str
+    against: str | None
+    where: dict[str, Any]
+    against_where: dict[str, Any] | None
+    over: str | None
+    decisive: bool
+    unit: str
+    seeds: dict[int, float | None] = Field(description="The effect, by seed.")
+    estimate: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+
+
+class OutcomeOut(BaseModel):
+    """What a run came to."""
+
+    run: str
+    arm: str
+    seed: int
+    varied: dict[str, Any]
+    status: str
+    numbers: dict[str, float | None]
+
+
+class SeedsOut(BaseModel):
+    """How many seeds all of whose runs are finished there are, of how many."""
+
+    done: int
+    planned: int
+
+
+class FindingOut(BaseModel):
+    """A verdict by the claim's rule, and all that it rests on."""
+
+    verdict: str
+    reason: str
+    evidence: list[EvidenceOut]
+    outcomes: list[OutcomeOut]
+    seeds: SeedsOut
+    min_seeds: int
+    command: str = Field(description="What repeats the experiment.")
+    settings: dict[str, Any]
+    versions: list[dict[str, str]] = Field(description="Of programs and machines that the runs were made with.")
 
 
 class LinkOut(BaseModel):

@@ -95,11 +95,16 @@ def test_a_run_that_changes_is_told(shared_server: Server) -> None:
     page = Page(shared_server)
     page.say(type="list")
     page.say(type="watch", runs=[run])
+    whole = page.hear()  # as it is now
+    assert isinstance(whole, dict)
+    assert whole["run"] == shared_server.run(run)
     shared_server.post(f"/api/runs/{run}/pause")
-    while True:
-        message = page.hear()
-        if isinstance(message, dict) and message["run"]["id"] == run and message["run"]["control"]["paused"]:
-            return
+    told = [page.hear(), page.hear()]
+    full = shared_server.run(run)
+    assert full["control"]["paused"]
+    brief = shared_server.get("/api/experiments")["experiments"][0]["runs"][0]
+    assert "layers" not in brief
+    assert all({"type": "run", "run": shown} in told for shown in (full, brief))
 
 
 @pytest.mark.parametrize(

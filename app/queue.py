@@ -1,0 +1,88 @@
+"""Whose turn it is: an experiment's runs start in order, only so many of them at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from normscope.errors import NormscopeError
+from normscope.spec import Job, Spec
+
+from .launcher import LauncherError
+from .store import Brief, Experiment, Run
+from .store.records import ACTIVE
+from .tokens import digest, new_token
+
+if TYPE_CHECKING:
+    from .experiments import Experiments
+
+log = logging.getLogger("normscope.queue")
+
+_AGAIN: Final = 1.0
+"""Seconds after which the queue goes on that the store has let down."""
+
+
+class Queue:
+    """Launches runs that wait: of each experiment the first, one at a time, experiments taking turns.
+
+    What waits stands in the store; the bus says where a run may have its turn, as one was added or one has ended.
+    """
+
+    def __init__(self, experiments: Experiments) -> None:
+        self._experiments = experiments
+        self._store = experiments.store
+
+    async def serve(self) -> None:
+        """Start runs, those left by an earlier server first, for as long as this one lives."""
+        with self._experiments.bus.subscribe("due") as subscription:
+            line: list[str] | None = None
+            while True:
+                try:
+                    if line is None:
+                        line = await self._left()
+                    while line:
+                        if await self._start_next(line[0]):
+                            line.append(line[0])  # there may be more, after the others' turn
+                        del line[0]
+                except NormscopeError as error:  # a full disk, say: look again later
+                    log.warning("cannot start a run: %s", error)
+                    await asyncio.sleep(_AGAIN)
+                else:
+                    line = list(await subscription.get())
+
+    async def _left(self) -> list[str]:
+        """The experiments that have runs waiting, also ones that a server died while launching."""
+        for run in await self._store.find(Run, status=("starting", "lost"), handle=None, started=None):
+            if run.spec:  # it was to be started from here; had it a process, the old token opens nothing any more
+                await self._experiments.change(run.id, status="waiting")
+        return list(dict.fromkeys(run.experiment for run in await self._store.find(Brief, status="waiting")))
+
+    async def _start_next(self, experiment: str) -> bool:
+        """Start the experiment's first waiting run, if there is one and it is its turn."""
+        waiting = await self._store.find(Run, 1, experiment=experiment, status="waiting")
+        if not waiting:
+            return False
+        going = await self._store.find(Brief, experiment=experiment, status=ACTIVE)
+        whole = await self._store.get(Experiment, experiment)
+        assert whole is not None
+        if len(going) >= whole.settings["parallel"]:
+            return False
+        await self._launch(waiting[0])
+        return True
+
+    async def _launch(self, run: Run) -> None:
+        token, change = new_token(), self._experiments.change
+        values = {"status": "starting", "token_hash": digest(token), "seen": time.time()}
+        if await change(run.id, {"status": "waiting"}, **values) is None:
+            return  # someone stopped it this very moment
+        folder = str(self._experiments.folder(run.id))
+        job = Job(Spec.load(json.dumps(run.spec)), run.name, self._experiments.settings.url, token, folder)
+        try:
+            handle = await self._experiments.launcher.start(job)
+        except LauncherError as error:
+            await change(run.id, status="failed", error=str(error), ended=time.time())
+        else:
+            await change(run.id, handle=handle)
