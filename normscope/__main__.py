@@ -1,4 +1,4 @@
-"""The command line: `normscope serve`."""
+"""The command line: `normscope serve`, `normscope run`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final
 
-from . import __version__
+from . import __version__, command
 
 USAGE: Final = """usage: normscope [--version] [--help] COMMAND ...
 
 commands:
   serve    serve the dashboard (normscope serve --help)
+  run      try a claim without a page (normscope run --help)
 """
 
 
@@ -21,6 +22,8 @@ def main() -> int:
     match sys.argv[1:]:
         case ["serve", *rest]:
             return _serve(rest)
+        case ["run", *rest]:
+            return command.main(rest, f"{_room()}.folder")
         case ["--version"]:
             sys.stdout.write(f"normscope {__version__}\n")
             return 0
@@ -32,11 +35,14 @@ def main() -> int:
             return 2
 
 
+def _room() -> str:
+    """Installed, the server lives inside this package; in a checkout it is its neighbour."""
+    return "normscope.app" if find_spec("normscope.app") else "app"
+
+
 def _serve(argv: list[str]) -> int:
-    # Installed, the server lives inside this package; in a checkout it is its neighbour.
-    name = "normscope.app" if find_spec("normscope.app") else "app"
     try:
-        server = import_module(f"{name}.__main__")
+        server = import_module(f"{_room()}.__main__")
     except ModuleNotFoundError as error:
         sys.stderr.write(f"normscope: serving needs {error.name}; install it with: pip install 'normscope[server]'\n")
         return 1

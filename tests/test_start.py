@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import free_port, wait_for
+from .conftest import Server, free_port, wait_for
 
 HOUSE = Path(__file__).parent.parent
 
@@ -50,6 +50,13 @@ def test_a_port_that_is_none_is_a_sentence(tmp_path: Path) -> None:
 def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     one_sentence(serve("--port", "0", "--data", str(tmp_path / "file" / "data")), "cannot use the data folder")
+
+
+def test_a_data_folder_that_another_server_holds_is_a_sentence(server: Server) -> None:
+    words = f"the data folder {server.data} is in use by the server at {server.url}"
+    one_sentence(serve("--port", "0", "--data", str(server.data)), words)
+    server.kill()
+    server.start()  # what is dead holds nothing
 
 
 def test_a_broken_or_newer_database_is_a_sentence(tmp_path: Path) -> None:
@@ -131,6 +138,12 @@ def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None
     finally:
         process.terminate()
         process.wait(15)
+    tried = subprocess.run(
+        [sys.executable, "-m", "normscope", "run", "1", "--set", "steps=3", "--set", "pace=0", "--arms", "none"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel), "NORMSCOPE_DATA": str(tmp_path / "d")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (tried.returncode, "1 of 1 seeds done" in tried.stdout) == (0, True), tried.stderr
 
 
 def test_pytorch_comes_without_cuda_where_there_is_no_gpu(

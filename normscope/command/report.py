@@ -1,0 +1,66 @@
+"""What a command says: a bar while nets train, and the finding as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ENDED: Final = ("finished", "stopped", "failed")
+_BAR: Final = 30
+_HEAD: Final = ("criterion", "effect [95 % interval]", "wanted", "verdict")
+
+
+class Progress:
+    """How far runs are: a bar in a terminal, elsewhere a line for each tenth."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._tenth = -1
+
+    def show(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Say how far these are."""
+        share = sum(_share(run) for run in runs) / len(runs)
+        words = f"{sum(run['status'] in ENDED for run in runs)} of {len(runs)} runs, {share:.0%}"
+        if self._terminal:
+            self._stream.write(f"\r[{'#' * int(_BAR * share):.<{_BAR}}] {words}\x1b[K")
+        elif int(10 * share) > self._tenth:
+            self._tenth = int(10 * share)
+            self._stream.write(f"{words}\n")
+        self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the bar as it is."""
+        if self._terminal:
+            self._stream.write("\n")
+
+
+def _share(run: Mapping[str, Any]) -> float:
+    return 1.0 if run["status"] in ENDED else (run["last_step"] + 1) / run["steps"]
+
+
+def table(finding: Mapping[str, Any]) -> str:
+    """The evidence, what the verdict rests on first; then the verdict."""
+    evidence = sorted(finding["evidence"], key=lambda found: not found["decisive"])
+    rows = [_HEAD, *(_row(found) for found in evidence)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    seeds = finding["seeds"]
+    return "\n".join(
+        [*lines, "", f"{finding['verdict']}: {finding['reason']}", f"{seeds['done']} of {seeds['planned']} seeds done"]
+    )
+
+
+def _row(found: Mapping[str, Any]) -> tuple[str, ...]:
+    verdict = found["verdict"] if found["decisive"] else f"({found['verdict']})"
+    return found["name"], " ".join(_effect(found)), f"{found['relation']} {found['threshold']:g}", verdict
+
+
+def _effect(found: Mapping[str, Any]) -> Iterator[str]:
+    yield "—" if found["estimate"] is None else f"{found['estimate']:.3g}"
+    if found["unit"]:
+        yield found["unit"]
+    if found["low"] is not None and found["high"] is not None:
+        yield f"[{found['low']:.3g}, {found['high']:.3g}]"
