@@ -1,50 +1,93 @@
-"""How well a layer is: units that do nothing, gradients and updates, and how many directions it uses."""
+"""Whether layers still learn: units and values that pass nothing on, gradients, updates, ranks."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+
+from .blocks import checked
+from .untouched import norm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from torch import Tensor
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
 
-    from .blocks import Block
+    from .blocks import Blocks
 
 
-def effective_rank(activations: Tensor) -> float:
-    """tr(M)² / ‖M‖²_F with M = HᵀH / N of activations H, shape [N, units]: between 1 and the number of units.
+def dead_share(outputs: Tensor) -> float:
+    """The share of units that are silent on a whole batch: never above zero, or the same for every sample and position.
 
-    How many directions the second moment is spread over, if it were spread evenly; N where all inputs are alike
-    orthogonal. Daneshmand et al. 2020, arXiv 2003.01652. NaN of activations that are all zero.
+    Of an activation like ReLU's, whose slope is zero below zero: such a unit passes no gradient on.
+
+    Args:
+        outputs: An activation's output, shape [batch, units, …].
     """
-    h = activations.detach().double()
-    moment = h.T @ h / len(h)
-    return float(moment.trace() ** 2 / moment.square().sum())
+    x = outputs.detach().transpose(0, 1).flatten(1)
+    low, high = x.aminmax(dim=1)
+    return float(((high <= 0) | (low == high)).double().mean())
 
 
-def dead_units(activations: Tensor) -> float:
-    """Share of units whose output is the same for every input, activations having shape [batch, units, …]."""
-    h = activations.detach().transpose(0, 1).flatten(1)
-    return float((h.amax(1) == h.amin(1)).double().mean())
+def saturated_share(outputs: Tensor, low: float = 0.01, high: float = 0.99) -> float:
+    """The share of values below `low` or above `high`, where an activation's slope has all but vanished.
+
+    The bounds of a module are `normscope.layers.saturation(module)`; the defaults are a sigmoid's. Any shape.
+    """
+    return float(((outputs < low) | (outputs > high)).double().mean())
 
 
-def gradient_norms(gradients: Mapping[str, Tensor], blocks: list[Block]) -> list[float]:
-    """‖∂L/∂W‖₂ of each block of parameters, from their gradients by name."""
-    return [_norm([gradients[name] for name in block if name in gradients]) for block in blocks]
+def gradient_norms(model: nn.Module, blocks: Blocks | None = None) -> NDArray[np.float64]:
+    """‖g‖₂ of the gradients that the weights hold now, for each block, shape [k]; NaN where none is held.
 
+    Args:
+        model: The net, after `backward`.
+        blocks: Names of weights by the name of their block; by default the model's layers.
 
-def update_ratios(before: Mapping[str, Tensor], after: Mapping[str, Tensor], blocks: list[Block]) -> list[float]:
-    """‖ΔW‖₂ / ‖W‖₂ of each block of parameters over an update; NaN where the weights were zero."""
+    Raises:
+        ValueError: If a block names what is no trainable weight.
+    """
+    weights = dict(model.named_parameters())
     found = []
-    for block in blocks:
-        length = _norm([before[name] for name in block])
-        moved = _norm([after[name] - before[name] for name in block])
-        found.append(moved / length if length else float("nan"))
-    return found
+    for names in checked(model, blocks).values():
+        grads = [g for name in names if (g := weights[name].grad) is not None]
+        found.append(
+            norm(grads) if grads else torch.full((), torch.nan, dtype=torch.float64, device=weights[names[0]].device)
+        )
+    return torch.stack(found).cpu().numpy()
 
 
-def _norm(tensors: list[Tensor]) -> float:
-    return float(sum(torch.sum(t.detach().double().square()) for t in tensors) ** 0.5)
+def update_ratios(before: Mapping[str, Tensor], after: Mapping[str, Tensor], blocks: Blocks) -> NDArray[np.float64]:
+    """‖ΔW‖₂ / ‖W‖₂ of a step for each block, shape [k].
+
+    Args:
+        before: Weights by name, as `normscope.untouched.snapshot` copies them.
+        after: The same after the step.
+        blocks: Names of weights by the name of their block, as `normscope.blocks.blocks_of` gives them.
+    """
+    rows = [
+        torch.stack([norm(after[n] - before[n] for n in names), norm(before[n] for n in names)])
+        for names in blocks.values()
+    ]
+    change, length = torch.stack(rows).cpu().numpy().T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(change / length)
+
+
+def rank_measure(outputs: Tensor) -> float:
+    """tr(M)² / ‖M‖²_F with M = HHᵀ/N: a smooth lower bound of a representation's rank, between 1 and it.
+
+    Daneshmand, Kohler, Bach, Hofmann and Lucchi 2020, arXiv 2003.01652: without normalization it falls to 1 with depth.
+    NaN if all values are zero.
+
+    Args:
+        outputs: Hᵀ, shape [N, units], or [batch, units, …] where each position counts as a sample.
+    """
+    h = outputs.detach().transpose(0, 1).flatten(1).double()
+    h = h / h.abs().max()  # the measure has no scale; squares of squares should not overflow
+    # HHᵀ and HᵀH have the same eigenvalues but for zeros: the smaller one will do.
+    m = h @ h.T if len(h) <= h.shape[1] else h.T @ h
+    return float(m.trace().square() / m.square().sum())

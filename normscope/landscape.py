@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from .untouched import untouched
+from .untouched import Untouched, norm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,21 +62,17 @@ def along_gradient(
         ValueError: If rate or factors are out of range.
     """
     check(rate, factors)
-    weights = [p for p in model.parameters() if p.requires_grad]
-    with untouched(model) as rewind, torch.enable_grad():
-        start = [p.detach().clone() for p in weights]
-        # Not from `.grad`: the dropout masks behind it are gone, and g must share those of the other evaluations.
-        gradient = _gradient(closure(), weights)
+    with Untouched(model) as net:
+        # Not from `.grad`: behind it were other dropout masks, other noise, and where a net normalizes by them other
+        # running statistics than in the evaluations that g is compared with.
+        _, gradient = net.gradient(closure)
         eta = rate * np.asarray(factors, dtype=np.float64)
         found = []
         for step in eta:
-            rewind()
-            for p, w, g in zip(weights, start, gradient, strict=True):
-                p.data.copy_(w - float(step) * g)
-            loss = closure()
-            change = _norm([a - b for a, b in zip(_gradient(loss, weights), gradient, strict=True)])
-            found.append(torch.stack([loss.detach().double().reshape(()), change]))
-        length = _norm(gradient)
+            net.move((-float(step), gradient))
+            loss, ahead = net.gradient(closure)
+            found.append(torch.stack([loss, norm(ahead[name] - g for name, g in gradient.items())]))
+        length = norm(gradient.values())
         # One transfer for all: on a GPU each would wait for the device.
         table = torch.stack([*found, torch.stack([length, length])]).cpu().numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -94,13 +90,3 @@ def check(rate: float, factors: Sequence[float]) -> None:
         raise ValueError(f"rate: {rate!r} is not a finite number of at least 0")
     if not len(factors) or not all(math.isfinite(f) and f > 0 for f in factors):
         raise ValueError(f"factors: {factors!r} are not positive numbers")
-
-
-def _gradient(loss: Tensor, weights: list[nn.Parameter]) -> list[Tensor]:
-    found = torch.autograd.grad(loss, weights, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(weights, found, strict=True)]
-
-
-def _norm(tensors: list[Tensor]) -> Tensor:
-    """The Euclidean norm of all entries together, as float64."""
-    return torch.stack([t.double().square().sum() for t in tensors]).sum().sqrt()

@@ -1,4 +1,4 @@
-"""How much the output for one input depends on the mini-batch that it is in."""
+"""The noise that batch normalization adds: one input's output depends on what else is in its batch."""
 
 from __future__ import annotations
 
@@ -6,43 +6,57 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .untouched import untouched
+from .tensors import first_tensor
+from .untouched import Untouched
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
 
-def output_spread(model: nn.Module, inputs: Tensor, pool: Tensor, batch: int, draws: int = 64, seed: int = 0) -> float:
-    """The variance of an input's output over random mini-batches, mean over outputs and inputs.
+def output_spread(
+    model: nn.Module, x: Tensor, pool: Tensor, batch: int, draws: int = 64, seed: int = 0
+) -> NDArray[np.float64]:
+    """The variance of inputs' outputs over random batches, in the mode the model is in; leaves no trace.
 
-    Each input is put first into mini-batches whose other samples are drawn from `pool` without replacement, in the mode
-    that the model is in: 0 for a model in evaluation mode, and about proportional to 1/batch with batch normalization
-    in training mode (Ioffe and Szegedy 2015, arXiv 1502.03167, section 3.4). Leaves no trace; draws come from a
-    generator of their own, dropout masks are the same in all.
+    Each input in turn is the first of `batch` samples whose others are drawn from `pool` without replacement, the same
+    others for every input (Ioffe and Szegedy 2015, arXiv 1502.03167, section 3.4: "a training example is seen in
+    conjunction with other examples in the mini-batch, and the training network no longer producing deterministic values
+    for a given training example"). Dropout masks are the same in all batches. In evaluation mode it is exactly zero.
 
     Args:
-        model: The net.
-        inputs: Shape [n, …].
-        pool: Shape [m, …], the same behind the first dimension.
-        batch: Samples in a mini-batch, at least 1 and at most m + 1.
-        draws: Mini-batches for each input.
-        seed: Of the draws.
+        model: The net, which takes a batch; of several outputs the first tensor counts, shape [batch, …].
+        x: The inputs, shape [k, …].
+        pool: Samples to draw from, shape [n, …].
+        batch: Samples in a batch.
+        draws: Random batches for each input.
+        seed: Of the batches.
+
+    Returns:
+        For each input, the unbiased variance over the draws, averaged over its outputs; shape [k].
 
     Raises:
-        ValueError: If `batch` or `draws` is out of range.
+        ValueError: If the pool is smaller than a batch without the input, or there are fewer than two draws.
     """
     if not 1 <= batch <= len(pool) + 1:
-        raise ValueError(f"batch: {batch} is not between 1 and {len(pool) + 1}, the pool and the input")
+        raise ValueError(f"batch: {batch!r} is not between 1 and {len(pool) + 1}, one more than the pool")
     if draws < 2:
-        raise ValueError(f"draws: {draws} give no variance; at least 2 are needed")
+        raise ValueError(f"draws: {draws!r} is not at least 2")
     generator = torch.Generator().manual_seed(seed)
-    variances = []
-    with untouched(model) as rewind, torch.no_grad():
-        for one in inputs:
-            outputs = []
-            for _ in range(draws):
-                rewind()
-                others = torch.randperm(len(pool), generator=generator)[: batch - 1].to(pool.device)
-                outputs.append(model(torch.cat([one.unsqueeze(0), pool[others]]))[0].double())
-            variances.append(torch.stack(outputs).var(0).mean())
-    return float(torch.stack(variances).mean())
+    with Untouched(model) as net, torch.no_grad():
+        found: list[Tensor] = []
+        for _ in range(draws):
+            others = pool[torch.randperm(len(pool), generator=generator)[: batch - 1].to(pool.device)]
+            of_all = []
+            for one in x:
+                net.rewind()
+                output = first_tensor([model(torch.cat([one[None], others]))])
+                if output is None:
+                    raise ValueError(f"model: {type(model).__name__} gives no tensor")
+                of_all.append(output[0].double().flatten())
+            found.append(torch.stack(of_all))
+        # About the first draw, so that equal outputs have a variance of exactly zero.
+        outputs = torch.stack(found)
+        spread: NDArray[np.float64] = (outputs - outputs[0]).var(dim=0).mean(dim=1).cpu().numpy()
+    return spread

@@ -1,7 +1,8 @@
-"""Internal covariate shift, both kinds: how far layers' inputs move, and how much their gradients change.
+"""Two shifts that are not the same: of a layer's inputs, and of its gradient.
 
-The first is what Ioffe and Szegedy 2015 (arXiv 1502.03167) call so: the change of the distribution of a layer's inputs.
-The second is definition 2.1 of Santurkar et al. 2018 (arXiv 1805.11604). They are different quantities.
+*Distributional drift* compares a layer's inputs at two steps (Ioffe and Szegedy 2015, arXiv 1502.03167, who call its
+cause internal covariate shift). *Gradient change* compares a layer's gradient before and after the layers below it have
+moved (Santurkar, Tsipras, Ilyas and Mądry 2018, arXiv 1805.11604, definition 2.1, who give it the same name).
 """
 
 from __future__ import annotations
@@ -11,120 +12,125 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from . import sketch
-from .blocks import blocks_of, flat, set_weights
-from .untouched import untouched
+from .blocks import checked
+from .untouched import Untouched, inner, norm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-    from torch import Tensor, nn
+    from numpy.typing import ArrayLike, NDArray
+    from torch import nn
 
-    from .blocks import Block
+    from .blocks import Blocks
+
+    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How far apart two sets of activations are, each number a mean over units.
+    """How far one distribution is from an earlier one; NaN where there is nothing to measure it by.
 
     Attributes:
-        wasserstein: Wasserstein-1, in the values' unit.
-        relative: The same over the mean of the units' standard deviations in the first set.
-        kolmogorov_smirnov: The largest difference of the cumulative distributions, in [0, 1].
-        jensen_shannon: Jensen–Shannon divergence in bits, in [0, 1], of all units together in the fixed bins.
-        mean: |difference of means| over the mean of the standard deviations.
-        log_variance: |difference of the variances' logarithms|, of units that vary in both.
+        wasserstein: Wasserstein-1 distance ∫ |F_a − F_b| dx, in the values' unit.
+        wasserstein_relative: The same in standard deviations of the earlier values.
+        jensen_shannon: Jensen–Shannon divergence over the fixed bins of `normscope.sketch`, in bits, in [0, 1].
+        kolmogorov_smirnov: max |F_a − F_b|, in [0, 1].
+        mean: |Δ mean| in standard deviations of the earlier values.
+        log_variance: Natural logarithm of the later variance over the earlier one; it has a sign.
     """
 
     wasserstein: float
-    relative: float
-    kolmogorov_smirnov: float
+    wasserstein_relative: float
     jensen_shannon: float
+    kolmogorov_smirnov: float
     mean: float
     log_variance: float
 
 
-def distances(before: Tensor, after: Tensor) -> Drift:
-    """How far the distribution of each unit has moved.
+def distances(a: ArrayLike | Tensor, b: ArrayLike | Tensor) -> Drift:
+    """The drift from values `a` to values `b`, of any shapes, all of a tensor's values together.
 
-    Per unit, because normalization fixes what all units together look like, whatever single ones do.
+    Exact but for Jensen–Shannon. Values that are not finite are left out. A distribution without any spread (all values
+    equal, before or after) has no logarithm of a variance, and before, nothing to measure a distance relative to.
+    """
+    one, other = (x[np.isfinite(x)][:, None] for x in (_array(a).ravel(), _array(b).ravel()))
+    if not len(one) or not len(other):
+        return Drift(*[float("nan")] * 6)
+    return Drift(*(float(column[0]) for column in _columns(one, other)))
+
+
+def unit_distances(a: ArrayLike | Tensor, b: ArrayLike | Tensor, axis: int = 1) -> Drift:
+    """The drift of each unit by itself, averaged over the units: what normalizing each unit would take away.
 
     Args:
-        before: Activations, shape [batch, units], [batch, channels, …] or [n].
-        after: As many, of the same shape.
+        a: Values whose `axis` counts units or channels.
+        b: The same units later; other axes may differ in length.
+        axis: Which one.
+
+    Returns:
+        Means over those units for which a number is defined.
 
     Raises:
-        ValueError: If their shapes differ or there are none.
+        ValueError: If there are not equally many units, or values that are not finite.
     """
-    if before.shape != after.shape or not before.numel():
-        raise ValueError(f"activations of shapes {list(before.shape)} and {list(after.shape)} cannot be compared")
-    a, b = _by_unit(before), _by_unit(after)
-    spread = a.std(0, correction=0).mean()
-    # In one dimension the optimal transport of equally many samples is that of the sorted ones.
-    moved = (a.sort(0).values - b.sort(0).values).abs().mean()
-    shifted = (a.mean(0) - b.mean(0)).abs().mean()
-    va, vb = a.var(0, correction=0), b.var(0, correction=0)
-    vary = (va > 0) & (vb > 0)
-    logs = (va[vary].log() - vb[vary].log()).abs().mean()
-    joint = sketch.jensen_shannon(sketch.histogram(a.numpy()), sketch.histogram(b.numpy()))
-    return Drift(
-        wasserstein=moved.item(), relative=(moved / spread).item(), kolmogorov_smirnov=_kolmogorov_smirnov(a, b),
-        jensen_shannon=joint, mean=(shifted / spread).item(), log_variance=logs.item(),
-    )  # fmt: skip
+    one, other = (np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]) for x in (_array(a), _array(b)))
+    if one.shape[1] != other.shape[1]:
+        raise ValueError(f"units: there are {one.shape[1]} in a and {other.shape[1]} in b")
+    if not np.isfinite(one).all() or not np.isfinite(other).all():
+        raise ValueError("values: some are not finite")
+    return Drift(*(_mean(column) for column in _columns(one, other)))
 
 
-def _by_unit(x: Tensor) -> Tensor:
-    """Shape [values, units], float64, on the CPU."""
-    x = x.detach().double().cpu()
-    if x.dim() == 1:
-        return x.unsqueeze(1)
-    return x.flatten(2).transpose(1, 2).flatten(0, 1) if x.dim() > 2 else x
+def _mean(values: Floats) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
-def _kolmogorov_smirnov(a: Tensor, b: Tensor) -> float:
-    """The mean over columns of the two-sample statistic."""
-    both = torch.cat([a, b]).T.contiguous()
-    sides = [torch.searchsorted(x.T.contiguous().sort(1).values, both, right=True) / len(x) for x in (a, b)]
-    return (sides[0] - sides[1]).abs().amax(1).mean().item()
+def _array(values: ArrayLike | Tensor) -> Floats:
+    if isinstance(values, Tensor):
+        values = values.detach().double().cpu().numpy()
+    return np.asarray(values, dtype=np.float64)
 
 
-def inputs(model: nn.Module, layers: Sequence[str], x: Tensor) -> dict[str, Tensor]:
-    """What arrives at some modules when the model is given `x`, in the mode it is in, by name; no trace is left.
-
-    Raises:
-        AttributeError: If there is no such module.
-    """
-    found: dict[str, Tensor] = {}
-
-    def taker(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-        # Cloned: what comes later may work in place.
-        return lambda _module, args: found.__setitem__(name, args[0].detach().clone())
-
-    handles = [model.get_submodule(name).register_forward_pre_hook(taker(name)) for name in layers]
-    try:
-        with untouched(model), torch.no_grad():
-            model(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+def _columns(a: Floats, b: Floats) -> tuple[Floats, ...]:
+    """The numbers of a Drift, each for all columns of `a` (shape [n, units]) and `b` (shape [m, units])."""
+    n, m = len(a), len(b)
+    both = np.concatenate([a, b])
+    order = np.argsort(both, axis=0)
+    widths = np.diff(np.take_along_axis(both, order, axis=0), axis=0)
+    # Steps of m and -n in whole numbers, divided last: their sums have no residue.
+    gap = np.abs(np.cumsum(np.where(order < n, m, -n), axis=0)[:-1]) / (n * m)
+    wasserstein = np.sum(gap * widths, axis=0)
+    smirnov = np.max(gap * (widths > 0), axis=0, initial=0.0)  # among equal values the sums mean nothing
+    # About one of the values, so that equal values have a variance of exactly zero.
+    variance_a, variance_b = (np.var(x - x[0], axis=0) for x in (a, b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.where(variance_a > 0, np.sqrt(variance_a), np.nan)
+        moved = np.abs(b.mean(axis=0) - a.mean(axis=0)) / spread
+        grown = np.where((variance_a > 0) & (variance_b > 0), np.log(variance_b / variance_a), np.nan)
+    shannon = [sketch.jensen_shannon(sketch.histogram(p), sketch.histogram(q)) for p, q in zip(a.T, b.T, strict=True)]
+    return wasserstein, wasserstein / spread, np.array(shannon), smirnov, moved, grown
 
 
 @dataclass(frozen=True, slots=True)
 class GradientChange:
-    """How much each layer's gradient changes when the layers before it move; each of shape [blocks].
+    """How much each layer's gradient changes because the layers before it move.
 
     Attributes:
-        l2: ‖G′ − G‖₂.
-        relative: ‖G′ − G‖₂ / ‖G‖₂; NaN where the gradient is zero.
-        cosine: Of the angle between G and G′; NaN where either is zero.
+        names: The blocks of weights, in forward order.
+        l2: ‖G′ − G‖₂ for each, shape [k]; exactly zero for the first, which has none before it.
+        relative: ‖G′ − G‖₂ / ‖G‖₂, shape [k]: comparable between nets whose gradients differ in scale, as those with
+            and without a normalizer do.
+        cosine: cos(G, G′), shape [k]; NaN where either is zero.
     """
 
-    l2: NDArray[np.float64]
-    relative: NDArray[np.float64]
-    cosine: NDArray[np.float64]
+    names: tuple[str, ...]
+    l2: Floats
+    relative: Floats
+    cosine: Floats
 
 
 def gradient_change(
@@ -132,41 +138,40 @@ def gradient_change(
     closure: Callable[[], Tensor],
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor],
-    blocks: Sequence[Block] | None = None,
+    blocks: Blocks | None = None,
 ) -> GradientChange:
-    """Santurkar et al. 2018, arXiv 1805.11604, definition 2.1, for every layer.
+    """Compare each block's gradient with what it becomes once the blocks before it have moved; leaves no trace.
 
-    G is the gradient of the loss with respect to a layer's parameters at the weights before an update; G′ the same with
-    the layers before it where the update has put them. Same batch, same mode, same dropout masks; the first layer's
-    is exactly 0. Takes as many passes as there are blocks, and leaves no trace.
+    With weights W_1 … W_k at step t, for block i: G = ∇_{W_i} L(W_1ᵗ, …, W_kᵗ; x, y) and
+    G′ = ∇_{W_i} L(W_1ᵗ⁺¹, …, W_{i−1}ᵗ⁺¹, W_iᵗ, …, W_kᵗ; x, y) on the same batch, in the mode the model is in, with the
+    same dropout masks (Santurkar, Tsipras, Ilyas and Mądry 2018, arXiv 1805.11604, definition 2.1). Takes k forward
+    passes, and as many backward passes of which each ends at its block.
 
     Args:
-        model: The net.
-        closure: Computes the mini-batch's loss.
-        before: Every parameter before the update, by name.
-        after: The same after it, as the optimizer really set them.
-        blocks: Names of the parameters of each layer, from the input on; as `blocks_of` has them unless given.
+        model: The net, at any weights.
+        closure: Computes the loss of step t's batch, without `backward`.
+        before: The trainable weights at t, by name, as `normscope.untouched.snapshot` copies them.
+        after: The same at t + 1, as the optimizer has really set them.
+        blocks: Names of weights by the name of their block, in forward order; by default the model's layers, each with
+            the γ and β of the normalizer that follows it. Weights in no block stay as they were before.
+
+    Raises:
+        ValueError: If weights are missing or of another shape, or a block names what is no trainable weight.
     """
-    blocks = blocks_of(model) if blocks is None else blocks
-    parameters = dict(model.named_parameters())
+    chosen = checked(model, blocks)
+    order = list(chosen)
     rows = []
-    with untouched(model) as rewind, torch.enable_grad():
-        set_weights(model, before)
-
-        def gradient(names: Block) -> list[Tensor]:
-            rewind()
-            wanted = [parameters[name] for name in names if parameters[name].requires_grad]
-            found = torch.autograd.grad(closure(), wanted, allow_unused=True)
-            return [torch.zeros_like(p) if g is None else g for p, g in zip(wanted, found, strict=True)]
-
-        every = [name for block in blocks for name in block]
-        known = dict(zip([n for n in every if parameters[n].requires_grad], gradient(every), strict=True))
-        for i, block in enumerate(blocks):
+    with Untouched(model) as net:
+        net.put(before)
+        _, whole = net.gradient(closure)
+        for i, block in enumerate(order):
+            names = chosen[block]
+            old = new = [whole[name] for name in names]
             if i:
-                set_weights(model, after, blocks[i - 1])
-            then = flat(known[name] for name in block if name in known)
-            now = flat(gradient(block)) if i else then
-            rows.append(torch.stack([(now - then).norm(), then.norm(), now.norm(), now @ then]))
-    change, length, other, product = torch.stack(rows).cpu().numpy().T
+                net.put(after, chosen[order[i - 1]])
+                new = list(net.gradient(closure, names)[1].values())
+            change = norm(b - a for a, b in zip(old, new, strict=True))
+            rows.append(torch.stack([change, norm(old), norm(new), inner(old, new)]))
+        change_, old_, new_, product = torch.stack(rows).cpu().numpy().T
     with np.errstate(divide="ignore", invalid="ignore"):
-        return GradientChange(change, change / length, product / (length * other))
+        return GradientChange(tuple(order), change_, change_ / old_, product / (old_ * new_))

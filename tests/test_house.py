@@ -12,7 +12,7 @@ import pytest
 HOUSE = Path(__file__).parent.parent
 TORCH_FREE = {"normscope", "normscope.wire", "normscope.sketch", "normscope.spec", "normscope.catalogue",
               "normscope.errors", "normscope.background", "normscope.findings"}  # fmt: skip
-MEASURES = ("curvature", "health", "interaction", "landscape", "sampling", "shift", "untouched")
+MEASURES = ("activations", "curvature", "health", "interaction", "landscape", "sampling", "shift", "untouched")
 """What a user may measure with, beside `watch`."""
 FIXED = [
     *("pyproject.toml", "app", "trainer", "static", "templates", "tests", "docker-compose.yml"),

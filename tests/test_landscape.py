@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,22 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from normscope.landscape import FACTORS, along_gradient
 
-
-class Quadratic(nn.Module):
-    """½ wᵀHw in float64."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(2)
-        a = torch.randn(6, 6, generator=generator, dtype=torch.float64)
-        self.hessian = a + a.T
-        self.w = nn.Parameter(torch.randn(4, generator=generator, dtype=torch.float64))
-        self.v = nn.Parameter(torch.randn(2, generator=generator, dtype=torch.float64))
-
-    def forward(self) -> Tensor:
-        w = torch.cat([self.w, self.v])
-        loss: Tensor = w @ self.hessian @ w / 2
-        return loss
+from . import deep_linear
+from .quadratic import Quadratic, full_hessian
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -58,17 +43,27 @@ def test_beta_is_the_hessians_along_a_short_step() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
     x, y = torch.randn(8, 3, dtype=torch.float64), torch.randint(0, 2, (8,))
-    names, weights = zip(*model.named_parameters(), strict=True)
-
-    def loss(*values: Tensor) -> Tensor:
-        return cross_entropy(torch.func.functional_call(model, dict(zip(names, values, strict=True)), x), y)
-
-    blocks: Any = torch.autograd.functional.hessian(loss, weights)  # type: ignore[no-untyped-call]
-    sizes = [p.numel() for p in weights]
-    h = torch.cat([torch.cat([b.reshape(n, -1) for b in row], 1) for n, row in zip(sizes, blocks, strict=True)])
-    g = torch.cat([x.reshape(-1) for x in torch.autograd.grad(loss(*weights), weights)])
+    h = full_hessian(model, lambda: cross_entropy(model(x), y))
+    gradients = torch.autograd.grad(cross_entropy(model(x), y), list(model.parameters()))
+    g = np.concatenate([x.flatten() for x in gradients])
     found = along_gradient(model, lambda: cross_entropy(model(x), y), 1e-6, [1.0])
-    assert found.beta[0] == pytest.approx(float((h @ g).norm() / g.norm()), rel=1e-4)
+    assert found.beta[0] == pytest.approx(np.linalg.norm(h @ g) / np.linalg.norm(g), rel=1e-4)
+
+
+def test_a_deep_linear_net_with_batch_normalization_is_what_plain_numpy_says() -> None:
+    model, x, y = deep_linear.net(batch_norm=True)
+    found = along_gradient(model, lambda: deep_linear.loss(model, x, y), 0.01)
+    weights = deep_linear.weights_of(model)
+    value, gradient = deep_linear.loss_and_gradient(weights, x.numpy(), y.numpy())
+    assert deep_linear.loss(model, x, y).item() == pytest.approx(value, rel=1e-12)
+    for i, eta in enumerate(0.01 * np.array(FACTORS)):
+        ahead = deep_linear.loss_and_gradient(
+            [{n: w[n] - eta * g[n] for n in w} for w, g in zip(weights, gradient, strict=True)], x.numpy(), y.numpy()
+        )
+        change = deep_linear.length(deep_linear.difference(ahead[1], gradient))
+        assert found.loss[i] == pytest.approx(ahead[0], rel=1e-10)
+        assert found.predictiveness[i] == pytest.approx(change, rel=1e-9)
+        assert found.beta[i] == pytest.approx(change / eta / deep_linear.length(gradient), rel=1e-9)
 
 
 def noisy_net() -> nn.Sequential:

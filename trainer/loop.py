@@ -12,6 +12,7 @@ import torch
 
 import normscope
 from normscope.spec import CHECKPOINT
+from normscope.untouched import snapshot
 
 from . import data
 from .build import loss_of, net_of, takes_flat
@@ -114,8 +115,7 @@ class Run:
         self._look(x, y)
         moment = None
         if self._measures and self._watch.due(self.spec.measure_every):
-            start = {name: p.detach().clone() for name, p in self.net.named_parameters()}
-            moment = Moment(step, x, y, *upcoming, start)
+            moment = Moment(step, x, y, *upcoming, snapshot(self.net))
             self._measure([measure.before for measure in self._measures], moment)
         self._optimizer.step()
         if moment is not None:

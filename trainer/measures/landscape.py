@@ -10,6 +10,7 @@ import numpy as np
 from normscope.curvature import sharpness
 from normscope.interaction import interaction, next_batch_effect
 from normscope.landscape import along_gradient
+from normscope.untouched import snapshot
 
 from .moment import Measure, Moment
 
@@ -72,7 +73,7 @@ class NextBatch(Measure):
 
     def after(self, moment: Moment) -> Series:
         """Changes of both losses, and the interaction of layers relative to the sum of what they do alone."""
-        end = {name: p.detach().clone() for name, p in self.net.named_parameters()}
+        end = snapshot(self.net)
 
         def this() -> Tensor:
             return self.loss_of(moment.x, moment.y)
@@ -80,7 +81,8 @@ class NextBatch(Measure):
         def following() -> Tensor:
             return self.loss_of(moment.next_x, moment.next_y)
 
-        here, there = next_batch_effect(self.net, this, following, moment.start, end)
+        effect = next_batch_effect(self.net, this, following, moment.start, end)
+        here, there = effect.this, effect.following
         together = interaction(self.net, this, moment.start, end)
         self.note(harmful=here < 0 < there, next=there < 0, interaction=abs(together.ratio))
         return {"next_batch.this": here, "next_batch.next": there, "next_batch.interaction": abs(together.ratio)}
@@ -100,7 +102,7 @@ class Sharpness(Measure):
 
     def before(self, moment: Moment) -> Series:
         """Sharpness times half the rate, and how exact it is."""
-        found = sharpness(self.net, lambda: self.loss_of(moment.x, moment.y), seed=self.spec.seed)
+        found = sharpness(self.net, lambda: self.loss_of(moment.x, moment.y), iterations=30, seed=self.spec.seed)
         edge = found.value * self.spec.rate / 2
         self.note(edge=edge)
         return {"sharpness.edge": edge, "sharpness.residual": found.residual}

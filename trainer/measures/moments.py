@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from normscope.health import effective_rank
-from normscope.untouched import untouched
+from normscope.activations import outputs
+from normscope.health import rank_measure
+from normscope.untouched import Untouched
 
 from .moment import Measure, Moment
 from .taps import by_unit, normalizers, tapped, weight_layers
@@ -24,11 +25,10 @@ class Conditioning(Measure):
 
     def before(self, moment: Moment) -> Series:
         """By layer, `off_centre`: mean |mean| of units over their mean spread; `rank`: effective rank over units."""
-        with untouched(self.net), torch.no_grad(), tapped(normalizers(self.net)) as found:
-            self.net(moment.x)
-        outputs = [by_unit(after).double() for _, after in found.values()]
-        off = [(x.mean(0).abs().mean() / x.std(0).mean().clamp_min(1e-30)).item() for x in outputs]
-        rank = [effective_rank(x) / x.shape[1] for x in outputs]
+        found = outputs(self.net, normalizers(self.net), lambda: self.net(moment.x))
+        layers = [by_unit(values).double() for values in found.values()]
+        off = [(x.mean(0).abs().mean() / x.std(0).mean().clamp_min(1e-30)).item() for x in layers]
+        rank = [rank_measure(x) / x.shape[1] for x in layers]
         self.note(off_centre=sum(off) / len(off), rank=sum(rank) / len(rank))
         return {"conditioning.off_centre": off, "conditioning.rank": rank}
 
@@ -42,7 +42,7 @@ class Normalized(Measure):
 
     def before(self, moment: Moment) -> Series:
         """The largest error of any unit, by layer."""
-        with untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
+        with Untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
             self.net(moment.x)
         rows = [_errors(self.net.get_submodule(name), *pair) for name, pair in found.items()]
         if not rows:
@@ -87,7 +87,7 @@ class Restoring(Measure):
 
     def before(self, moment: Moment) -> Series:
         """`error` by layer, in spreads of what came in; `distance` of γ and β from there, as a share of the first."""
-        with untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
+        with Untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
             self.net(moment.x)
         errors, now, first = [], 0.0, 0.0
         for name, (before, _) in found.items():
@@ -117,25 +117,23 @@ class Jolts(Measure):
 
     def before(self, moment: Moment) -> Series:
         """Relative changes of the loss: weights doubled, biases raised by 1, units' weights turned by 45°."""
-        first = cast("Any", next(iter(weight_layers(self.net).values())))
-        weight, bias = first.weight.detach().clone(), first.bias.detach().clone()
+        first = next(iter(weight_layers(self.net)))
+        weight, bias = f"{first}.weight", f"{first}.bias"
         generator = torch.Generator().manual_seed(self.spec.seed)
-        with untouched(self.net) as rewind, torch.no_grad():
-            loss = self.loss_of(moment.x, moment.y).item()
-
-            def jump(parameter: Tensor, value: Tensor) -> float:
-                rewind()
-                parameter.data.copy_(value)
-                changed = self.loss_of(moment.x, moment.y).item()
-                first.weight.data.copy_(weight)
-                first.bias.data.copy_(bias)
-                return abs(changed - loss) / loss
-
-            found = {
-                "scale": jump(first.weight, 2 * weight),
-                "shift": jump(first.bias, bias + 1),
-                "turn": jump(first.weight, _turned(weight, generator)),
+        with Untouched(self.net) as net:
+            start = net.start
+            changes = {
+                "scale": {weight: 2 * start[weight]},
+                "shift": {bias: start[bias] + 1},
+                "turn": {weight: _turned(start[weight], generator)},
             }
+
+            def loss_with(changed: dict[str, Tensor]) -> float:
+                net.put(start | changed)
+                return net.loss(lambda: self.loss_of(moment.x, moment.y)).item()
+
+            loss = loss_with({})
+            found = {name: abs(loss_with(changed) - loss) / loss for name, changed in changes.items()}
         self.note(**found)
         return {f"jolts.{name}": value for name, value in found.items()}
 

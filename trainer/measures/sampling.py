@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from normscope.sampling import output_spread
-from normscope.untouched import untouched
+from normscope.untouched import Untouched
 
 from .moment import Measure, Moment
 
@@ -28,9 +28,8 @@ class OutputSpread(Measure):
         found = {}
         for mode in ("train", "eval"):
             self.net.train(mode == "train")
-            found[mode] = output_spread(
-                self.net, self.task.test[:_INPUTS], self.task.train, size, draws=64, seed=self.spec.seed
-            )
+            spread = output_spread(self.net, self.task.test[:_INPUTS], self.task.train, size, seed=self.spec.seed)
+            found[mode] = float(spread.mean())
         self.net.train()
         self.note(**found)
         return {f"output_spread.{mode}": value for mode, value in found.items()}
@@ -46,7 +45,7 @@ class Density(Measure):
     def after(self, moment: Moment) -> Series:
         """The mean loss over the densest tenth and over the sparsest."""
         assert self.task.deciles is not None, "these data have no known density"
-        with untouched(self.net), torch.no_grad():
+        with Untouched(self.net), torch.no_grad():
             self.net.eval()
             losses = torch.nn.functional.cross_entropy(
                 self.net(self.task.train), self.task.train_targets, reduction="none"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from normscope import shift
-from normscope.untouched import untouched
+from normscope.activations import inputs
+from normscope.shift import gradient_change, unit_distances
+from normscope.untouched import Untouched, snapshot
 
 from .moment import Measure, Moment
-from .taps import weight_layers
+from .taps import by_unit, weight_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,7 @@ class Drift(Measure):
         if not hasattr(self, "_last"):
             self._last: Mapping[str, Tensor] = now
             return {}
-        found = [shift.distances(self._last[name], now[name]).relative for name in now]
+        found = [_distance(self._last[name], now[name]) for name in now]
         self._last = now
         self.note(mean=float(np.mean(found)), first=found[0], last=found[-1])
         return {"drift.distance": found}
@@ -54,7 +56,7 @@ class Sampling(Measure):
     def before(self, moment: Moment) -> Series:
         """`distance`: Wasserstein-1 in spreads, by layer from the second."""
         here, there = _inputs(self, moment.x), _inputs(self, moment.next_x)
-        found = [shift.distances(here[name], there[name]).relative for name in here]
+        found = [_distance(here[name], there[name]) for name in here]
         self.note(mean=float(np.mean(found)))
         return {"sampling.distance": found}
 
@@ -65,7 +67,13 @@ class Sampling(Measure):
 
 def _inputs(measure: Measure, x: Tensor) -> Mapping[str, Tensor]:
     names = list(weight_layers(measure.net))[1:]
-    return shift.inputs(measure.net, names, x)
+    return inputs(measure.net, names, lambda: measure.net(x))
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    """Units' mean distance over their mean spread: single units that hardly vary must not decide."""
+    spread = by_unit(a).double().std(0, correction=0).mean().item()
+    return unit_distances(a, b).wasserstein / spread if spread else math.nan
 
 
 class GradientChange(Measure):
@@ -73,8 +81,7 @@ class GradientChange(Measure):
 
     def after(self, moment: Moment) -> Series:
         """Relative change and cosine, by layer from the second; the first layer's gradient cannot change."""
-        end = {name: p.detach().clone() for name, p in self.net.named_parameters()}
-        found = shift.gradient_change(self.net, lambda: self.loss_of(moment.x, moment.y), moment.start, end)
+        found = gradient_change(self.net, lambda: self.loss_of(moment.x, moment.y), moment.start, snapshot(self.net))
         relative, cosine = found.relative[1:], found.cosine[1:]
         self.note(
             relative=float(np.exp(np.mean(np.log(np.maximum(relative, 1e-30))))),
@@ -107,7 +114,7 @@ class InitialGradients(Measure):
         modules = [m for name, m in weight_layers(self.net).items() if name != "out"]
         handles = [module.register_forward_hook(keep) for module in modules]
         try:
-            with untouched(self.net):
+            with Untouched(self.net):
                 gradients = torch.autograd.grad(self.loss_of(moment.x, moment.y), outputs)
         finally:
             for handle in handles:
