@@ -13,7 +13,7 @@ import torch
 
 from tests.conftest import Server
 
-from . import page, storage, watching
+from . import laboratory, page, storage, watching
 from .table import Table
 
 WARM = 8
@@ -23,23 +23,28 @@ WARM = 8
 def main() -> None:
     """Measure what was asked for, all of it unless told otherwise."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["watching", "page", "storage", []], help="only these")
+    parser.add_argument(
+        "parts", nargs="*", choices=["watching", "page", "storage", "laboratory", []], help="only these"
+    )
     parser.add_argument("--save", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
     given = parser.parse_args()
-    parts = given.parts or ["page", "storage", "watching"]
+    parts = given.parts or ["page", "storage", "watching", "laboratory"]
     table = Table()
     if "page" in parts:
         page.measure(table)
     if "storage" in parts:
         storage.measure(table)
-    if "watching" in parts:
+    if {"watching", "laboratory"} & set(parts):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             server = Server(Path(folder) / "data")
             server.start()
             time.sleep(WARM)
             try:
-                watching.measure(server.url, table, given.seconds)
+                if "watching" in parts:
+                    watching.measure(server.url, table, given.seconds)
+                if "laboratory" in parts:
+                    laboratory.measure(server, table)
             finally:
                 server.close()
     machine = (

@@ -1,0 +1,95 @@
+"""Steps per second under the trainer against a bare loop of the same net, and how long a quick size takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import torch
+
+from normscope.catalogue import CLAIMS
+from normscope.spec import Job, Spec
+from tests.conftest import ENDED
+from trainer.build import loss_of, net_of
+from trainer.loop import load, train
+
+from .table import Table, middle
+
+if TYPE_CHECKING:
+    from tests.conftest import Server
+
+_FREE: Final = Spec(
+    "batch", norm="batch", landscape_every=0, test_every=1_000_000, observe_every=5, init="he", rate=0.05
+)
+"""Nothing is measured beside; one step in five is watched, as most claims have it."""
+NETS: Final = {
+    "MLP 5×64, digits": replace(_FREE, depth=5, width=64, activation="relu", steps=1500),
+    "deep linear net, full batch": replace(
+        _FREE, net="dln", data="gaussian", depth=25, batch=1000, rate=1e-6, steps=400
+    ),
+    "VGG-A, an eighth, 32×32": replace(_FREE, net="vgg_a", data="shapes", factor=0.125, batch=64, steps=60),
+    "ResNet-20, 8×8": replace(_FREE, net="resnet20", skips=1, batch=64, steps=60),
+}
+_PAIRS: Final = 7
+
+
+def measure(server: Server, table: Table) -> None:
+    """Each net in turns under the trainer and bare; then the quick size of every claim, one seed of it."""
+    torch.set_num_threads(1)
+    for name, spec in NETS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            pairs = [(_bare(spec), _trained(spec, server.url, folder)) for _ in range(_PAIRS + 1)][1:]
+        ratios = [bare / trained for bare, trained in pairs]
+        table.add(f"steps per second under the trainer, × a bare loop ({name})", middle(ratios), "≥ 0.95")
+    for number in CLAIMS:
+        seconds, runs = _quick(server, number)
+        table.add(f"claim {number} at size quick, one seed of all arms", f"{seconds:.0f} s", "≤ 90 s", f"{runs} runs")
+
+
+def _bare(spec: Spec) -> float:
+    """Seconds for a spec's steps in a loop that does nothing else."""
+    task = load(spec)
+    net, loss = net_of(spec, task), loss_of(task)
+    optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
+    batches = task.batches(min(spec.batch, len(task.train)), spec.seed)
+    began = time.perf_counter()
+    for x, y in islice(batches, spec.steps):
+        optimizer.zero_grad()
+        loss(net(x), y).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return time.perf_counter() - began
+
+
+def _trained(spec: Spec, url: str, folder: str) -> float:
+    """The same as the trainer's loop does it, as it tells itself: from its first frame to its last."""
+    from trainer import loop
+
+    began: list[float] = []
+    ended: list[float] = []
+    steps = loop.Run.train
+
+    def timed(run: loop.Run) -> None:
+        began.append(time.perf_counter())
+        steps(run)
+        ended.append(time.perf_counter())
+
+    loop.Run.train = timed  # type: ignore[method-assign,assignment]
+    try:
+        train(Job(spec, "bench", url, "", folder))
+    finally:
+        loop.Run.train = steps  # type: ignore[method-assign]
+    return ended[0] - began[0]
+
+
+def _quick(server: Server, number: int) -> tuple[float, int]:
+    began = time.perf_counter()
+    body = {"claim": number, "size": "quick", "settings": {"seeds": 1}}
+    experiment = server.post("/api/experiments", body).json()["id"]
+    while True:
+        runs = server.get(f"/api/experiments/{experiment}")["runs"]
+        if all(run["status"] in ENDED for run in runs):
+            return time.perf_counter() - began, len(runs)
+        time.sleep(0.2)
