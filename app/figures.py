@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from normscope.catalogue import Chart
 
 Json = dict[str, Any]
 
@@ -19,6 +21,8 @@ ARMS: Final = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B4538B", "#8A6D00", "#3F8FC4", "#5B5B5B"],
     "dark": ["#56B4E9", "#FF8A3D", "#2BC79A", "#E08FBF", "#F0E442", "#9CCBF0", "#B0B0B0"],
 }
+_PROFILES: Final = frozenset({"initial_gradients.norm"})
+"""Series that are measured once, for all layers: drawn over layers."""
 _STEP: Final = "step %{x:,.0f}"
 _NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
@@ -41,19 +45,31 @@ _INK: Final = {
 }
 
 
-def build(experiment: Mapping[str, Any]) -> Json:
+def build(experiment: Mapping[str, Any], measured: Sequence[Chart] = ()) -> Json:
     """All that the experiment page needs to draw.
 
     Args:
         experiment: As `GET /api/experiments/{id}` answers; a planned number of steps fixes the step axis.
+        measured: The charts of what its claim measures.
 
     Returns:
         `themes` (by name: a layout to lay under every chart's own, and the arms' colours in order), `config`
-        (Plotly's) and `charts` (by name: title, sentence, layout, and in order the empty traces that each run brings).
+        (Plotly's), `charts` (by name: title, sentence, layout, and in order the empty traces that each run brings) and
+        `evidence` (of those charts that show what was measured: name, whether logarithmic, over steps or layers).
     """
     planned = max((run["steps"] or 0 for run in experiment["runs"]), default=0)
     themes = {name: {"layout": _theme(ink), "arms": ARMS[name]} for name, ink in _INK.items()}
-    return {"themes": themes, "config": CONFIG, "charts": _over_steps(planned) | _at_the_cursor()}
+    over_layers = {chart.series: _profile(chart) for chart in measured if chart.series in _PROFILES}
+    over_steps = {chart.series: _measured(chart) for chart in measured if chart.series not in _PROFILES}
+    return {
+        "themes": themes,
+        "config": CONFIG,
+        "charts": _over_steps(planned, over_steps) | _at_the_cursor() | over_layers,
+        "evidence": [
+            {"name": c.series, "logarithmic": c.logarithmic, "over": "layers" if c.series in _PROFILES else "steps"}
+            for c in measured
+        ],
+    }
 
 
 def _theme(ink: Mapping[str, str]) -> Json:
@@ -104,8 +120,8 @@ def _chart(title: str, sentence: str, layout: Json, *roles: Json) -> Json:
     return {"title": title, "sentence": sentence, "layout": layout, "roles": list(roles)}
 
 
-def _over_steps(planned: int) -> Json:
-    charts = _progress() | _distributions() | _landscape()
+def _over_steps(planned: int, measured: Json) -> Json:
+    charts = _progress() | _distributions() | _landscape() | measured
     for chart in charts.values():
         chart["layout"]["xaxis"] |= {"range": [0, min(planned, 20) or 20], "tickformat": "~s"}
         chart["layout"]["meta"] = {"planned": planned}
@@ -178,6 +194,24 @@ def _landscape() -> Json:
             _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
         ),
     }  # fmt: skip
+
+
+def _measured(chart: Chart) -> Json:
+    """What a claim measures: of a vector the mean over layers, and the band from the least to the most."""
+    return _chart(
+        chart.title, chart.sentence, _layout("step", chart.axis),
+        _area(0.16), _points(f"{_STEP}<br>%{{customdata[0]:.4~g}}{_NAME}"),
+    )  # fmt: skip
+
+
+def _profile(chart: Chart) -> Json:
+    layout = _layout("layer, from the input", chart.axis)
+    return _chart(chart.title, chart.sentence, layout, _points(f"layer %{{x}}<br>%{{customdata[0]:.4~g}}{_NAME}"))
+
+
+def _points(hover: str) -> Json:
+    """A line that is seen even if there is only one point."""
+    return _line(1.6, hover, mode="lines+markers", marker={"size": 4})
 
 
 def _at_the_cursor() -> Json:

@@ -31,6 +31,7 @@ _PLOTLY: Final = f"vendor/plotly-{plotly.__version__}.min.js"
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HOUSE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
 )
+_templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a claim's sizes are in order
 
 
 def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
@@ -43,7 +44,17 @@ def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
 @router.get("/")
 async def home(request: Request) -> HTMLResponse:
     """What can be started, and what has been."""
-    return _page("home.html", request, claims=[asdict(claim) for claim in catalogue.CLAIMS.values()])
+    first, *others = catalogue.CLAIMS.values()
+    return _page("home.html", request, claim=asdict(first), others=others)
+
+
+@router.get("/c/{number}")
+async def claim(number: int, request: Request) -> HTMLResponse:
+    """A claim: what it says, what would decide it, and the form that tries it."""
+    if number not in catalogue.CLAIMS:
+        raise HTTPException(404, f"there is no claim {number}")
+    neighbours = {"before": catalogue.CLAIMS.get(number - 1), "after": catalogue.CLAIMS.get(number + 1)}
+    return _page("claim.html", request, claim=asdict(catalogue.CLAIMS[number]), **neighbours)
 
 
 @router.get("/e/{id}")
@@ -55,9 +66,12 @@ async def experiment(id: str, request: Request, store: TheStore, rights: Reader)
 async def _experiment(request: Request, store: Store, rights: Rights, id: str, link: str | None) -> HTMLResponse:
     shown = (await find_experiment(store, rights, id)).model_dump()
     claim = catalogue.CLAIMS.get(shown["claim"])
+    measures = () if claim is None else claim.fixed.get("measures", ())
+    # The looks along the gradient have no charts here: they have a tab of their own.
+    measured = [chart for name in measures for chart in catalogue.CHARTS.get(name, ())]
     return _page(
         "experiment.html", request, experiment=shown, claim=None if claim is None else asdict(claim),
-        figures=figures.build(shown), link=link,
+        figures=figures.build(shown, measured), link=link,
     )  # fmt: skip
 
 

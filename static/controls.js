@@ -2,7 +2,7 @@
 
 import { ApiError } from "./api.js";
 import { find, make, write } from "./element.js";
-import { isDone } from "./state.js";
+import { isDone, labelOf } from "./shown.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -12,10 +12,13 @@ import { isDone } from "./state.js";
  */
 
 /** The statuses, from the one that says most about an experiment to the one that says least. @type {Status[]} */
-const ORDER = ["failed", "lost", "running", "paused", "stopping", "starting", "stopped", "finished"];
+const ORDER = ["failed", "lost", "running", "paused", "stopping", "starting", "waiting", "stopped", "finished"];
+const BUSY = new Set(["starting", "running"]);
 const PACES = [1, 2, 5, 10, 20, 40, 100, 200];
 /** Seconds over which the speed is reckoned. */
 const RATE_SECONDS = 2;
+/** Runs in trouble that are told of one by one. */
+const MOST_BANNERS = 3;
 const SENTENCES = {
   lost: "is not connected. It goes on by itself when its process comes back; its history until here is safe.",
   failed: "failed.",
@@ -23,7 +26,7 @@ const SENTENCES = {
 
 /**
  * The status of an experiment, from its runs'.
- * @param {Run[]} runs
+ * @param {{status: Status}[]} runs
  * @returns {Status}
  */
 export function overall(runs) {
@@ -66,15 +69,17 @@ export class Controls {
   }
 
   /**
+   * Pause, resume and stop are for all runs of the experiment; a step and the pace for those that are shown.
    * @param {"pause" | "resume" | "step" | "stop" | "pace"} action
    * @param {object} [body]
    */
   async #act(action, body) {
-    const runs = this.desk.state.runs.filter((run) => !isDone(run));
+    const { state } = this.desk;
+    const whole = action !== "step" && action !== "pace";
+    const [kind, ids] = whole ? ["experiments", [state.experiment.id]] : ["runs", state.runs.filter((run) => !isDone(run)).map(({ id }) => id)];
     try {
-      const path = (/** @type {Run} */ run) => `/api/runs/${encodeURIComponent(run.id)}/${action}`;
       // What the runs have become comes over the socket, in order; these answers may be older than its newest word.
-      await Promise.all(runs.map((run) => this.api.post(path(run), body)));
+      await Promise.all(ids.map((id) => this.api.post(`/api/${kind}/${encodeURIComponent(id)}/${action}`, body)));
       this.say("");
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -100,7 +105,7 @@ export class Controls {
   draw(version) {
     this.drawn = version;
     this.drawnAt = performance.now();
-    const { runs } = this.desk.state;
+    const { runs } = this.desk.state.experiment;
     const status = overall(runs);
     write(this.status, status === "running" ? "live" : status);
     this.status.dataset.status = status;
@@ -130,13 +135,17 @@ export class Controls {
    */
   #enable(runs, actions) {
     const going = runs.filter((run) => !isDone(run) && run.status !== "stopping");
-    const paused = going.length > 0 && going.every((run) => run.control.paused);
+    const shown = going.filter((run) => this.desk.state.runs.includes(run));
+    // Of runs that are not shown nobody tells whether they are to be held, only whether they are.
+    const held = shown.length ? shown.every((run) => run.control.paused) : !going.some((run) => BUSY.has(run.status));
+    const paused = going.length > 0 && held;
     actions.pause.hidden = paused || !going.length;
     actions.resume.hidden = !paused;
-    for (const name of ["step", "stop"]) actions[name].hidden = !going.length;
+    actions.stop.hidden = !going.length;
+    actions.step.hidden = !shown.length;
     if (!this.pace || document.activeElement === this.pace) return;
-    this.pace.closest("label")?.toggleAttribute("hidden", !going.length);
-    const pace = going[0]?.control.pace ?? null;
+    this.pace.closest("label")?.toggleAttribute("hidden", !shown.length);
+    const pace = shown[0]?.control.pace ?? null;
     const value = pace === null ? "" : String(pace);
     if (![...this.pace.options].some((option) => option.value === value)) this.pace.append(make("option", { value }, value));
     this.pace.value = value;
@@ -144,10 +153,13 @@ export class Controls {
 
   /** What went wrong, above the charts. */
   #banners() {
-    const sentences = this.desk.state.experiment.runs.flatMap((run) => {
+    const { experiment, conditions } = this.desk.state;
+    const told = experiment.runs.flatMap((run) => {
       if (run.status !== "failed" && run.status !== "lost") return [];
-      return [`${this.desk.nameOf(run)} ${SENTENCES[run.status]} ${run.error ?? ""}`.trim()];
+      return [`${labelOf(run, conditions.keys())} ${SENTENCES[run.status]} ${run.error ?? ""}`.trim()];
     });
+    const sentences = told.slice(0, MOST_BANNERS);
+    if (told.length > MOST_BANNERS) sentences.push(`${told.length - MOST_BANNERS} more runs have failed or are not connected.`);
     if (this.trouble) sentences.push(this.trouble);
     const key = sentences.join("\n");
     if (key === this.shown) return;

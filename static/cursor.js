@@ -1,7 +1,7 @@
 /** The step cursor below the charts: one for all of them. */
 
 import { find, write } from "./element.js";
-import { isDone } from "./state.js";
+import { isDone } from "./shown.js";
 
 /** @typedef {import("./desk.js").Desk} Desk */
 

@@ -4,6 +4,7 @@ import { Column, niceRange, stepRange, steadyRange } from "./column.js";
 import { extent } from "./lines.js";
 import { Panel } from "./panel.js";
 import { number } from "./scale.js";
+import { labelOf } from "./shown.js";
 
 /**
  * @typedef {import("./charts.js").Brush} Brush
@@ -28,11 +29,9 @@ export class Desk {
     this.panels = new Set();
   }
 
-  /** What people call a run here: its arm, and its seed if the arm has several. @param {Run} run */
+  /** What people call a run among those that are shown. @param {Run} run */
   nameOf(run) {
-    const name = run.arm || run.name;
-    const siblings = this.state.experiment.runs.filter((other) => other.arm === run.arm);
-    return siblings.length > 1 ? `${name} · ${run.arm ? `seed ${run.seed}` : run.id}` : name;
+    return labelOf(run, this.state.differing);
   }
 
   /** The place of a run's colour among the theme's. @param {Run} run */
@@ -42,9 +41,10 @@ export class Desk {
 
   /** @param {Run} run @returns {Brush} */
   brushOf(run) {
-    const siblings = this.state.experiment.runs.filter((other) => other.arm === run.arm);
-    const dash = DASHES[siblings.indexOf(run) % DASHES.length];
-    return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[this.colorOf(run)], dash };
+    const color = this.colorOf(run);
+    const siblings = this.state.runs.filter((other) => this.colorOf(other) === color);
+    const dash = DASHES[siblings.findIndex(({ id }) => id === run.id) % DASHES.length];
+    return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[color], dash };
   }
 
   /** The part of the step axis that is shown. */
@@ -85,7 +85,7 @@ export class Desk {
    * @param {import("./panel.js").Options} options
    * @param {(run: Run, lines: Column[]) => void} fill
    * @param {(run: Run) => number} read the number at the cursor, beside the heading
-   * @param {{floor?: number, ceiling?: number, about?: string}} [more]
+   * @param {{floor?: number, ceiling?: number, about?: string, scale?: import("./scale.js").Scale}} [more]
    */
   linesPanel(name, options, fill, read, more = {}) {
     const roles = this.figures.charts[name].roles.length;
@@ -101,7 +101,7 @@ export class Desk {
       const { low, high } = extent(mine);
       range = steadyRange(range, clipped(niceRange(low, high), more));
       this.readOut(panel, read);
-      return { x: this.steps, y: range, lines: mine };
+      return { x: this.steps, y: range, lines: mine, yticks: more.scale?.ticks(range) };
     });
     panel.readout.title = more.about ?? "at the cursor";
     return panel;

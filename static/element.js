@@ -50,6 +50,21 @@ export function data(id) {
   return JSON.parse(script.textContent ?? "null");
 }
 
+/**
+ * Copy what a field holds.
+ * @param {HTMLInputElement} field
+ * @returns {Promise<string>} how it went, in a sentence
+ */
+export async function copy(field) {
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    return "Copied.";
+  } catch {
+    return "The browser does not let a page copy here: press Ctrl+C."; // no https, or not allowed
+  }
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

@@ -1,16 +1,23 @@
 /** Frames and news from the server: the socket, its reconnection, and what it skipped, from history. */
 
+import { ApiError } from "./api.js";
+import { isDone } from "./shown.js";
 import { decodeLive, decodeStream } from "./wire.js";
 
 /**
  * @typedef {import("./state.js").State} State
  * @typedef {import("./api.js").Api} Api
+ * @typedef {import("./types.js").BriefRun} BriefRun
  * @typedef {import("./types.js").LiveMessage} LiveMessage
  */
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 8000;
 const POINTS = 600;
+
+/** Least milliseconds between two questions after runs that are not shown, and how many times as long as one takes. */
+const LOOK_PERIOD = 3000;
+const LOOK_EASE = 20;
 
 /** A socket that comes back by itself. */
 export class LiveSocket {
@@ -80,36 +87,76 @@ export class Feed {
     this.api = api;
     this.tell = tell;
     this.generation = 0;
+    /** How often it was decided what to watch. */
+    this.turn = 0;
     /** @type {string[]} */
     this.watched = [];
     /** Runs whose history is on its way, and whether it must be fetched again after. @type {Map<string, boolean>} */
     this.completing = new Map();
     this.live = new LiveSocket(api.socket("/ws/live"), {
-      opened: () => void this.#watch(),
+      opened: () => {
+        this.generation = 0;
+        if (api.link === null) this.live.send({ type: "list" }); // who comes by a link has to ask
+        void this.#watch();
+        void this.#lookAround();
+      },
       closed: (reason) => this.tell(reason || "Connection lost. Reconnecting…", reason !== ""),
       text: (message) => this.#hear(message),
       binary: (buffer) => this.#take(buffer),
     });
+    let shown = idsOf(state.runs);
+    state.listen(() => {
+      if (idsOf(state.runs) === shown) return;
+      shown = idsOf(state.runs);
+      void this.#watch();
+    });
   }
 
-  /** Fetch what there is, then ask for all that comes after it. */
+  /** Fetch what there is of the runs that are shown, then ask for all that comes after it. */
   async #watch() {
-    this.generation = 0;
-    const { runs } = this.state.experiment;
+    const turn = ++this.turn;
+    const { runs } = this.state;
     const unknown = runs.filter((run) => run.last_seq > this.state.history(run.id).last + 1);
     await Promise.all(unknown.map((run) => this.#complete(run.id)));
+    if (turn !== this.turn) return; // others are to be shown by now
     this.watched = runs.map((run) => run.id);
     const after = Object.fromEntries(this.watched.map((id) => [id, this.state.history(id).last]));
-    this.generation = 1;
+    this.generation++;
     this.live.send({ type: "watch", runs: this.watched, after });
     this.tell("", false);
     void this.sharpen();
   }
 
+  /** Hear how the runs are that are not shown, and so not watched. */
+  async #lookAround() {
+    clearTimeout(this.looking);
+    const began = performance.now();
+    const { experiment } = this.state;
+    try {
+      if (experiment.runs.some((run) => !isDone(run) && !this.#watches(run))) {
+        /** @type {{runs: BriefRun[]}} */
+        const { runs } = await this.api.get(`/api/experiments/${encodeURIComponent(experiment.id)}/runs`);
+        this.state.setRuns(runs.filter((run) => !this.#watches(run)));
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the socket says if the server is away
+    }
+    if (this.api.link === null) return;
+    const pause = Math.max(LOOK_PERIOD, LOOK_EASE * (performance.now() - began));
+    this.looking = setTimeout(() => void this.#lookAround(), pause);
+  }
+
+  /** @param {BriefRun} run */
+  #watches(run) {
+    return this.watched.includes(run.id);
+  }
+
   /** @param {LiveMessage} message */
   #hear(message) {
-    if (message.type === "run") this.state.setRun(message.run);
-    else if (message.type === "skipped") void this.#complete(message.run);
+    if (message.type === "run") {
+      // Of a watched run the whole story comes beside; its short one may be older.
+      if ("layers" in message.run || !this.#watches(message.run)) this.state.setRuns([message.run]);
+    } else if (message.type === "skipped") void this.#complete(message.run);
     else this.tell(message.message, true);
   }
 
@@ -155,4 +202,9 @@ export class Feed {
     }
     if (coarse.length) this.state.changed("frames");
   }
+}
+
+/** @param {{id: string}[]} runs */
+function idsOf(runs) {
+  return runs.map((run) => run.id).join();
 }

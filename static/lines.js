@@ -80,6 +80,50 @@ export function extremeLine({ frames }, name, which, line) {
 }
 
 /**
+ * A measured quantity over steps: its mean over layers, and for a vector the band from the least to the most.
+ * @param {History} history
+ * @param {string} name
+ * @param {Scale} scale
+ * @param {Column[]} lines
+ */
+export function measuredLines({ frames }, name, scale, [band, line]) {
+  band.clear();
+  line.clear();
+  const shown = frames.flatMap((frame) => {
+    const values = [...(frame.series.get(name)?.mean ?? [])].filter(Number.isFinite);
+    return values.length ? [{ x: middle(frame), values }] : [];
+  });
+  for (const { x, values } of shown) {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    line.push(x, scale.to(mean));
+    line.more.push([mean]);
+  }
+  if (!shown.some(({ values }) => values.length > 1)) return;
+  for (const { x, values } of shown) pushFinite(band, x, scale.to(Math.max(...values)));
+  for (const { x, values } of shown.reverse()) pushFinite(band, x, scale.to(Math.min(...values)));
+}
+
+/**
+ * A measured vector over its layers, counted from 1, at a step.
+ * @param {Frame | undefined} frame
+ * @param {string} name
+ * @param {Scale} scale
+ * @param {Column} line
+ */
+export function profileLines(frame, name, scale, line) {
+  line.clear();
+  frame?.series.get(name)?.mean.forEach((value, i) => {
+    line.push(i + 1, scale.to(value));
+    line.more.push([value]);
+  });
+}
+
+/** @param {Column} line @param {number} x @param {number} y */
+function pushFinite(line, x, y) {
+  if (Number.isFinite(y)) line.push(x, y);
+}
+
+/**
  * The outline of the area between two lines over the same steps.
  * @param {Column} low
  * @param {Column} high
@@ -87,8 +131,8 @@ export function extremeLine({ frames }, name, which, line) {
  */
 export function between(low, high, area) {
   area.clear();
-  for (let i = 0; i < high.n; i++) if (Number.isFinite(high.y[i])) area.push(high.x[i], high.y[i]);
-  for (let i = low.n - 1; i >= 0; i--) if (Number.isFinite(low.y[i])) area.push(low.x[i], low.y[i]);
+  for (let i = 0; i < high.n; i++) pushFinite(area, high.x[i], high.y[i]);
+  for (let i = low.n - 1; i >= 0; i--) pushFinite(area, low.x[i], low.y[i]);
 }
 
 /**

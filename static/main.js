@@ -6,7 +6,9 @@ import { Cursor } from "./cursor.js";
 import { Desk } from "./desk.js";
 import { Distributions } from "./distributions.js";
 import { data, find, write } from "./element.js";
+import { EvidenceTab } from "./evidence.js";
 import { Feed } from "./feed.js";
+import { FindingTab } from "./finding.js";
 import { Landscape } from "./landscape.js";
 import { Painter } from "./painter.js";
 import { Share } from "./share.js";
@@ -14,17 +16,23 @@ import { Sidebar } from "./sidebar.js";
 import { State } from "./state.js";
 import { keepTheme } from "./theme.js";
 
+/** @typedef {{element: HTMLElement, arrange: () => void, reveal: () => void}} Tab */
+
 /** @type {import("./types.js").PageData} */
 const page = data("page");
 const api = new Api(page.root, page.link);
 const state = new State(page.experiment, location.search);
 const painter = new Painter(() => state.version);
 const desk = new Desk(state, page.figures, painter);
-const tabs = { distributions: new Distributions(desk), landscape: new Landscape(desk) };
+const distributions = new Distributions(desk);
+/** Those that the experiment has. @type {Partial<Record<import("./view.js").Tab, Tab>>} */
+const tabs = { distributions, landscape: new Landscape(desk) };
+if (page.figures.evidence.length) tabs.evidence = new EvidenceTab(desk);
+if (page.claim) tabs.finding = new FindingTab(state, api, page.claim);
 const sidebar = new Sidebar(desk, goTo);
 const note = find("connection", HTMLElement);
 
-find("charts", HTMLElement).append(tabs.distributions.element, tabs.landscape.element);
+find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
 const feed = new Feed(state, api, (text, final) => {
   write(note, text);
   note.hidden = !text;
@@ -40,20 +48,25 @@ keepTheme(find("theme", HTMLButtonElement), (theme) => {
   page.figures.themes[theme].arms.forEach((color, i) => style.setProperty(`--arm${i}`, color));
   arrange();
 });
-state.listen((what) => (what === "frames" ? tabs[state.view.tab].reveal() : arrange()));
+state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
 reportPaints();
 keepHeadHeight();
+
+/** The tab that the view names; the first if the experiment has no such tab. */
+function shownTab() {
+  return tabs[state.view.tab] ?? distributions;
+}
 
 /** Show what the view says. */
 function arrange() {
   const { view } = state;
-  for (const [name, tab] of Object.entries(tabs)) tab.element.hidden = name !== view.tab;
+  for (const tab of Object.values(tabs)) tab.element.hidden = tab !== shownTab();
   for (const button of document.querySelectorAll("button[data-view]")) {
     if (!(button instanceof HTMLElement)) continue;
     const [key, value] = (button.dataset.view ?? "").split("=");
     button.setAttribute("aria-pressed", String(view[/** @type {"tab"} */ (key)] === value));
   }
-  tabs[view.tab].arrange();
+  shownTab().arrange();
   sidebar.arrange();
   state.version++;
   const query = state.query;
@@ -84,12 +97,12 @@ function keepHeadHeight() {
 /** @param {string} name of a layer */
 function goTo(name) {
   if (state.view.tab !== "distributions") state.show({ tab: "distributions" });
-  tabs.distributions.scrollTo(name);
+  distributions.scrollTo(name);
 }
 
 /** Say what the loss chart shows, after it has been drawn: benchmarks and tests read it. */
 function reportPaints() {
-  const { loss } = tabs.distributions;
+  const { loss } = distributions;
   const draw = loss.draw.bind(loss);
   loss.draw = (version, deadline) => {
     draw(version, deadline);

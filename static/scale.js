@@ -9,7 +9,7 @@
  */
 
 /** @type {Scale} */
-const LINEAR = { to: (value) => value, from: (place) => place, ticks: () => null, key: "linear" };
+export const LINEAR = { to: (value) => value, from: (place) => place, ticks: () => null, key: "linear" };
 
 /**
  * @param {"linear" | "asinh"} name
@@ -24,6 +24,27 @@ export function makeScale(name, unit) {
     ticks: (range) => asinhTicks(range, unit),
     key: `asinh ${unit}`,
   };
+}
+
+/** Powers of ten in equal distances; what is not above zero has no place. @type {Scale} */
+export const LOGARITHMIC = {
+  to: (value) => (value > 0 ? Math.log10(value) : NaN),
+  from: (place) => 10 ** place,
+  ticks: logarithmicTicks,
+  key: "logarithmic",
+};
+
+/**
+ * Powers of ten, thinned to about five; also twice and five times these where they are few.
+ * @param {[number, number]} range
+ */
+function logarithmicTicks([low, high]) {
+  const every = Math.ceil(Math.max(1, high - low) / 5);
+  const factors = high - low < 2 ? [1, 2, 5] : [1];
+  const powers = Array.from({ length: Math.ceil(high) - Math.floor(low) + 1 }, (_, i) => Math.floor(low) + i);
+  const values = powers.filter((power) => power % every === 0).flatMap((power) => factors.map((factor) => factor * 10 ** power));
+  const inside = values.filter((value) => Math.log10(value) >= low && Math.log10(value) <= high);
+  return { tickvals: inside.map(Math.log10), ticktext: inside.map((value) => number(value)) };
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The dialog for links: make one to the view that is shown, list those there are, revoke them. */
 
 import { ApiError } from "./api.js";
-import { find, make, write } from "./element.js";
+import { copy, find, make, write } from "./element.js";
 
 /**
  * @typedef {import("./api.js").Api} Api
@@ -21,9 +21,8 @@ export class Share {
     this.address = find("share-url", HTMLInputElement);
     this.list = find("links", HTMLElement);
     this.note = find("share-note", HTMLElement);
-    const copy = find("copy", HTMLButtonElement);
     find("share", HTMLButtonElement).addEventListener("click", () => void this.#open());
-    copy.addEventListener("click", () => void this.#copy());
+    find("copy", HTMLButtonElement).addEventListener("click", async () => write(this.note, await copy(this.address)));
     this.dialog.addEventListener("click", ({ target }) => target === this.dialog && this.dialog.close());
   }
 
@@ -49,16 +48,6 @@ export class Share {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       write(this.note, error.message);
-    }
-  }
-
-  async #copy() {
-    this.address.select();
-    try {
-      await navigator.clipboard.writeText(this.address.value);
-      write(this.note, "Copied.");
-    } catch {
-      write(this.note, "The browser does not let a page copy here: press Ctrl+C."); // no https, or not allowed
     }
   }
 

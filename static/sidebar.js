@@ -1,5 +1,6 @@
-/** The arms and the list of layers: a sparkline, the drift, and trouble where there is some. */
+/** The list of layers: a sparkline, the drift, and trouble where there is some. */
 
+import { Chooser } from "./chooser.js";
 import { find, make, makeSvg, write } from "./element.js";
 import { drift, momentsOf, placeOf, troubleOf } from "./layer.js";
 import { matches, showsLayer } from "./view.js";
@@ -34,7 +35,7 @@ export class Sidebar {
     this.options = { first: true };
     this.drawnAt = 0;
     this.drawn = -1;
-    this.arms = find("arms", HTMLElement);
+    this.chooser = new Chooser(desk);
     this.list = find("layers", HTMLElement);
     this.filter = find("filter", HTMLInputElement);
     this.sort = find("sort", HTMLSelectElement);
@@ -66,10 +67,10 @@ export class Sidebar {
   /** Make what the runs and layers ask for, if they have changed. */
   arrange() {
     const { state } = this.desk;
-    const key = JSON.stringify([state.layers, state.experiment.runs.map((run) => run.id), state.runs.map((run) => run.id)]);
+    this.chooser.arrange();
+    const key = JSON.stringify([state.layers, state.runs.map((run) => run.id)]);
     if (key !== this.key) {
       this.key = key;
-      this.#arms();
       this.items = state.layers.map((layer) => this.#item(layer));
       this.#order();
       this.drawn = -1;
@@ -80,26 +81,6 @@ export class Sidebar {
       const chosen = state.view.layers.length > 0 && showsLayer(state.view, layer.name);
       element.setAttribute("aria-pressed", String(chosen));
     }
-  }
-
-  #arms() {
-    const { state } = this.desk;
-    const shown = new Set(state.runs);
-    const buttons = state.experiment.runs.map((run) => {
-      const attributes = { class: "arm", style: `--arm:var(--arm${this.desk.colorOf(run)})`, "aria-pressed": String(shown.has(run)) };
-      const status = make("small", { "data-run": run.id }, "");
-      return make("button", { ...attributes, title: "Show or hide this run", click: () => this.#toggleRun(run.id) }, make("i"), this.desk.nameOf(run), status);
-    });
-    this.arms.replaceChildren(...buttons);
-  }
-
-  /** @param {string} id */
-  #toggleRun(id) {
-    const { state } = this.desk;
-    const shown = new Set(state.runs.map((run) => run.id));
-    if (!shown.delete(id)) shown.add(id);
-    const whole = shown.size === 0 || shown.size === state.experiment.runs.length;
-    state.show({ runs: whole ? [] : state.experiment.runs.map((run) => run.id).filter((run) => shown.has(run)) });
   }
 
   /** @param {import("./state.js").Layer} layer @returns {Item} */
@@ -149,7 +130,7 @@ export class Sidebar {
    */
   draw(version, deadline) {
     if (this.next === 0) this.begun = version;
-    this.#statuses();
+    this.chooser.report();
     while (this.next < this.items.length) {
       this.#drawItem(this.items[this.next++]);
       if (performance.now() > deadline - 8) break;
@@ -159,14 +140,6 @@ export class Sidebar {
     this.next = 0;
     this.drawn = this.begun;
     if (this.desk.state.view.sort !== "order") this.#order();
-  }
-
-  #statuses() {
-    for (const run of this.desk.state.experiment.runs) {
-      const element = this.arms.querySelector(`[data-run="${CSS.escape(run.id)}"]`);
-      const step = this.desk.state.history(run.id).newest?.lastStep ?? run.last_step;
-      if (element) write(element, run.status === "running" && step >= 0 ? step.toLocaleString("en") : run.status);
-    }
   }
 
   /** @param {Item} item */

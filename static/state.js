@@ -1,10 +1,12 @@
 /** What the page knows: the experiment, each run's history, and the view. Everything that draws reads from here. */
 
 import { bound, History } from "./history.js";
+import { conditionsOf, shownRuns } from "./shown.js";
 import { formatView, parseView } from "./view.js";
 
 /**
  * @typedef {import("./types.js").Run} Run
+ * @typedef {import("./types.js").BriefRun} BriefRun
  * @typedef {import("./types.js").Experiment} Experiment
  * @typedef {import("./view.js").View} View
  * @typedef {import("./frame.js").Frame} Frame
@@ -13,13 +15,6 @@ import { formatView, parseView } from "./view.js";
  * @property {string} name
  * @property {string} type
  */
-
-const DONE = new Set(["finished", "stopped", "failed"]);
-
-/** Whether a run will send no more frames. @param {Run} run */
-export function isDone(run) {
-  return DONE.has(run.status);
-}
 
 export class State {
   /**
@@ -33,6 +28,13 @@ export class State {
     this.histories = new Map(experiment.runs.map((run) => [run.id, new History(bound(run.layers.length))]));
     /** Arms in the order of their first run: an arm's place gives its colour. */
     this.arms = [...new Set(experiment.runs.map((run) => run.arm))];
+    /** What differs from run to run beside the arm, with its values. */
+    this.conditions = conditionsOf(experiment.runs);
+    /** The runs that the view shows. @type {Run[]} */
+    this.runs = [];
+    /** What differs among them. @type {string[]} */
+    this.differing = [];
+    this.#choose();
     /** Grows whenever anything that charts show may have changed. */
     this.version = 1;
     /** @type {Set<(what: "frames" | "run" | "view") => void>} */
@@ -59,19 +61,22 @@ export class State {
     return history;
   }
 
-  /** A run as the server now describes it. @param {Run} run */
-  setRun(run) {
-    const at = this.experiment.runs.findIndex((known) => known.id === run.id);
-    if (at < 0) return;
-    this.experiment.runs[at] = run;
-    this.history(run.id).limit = bound(run.layers.length);
+  /** Runs as the server now describes them, whole or in short. @param {(Run | BriefRun)[]} runs */
+  setRuns(runs) {
+    const places = new Map(this.experiment.runs.map((run, i) => [run.id, i]));
+    for (const run of runs) {
+      const at = places.get(run.id);
+      if (at === undefined) continue;
+      const known = (this.experiment.runs[at] = { ...this.experiment.runs[at], ...run });
+      this.history(run.id).limit = bound(known.layers.length);
+    }
+    this.#choose();
     this.changed("run");
   }
 
-  /** The runs that the view shows. */
-  get runs() {
-    const chosen = this.experiment.runs.filter((run) => this.view.runs.includes(run.id));
-    return chosen.length ? chosen : this.experiment.runs;
+  #choose() {
+    this.runs = shownRuns(this.experiment.runs, this.view);
+    this.differing = [...conditionsOf(this.runs).keys()];
   }
 
   /** The layers of all shown runs, each once, in the order of the first run that has them. */
@@ -113,6 +118,7 @@ export class State {
   show(changes) {
     Object.assign(this.view, changes);
     if (this.view.step !== null && this.view.step < 0) this.view.step = 0;
+    this.#choose();
     this.changed("view");
   }
 

@@ -1,6 +1,6 @@
 /** What the server says and what the page is made with; see docs/architecture.md. */
 
-export type Status = "starting" | "running" | "paused" | "stopping" | "finished" | "stopped" | "failed" | "lost";
+export type Status = "waiting" | "starting" | "running" | "paused" | "stopping" | "finished" | "stopped" | "failed" | "lost";
 
 export interface LayerInfo {
   name: string;
@@ -25,7 +25,12 @@ export interface Run {
   layers: LayerInfo[];
   control: { paused: boolean; pace: number | null; stop: boolean };
   versions: Record<string, string>;
+  /** The conditions that differ from run to run, by name: depth, rate, …. */
+  varied: Record<string, number | string>;
 }
+
+/** What a list of experiments tells of a run. */
+export type BriefRun = Pick<Run, "id" | "experiment" | "arm" | "seed" | "name" | "status" | "steps" | "last_step" | "varied">;
 
 export interface Experiment {
   id: string;
@@ -36,11 +41,15 @@ export interface Experiment {
   runs: Run[];
 }
 
+export type BriefExperiment = Omit<Experiment, "runs"> & { runs: BriefRun[] };
+
+export type Value = number | string | number[];
+
 export interface Setting {
   name: string;
   label: string;
-  kind: "int" | "float" | "choice" | "ints";
-  default: number | string;
+  kind: "int" | "float" | "choice" | "ints" | "floats";
+  default: Value;
   low: number | null;
   high: number | null;
   unit: string;
@@ -54,8 +63,61 @@ export interface Claim {
   sentence: string;
   measures: string;
   arms: { name: string; sentence: string }[];
+  literature: string;
   default_arms: string[];
   settings: Setting[];
+  rule: Criterion[];
+  /** The first is what the form begins with. */
+  sizes: Record<string, { sentence: string; settings: Record<string, Value>; arms: string[] | null }>;
+  /** For each setting that is a list, what takes its values. */
+  varied: Record<string, string>;
+}
+
+/** One comparison that a verdict rests on. */
+export interface Criterion {
+  name: string;
+  of: string;
+  arm: string | string[];
+  relation: "<" | ">";
+  threshold: number;
+  how: "value" | "difference" | "ratio" | "slope";
+  against: string | null;
+  over: string | null;
+  decisive: boolean;
+  unit: string;
+}
+
+export type Verdict = "supported" | "contradicted" | "undecided";
+
+/** What the data say about a criterion. */
+export interface Evidence extends Criterion {
+  seeds: Record<string, number>;
+  estimate: number | null;
+  low: number | null;
+  high: number | null;
+  verdict: Verdict;
+}
+
+/** What a run came to. */
+export interface Outcome {
+  run: string;
+  arm: string;
+  seed: number;
+  varied: Record<string, number | string>;
+  status: Status;
+  numbers: Record<string, number | null>;
+}
+
+export interface Finding {
+  verdict: Verdict;
+  reason: string;
+  evidence: Evidence[];
+  outcomes: Outcome[];
+  seeds: { done: number; planned: number };
+  command: string;
+  settings: Record<string, Value>;
+  versions: Record<string, string>[];
+  min_seeds: number;
 }
 
 export interface Link {
@@ -70,7 +132,7 @@ export interface Link {
 
 /** A message of /ws/live that is text. */
 export type LiveMessage =
-  | { type: "run"; run: Run }
+  | { type: "run"; run: Run | BriefRun }
   | { type: "skipped"; run: string; first: number; last: number }
   | { type: "error"; message: string };
 
@@ -88,6 +150,8 @@ export interface Figures {
   themes: Record<Theme, { layout: Record<string, unknown>; arms: string[] }>;
   config: Record<string, unknown>;
   charts: Record<string, Figure>;
+  /** The charts of what the claim measures, in order. */
+  evidence: { name: string; logarithmic: boolean; over: "steps" | "layers" }[];
 }
 
 /** What the experiment page's template puts into the page. */

@@ -1,7 +1,7 @@
 /** The view: what a page shows. It is the URL's query, and empty where nothing was chosen. Pure. */
 
 /**
- * @typedef {"distributions" | "landscape"} Tab
+ * @typedef {"distributions" | "landscape" | "evidence" | "finding"} Tab
  * @typedef {"bands" | "heat"} Mode
  * @typedef {"linear" | "asinh"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
@@ -12,13 +12,15 @@
  * @property {Scale} scale
  * @property {Sort} sort
  * @property {string[]} layers names or globs; none: every layer
- * @property {string[]} runs ids; none: every run
+ * @property {string[]} runs ids; none: as `where` and `arms` say
+ * @property {Record<string, string>} where what was varied, and the seed: one of its values, or all; else the first
+ * @property {number[]} arms places among the experiment's arms; none: every arm
  * @property {number | null} step the cursor; null follows the newest
  */
 
 /** @type {{tab: Tab[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
 const CHOICES = {
-  tab: ["distributions", "landscape"],
+  tab: ["distributions", "landscape", "evidence", "finding"],
   mode: ["bands", "heat"],
   scale: ["linear", "asinh"],
   sort: ["order", "drift", "trouble"],
@@ -38,6 +40,8 @@ export function parseView(query) {
     sort: pick(CHOICES.sort, given.get("sort")),
     layers: names(given.get("layers")),
     runs: names(given.get("runs")),
+    where: pairs(given.get("where")),
+    arms: names(given.get("arms")).map(Number).filter(Number.isInteger),
     step: step >= 0 ? step : null,
   };
 }
@@ -57,6 +61,11 @@ function names(list) {
   return (list ?? "").split(",").filter(Boolean);
 }
 
+/** @param {string | null} list such as rate:0.1,seed:2 */
+function pairs(list) {
+  return Object.fromEntries(names(list).map((pair) => pair.split(":")).filter((pair) => pair.length === 2));
+}
+
 /**
  * The shortest query that parses to the view.
  * @param {View} view
@@ -69,6 +78,9 @@ export function formatView(view) {
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);
   if (view.runs.length) parts.push(`runs=${view.runs.map(encodeURIComponent).join(",")}`);
+  const where = Object.entries(view.where);
+  if (where.length) parts.push(`where=${where.map((pair) => pair.map(encodeURIComponent).join(":")).join(",")}`);
+  if (view.arms.length) parts.push(`arms=${view.arms.join(",")}`);
   if (view.step !== null) parts.push(`step=${view.step}`);
   return parts.join("&");
 }

@@ -7,6 +7,9 @@ import plotly.graph_objects as go
 import pytest
 
 from app import figures
+from normscope.catalogue import CHARTS
+
+MEASURED = [chart for charts in CHARTS.values() for chart in charts]
 
 
 def _experiment(*steps: int | None) -> dict[str, Any]:
@@ -15,7 +18,7 @@ def _experiment(*steps: int | None) -> dict[str, Any]:
 
 @pytest.fixture
 def built() -> dict[str, Any]:
-    return figures.build(_experiment(1200, 1200))
+    return figures.build(_experiment(1200, 1200), MEASURED)
 
 
 def test_every_trace_and_layout_is_one_that_plotly_knows(built: dict[str, Any]) -> None:
@@ -49,3 +52,19 @@ def test_it_is_json_without_surprises(built: dict[str, Any]) -> None:
 
 def test_both_themes_have_a_colour_for_each_of_seven_arms() -> None:
     assert {len(set(colours)) for colours in figures.ARMS.values()} == {7}
+
+
+def test_what_a_claim_measures_has_a_chart_in_its_own_words(built: dict[str, Any]) -> None:
+    assert [found["name"] for found in built["evidence"]] == [chart.series for chart in MEASURED]
+    for chart, found in zip(MEASURED, built["evidence"], strict=True):
+        drawn = built["charts"][chart.series]
+        assert (drawn["title"], drawn["sentence"]) == (chart.title, chart.sentence)
+        assert drawn["layout"]["yaxis"]["title"]["text"] == chart.axis
+        assert found["logarithmic"] == chart.logarithmic
+        # Over steps a band comes before the line; the axis is in steps, all of them.
+        assert (len(drawn["roles"]) == 2) == (found["over"] == "steps")
+        assert ("planned" in drawn["layout"].get("meta", {})) == (found["over"] == "steps")
+
+
+def test_a_page_without_a_claim_has_no_evidence() -> None:
+    assert figures.build(_experiment(10))["evidence"] == []

@@ -1,0 +1,17 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { isDecidable } from "../../static/verdicts.js";
+
+/** @param {import("../../static/types.js").Status[]} statuses of one run for each seed */
+function experiment(statuses) {
+  const runs = statuses.map((status, seed) => ({ id: `r${seed}`, experiment: "e", arm: "none", seed, name: "", status, steps: 1, last_step: 0, varied: {} }));
+  return { id: "e", name: "", claim: 10, settings: {}, created: 0, runs };
+}
+
+test("a verdict needs an end and three whole seeds", () => {
+  assert.ok(isDecidable(experiment(["finished", "finished", "finished", "stopped"])));
+  assert.ok(!isDecidable(experiment(["finished", "finished", "stopped"])));
+  assert.ok(!isDecidable(experiment(["finished", "finished", "finished", "running"])));
+  assert.ok(!isDecidable({ ...experiment(["finished", "finished", "finished"]), claim: null }));
+});
