@@ -1,55 +1,30 @@
-/** The form that starts an experiment, made from the claim's settings. */
+/** The form that starts an experiment, made from the claim's sizes, arms and settings. */
 
 import { ApiError } from "./api.js";
 import { make, write } from "./element.js";
+import { beginning, changes, countRuns, isList, objection, textOf, valueOf } from "./settings.js";
 
 /**
  * @typedef {import("./types.js").Claim} Claim
  * @typedef {import("./types.js").Setting} Setting
  * @typedef {import("./types.js").Experiment} Experiment
- * @typedef {number | string | number[]} Value
+ * @typedef {import("./api.js").Api} Api
+ * @typedef {(experiment: Experiment) => void} Started
  */
-
-/**
- * What is wrong with a text for a setting, in a sentence; empty if nothing is.
- * @param {Setting} setting
- * @param {string} text
- */
-export function objection(setting, text) {
-  if (setting.kind === "choice") return "";
-  const parts = setting.kind === "ints" ? text.split(",") : [text];
-  for (const part of parts) {
-    const value = Number(part);
-    if (!part.trim() || !Number.isFinite(value)) return "A number is needed.";
-    if (setting.kind !== "float" && !Number.isInteger(value)) return "A whole number is needed.";
-    if (setting.low !== null && value < setting.low) return `At least ${setting.low}.`;
-    if (setting.high !== null && value > setting.high) return `At most ${setting.high}.`;
-  }
-  return "";
-}
-
-/**
- * @param {Setting} setting
- * @param {string} text
- * @returns {Value}
- */
-export function valueOf(setting, text) {
-  if (setting.kind === "choice") return text;
-  return setting.kind === "ints" ? text.split(",").map(Number) : Number(text);
-}
 
 /** @param {Setting} setting */
 function makeField(setting) {
   const id = `setting-${setting.name}`;
-  const attributes = { id, name: setting.name, "aria-describedby": `${id}-about` };
+  const attributes = { id, name: setting.name, "aria-describedby": `${id}-about ${id}-wrong` };
   const input =
     setting.kind === "choice"
-      ? make("select", attributes, ...(setting.choices ?? []).map((choice) => make("option", { selected: choice === setting.default }, choice)))
-      : make("input", { ...attributes, inputmode: "decimal", autocomplete: "off", value: String(setting.default) });
-  const wrong = make("em", { role: "alert" });
-  const line = make("span", { class: "line" }, input, make("span", { class: "unit" }, setting.unit));
+      ? make("select", attributes, ...(setting.choices ?? []).map((choice) => make("option", {}, choice)))
+      : make("input", { ...attributes, inputmode: isList(setting) ? "text" : "decimal", autocomplete: "off", spellcheck: "false" });
+  input.value = textOf(setting.default);
+  const wrong = make("em", { id: `${id}-wrong`, role: "alert" });
+  const line = make("span", { class: isList(setting) ? "line list" : "line" }, input, make("span", { class: "unit" }, setting.unit));
   const about = make("small", { id: `${id}-about` }, setting.sentence);
-  const element = make("div", { class: "field" }, make("label", { for: id }, setting.label), line, about, wrong);
+  const element = make("div", { class: "field" }, make("label", { for: id }, setting.label), line, wrong, about);
   const check = () => {
     const sentence = objection(setting, input.value);
     write(wrong, sentence);
@@ -63,74 +38,133 @@ function makeField(setting) {
 /** @param {Claim} claim */
 function makeArms(claim) {
   return claim.arms.map((arm) => {
-    const box = make("input", { type: "checkbox", value: arm.name, checked: claim.default_arms.includes(arm.name) });
+    const box = make("input", { type: "checkbox", name: "arm", value: arm.name, checked: claim.default_arms.includes(arm.name) });
     const text = make("span", {}, make("b", {}, arm.name), " ", make("small", {}, arm.sentence));
     return { box, element: make("label", { class: "choice" }, box, text) };
   });
 }
 
+/** The parts of a form, and what a person has put into them. */
+class Form {
+  /**
+   * @param {Claim} claim
+   * @param {Api} api
+   * @param {Started} started
+   */
+  constructor(claim, api, started) {
+    this.claim = claim;
+    this.api = api;
+    this.started = started;
+    /** The size that was chosen; null if nobody was asked. @type {string | null} */
+    this.size = null;
+    this.fields = claim.settings.map(makeField);
+    this.arms = makeArms(claim);
+    this.button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
+    this.error = make("p", { class: "error", role: "alert", "data-testid": "error", hidden: true });
+    this.legend = make("fieldset", {}, make("legend", {}, "Arms"), ...this.arms.map((arm) => arm.element));
+    this.grid = make("div", { class: "fields" }, ...this.fields.map((field) => field.element));
+    this.settings = make("details", { class: "settings" }, make("summary", {}, "Settings"));
+    this.element = make("form", { class: "card", novalidate: true });
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+  }
+
+  get values() {
+    return Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
+  }
+
+  get chosen() {
+    return this.arms.filter((arm) => arm.box.checked).map((arm) => arm.box.value);
+  }
+
+  /** Begin anew with a size. @param {string} size */
+  begin(size) {
+    this.size = size;
+    const { values, arms } = beginning(this.claim, size);
+    for (const { setting, input, check } of this.fields) {
+      input.value = textOf(values[setting.name]);
+      check();
+    }
+    for (const { box } of this.arms) box.checked = arms.includes(box.value);
+  }
+
+  /** @param {string} sentence */
+  say(sentence) {
+    write(this.error, sentence);
+    this.error.hidden = !sentence;
+  }
+
+  /** Ask the server to start the experiment; the button says so meanwhile. */
+  async #submit() {
+    const wrong = this.fields.filter((field) => !field.check());
+    const { chosen, claim, size } = this;
+    this.say(chosen.length ? "" : "Choose at least one arm.");
+    if (wrong.length || !chosen.length) {
+      this.settings.open = true;
+      return wrong[0]?.input.focus();
+    }
+    const settings = changes(this.values, beginning(claim, size).values);
+    this.button.disabled = true;
+    write(this.button, "Starting…");
+    try {
+      const body = { claim: claim.number, settings, arms: chosen, ...(size !== null && { size }) };
+      this.started(await this.api.post("/api/experiments", body));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.say(error.message);
+      this.button.disabled = false;
+      write(this.button, "Start");
+    }
+  }
+}
+
 /**
  * A card with a claim and the button that tries it.
  * @param {Claim} claim
- * @param {import("./api.js").Api} api
- * @param {(experiment: Experiment) => void} started
+ * @param {Api} api
+ * @param {Started} started
  */
 export function makeCard(claim, api, started) {
-  const fields = claim.settings.map(makeField);
-  const arms = makeArms(claim);
-  const button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
-  const error = make("p", { class: "error", role: "alert", "data-testid": "error", hidden: true });
-  const settings = make(
-    "details",
-    { class: "settings" },
-    make("summary", {}, "Settings"),
-    make("fieldset", {}, make("legend", {}, "Arms"), ...arms.map((arm) => arm.element)),
-    make("div", { class: "fields" }, ...fields.map((field) => field.element)),
-  );
-  const say = (/** @type {string} */ sentence) => {
-    write(error, sentence);
-    error.hidden = !sentence;
-  };
-  const submit = () => {
-    const wrong = fields.filter((field) => !field.check());
-    const chosen = arms.filter((arm) => arm.box.checked).map((arm) => arm.box.value);
-    say(chosen.length ? "" : "Choose at least one arm.");
-    if (wrong.length || !chosen.length) {
-      settings.open = true;
-      return wrong[0]?.input.focus();
-    }
-    const values = Object.fromEntries(fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
-    return start({ claim: claim.number, settings: values, arms: chosen }, { api, button, say, started });
-  };
-  const head = make("div", { class: "head" }, makeText(claim), button);
-  const form = make("form", { class: "card", novalidate: true }, head, error, settings);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    void submit();
-  });
-  return form;
-}
-
-/** @param {Claim} claim */
-function makeText({ title, sentence, measures }) {
-  return make("div", {}, make("h2", {}, title), make("p", {}, sentence), make("p", { class: "measures" }, measures));
+  const form = new Form(claim, api, started);
+  const about = make("a", { href: `${api.root}/c/${claim.number}` }, "About this claim");
+  const measures = make("p", { class: "measures" }, claim.measures, " ", about);
+  const text = make("div", {}, make("h2", {}, claim.title, " ", make("span", { "data-claim": claim.number })), make("p", {}, claim.sentence), measures);
+  form.settings.append(form.legend, form.grid);
+  form.element.append(make("div", { class: "head" }, text, form.button), form.error, form.settings);
+  return form.element;
 }
 
 /**
- * Ask the server to start an experiment; the button says so meanwhile.
- * @param {object} body
- * @param {{api: import("./api.js").Api, button: HTMLButtonElement, say: (sentence: string) => void,
- *          started: (experiment: Experiment) => void}} card
+ * The form of a claim's own page: sizes to begin with, every arm and setting in sight.
+ * @param {Claim} claim
+ * @param {Api} api
+ * @param {Started} started
  */
-async function start(body, { api, button, say, started }) {
-  button.disabled = true;
-  write(button, "Starting…");
-  try {
-    started(await api.post("/api/experiments", body));
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    say(error.message);
-    button.disabled = false;
-    write(button, "Start");
-  }
+export function makeForm(claim, api, started) {
+  const form = new Form(claim, api, started);
+  const about = make("p", { "data-testid": "size-about" });
+  const count = make("p", { class: "count", "data-testid": "count", role: "status" });
+  const recount = () => {
+    const sound = form.fields.every(({ setting, input }) => !objection(setting, input.value));
+    if (sound && form.chosen.length) write(count, countRuns(claim, form.values, form.chosen.length));
+  };
+  const choose = (/** @type {string} */ size) => {
+    form.begin(size);
+    write(about, claim.sizes[size].sentence);
+    recount();
+  };
+  const sizes = Object.keys(claim.sizes).map((size, i) => {
+    const box = make("input", { type: "radio", name: "size", value: size, checked: i === 0, change: () => choose(size) });
+    return make("label", {}, box, make("span", {}, size));
+  });
+  const segments = make("div", { class: "segments", role: "radiogroup", "aria-label": "Size" }, ...sizes);
+  const head = make("div", { class: "head" }, make("div", {}, make("h2", {}, "Try it"), segments, about, count), form.button);
+  form.settings.append(form.grid);
+  form.settings.open = true;
+  form.element.append(head, form.error, form.legend, form.settings);
+  form.element.addEventListener("input", recount);
+  choose(Object.keys(claim.sizes)[0]);
+  return form.element;
 }

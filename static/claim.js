@@ -1,0 +1,33 @@
+/** A claim's own page: its rule in words, the form that tries it, and its experiments. */
+
+import { Api } from "./api.js";
+import { method, sentenceOf } from "./criterion.js";
+import { data, find, make } from "./element.js";
+import { enter, prepare } from "./enter.js";
+import { ExperimentList } from "./experiments.js";
+import { makeForm } from "./form.js";
+import { keepTheme } from "./theme.js";
+import { judge } from "./verdicts.js";
+
+/** @type {{claim: import("./types.js").Claim, root: string, plotly: string}} */
+const page = data("page");
+const api = new Api(page.root);
+
+keepTheme(find("theme", HTMLButtonElement), () => {});
+prepare(page.plotly);
+for (const decisive of [true, false]) {
+  const criteria = page.claim.rule.filter((criterion) => criterion.decisive === decisive);
+  find(decisive ? "decisive" : "beside", HTMLElement).append(...criteria.map(makeCriterion));
+}
+const list = new ExperimentList(api, {
+  claim: page.claim.number,
+  empty: "None yet. Press Start: it is listed here from its first step.",
+  known: (experiments) => void judge(api, experiments),
+});
+const started = (/** @type {{id: string}} */ { id }) => void enter(`${page.root}/e/${id}`, () => list.close());
+find("form", HTMLElement).append(makeForm(page.claim, api, started));
+
+/** @param {import("./types.js").Criterion} criterion */
+function makeCriterion(criterion) {
+  return make("li", {}, make("b", {}, criterion.name), `: ${sentenceOf(criterion)}`, make("small", {}, method(criterion)));
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { beginning, changes, countRuns, objection, textOf, valueOf } from "../../static/settings.js";
+
+/** @type {import("../../static/types.js").Setting} */
+const steps = { name: "steps", label: "Steps", kind: "int", default: 5, low: 1, high: 9, unit: "", choices: null, sentence: "" };
+
+test("a field says what is wrong with its text", () => {
+  const sentences = ["", "x", "1.5", "0", "10", "7"].map((text) => objection(steps, text));
+  assert.deepEqual(sentences, ["A number is needed.", "A number is needed.", "A whole number is needed.", "At least 1.", "At most 9.", ""]);
+  assert.equal(objection({ ...steps, kind: "float" }, "1.5"), "");
+  assert.equal(objection({ ...steps, kind: "ints" }, "1, 12"), "At most 9.");
+});
+
+test("texts become values", () => {
+  assert.equal(valueOf(steps, "7"), 7);
+  assert.deepEqual(valueOf({ ...steps, kind: "ints" }, "1, 2"), [1, 2]);
+  assert.equal(valueOf({ ...steps, kind: "choice" }, "relu"), "relu");
+});
+
+test("a list says what is wrong with any of its values", () => {
+  /** @type {import("../../static/types.js").Setting} */
+  const rates = { ...steps, kind: "floats", low: 0 };
+  assert.deepEqual(["0.5, 2", "1,,2", "1, 1.0", "1, x", "0.1, -1"].map((text) => objection(rates, text)), [
+    "",
+    "A number is needed.",
+    "Each value once.",
+    "A number is needed.",
+    "At least 0.",
+  ]);
+  assert.equal(objection({ ...rates, high: null }, Array.from({ length: 13 }, (_, i) => i).join()), "At most 12 values.");
+  assert.deepEqual(valueOf(rates, textOf([0.1, 1e-6])), [0.1, 1e-6]);
+});
+
+/** @type {import("../../static/types.js").Claim} */
+const claim = {
+  number: 10, title: "", sentence: "", measures: "", literature: "", arms: [], default_arms: ["none"], rule: [],
+  settings: [steps, { ...steps, name: "rates", kind: "floats", default: [0.1, 1] }, { ...steps, name: "seeds", default: 5 }],
+  sizes: { quick: { sentence: "", settings: {}, arms: null }, long: { sentence: "", settings: { steps: 9 }, arms: ["none", "batch"] } },
+  varied: { rates: "rate" },
+};
+
+test("a size gives what a form begins with, and only changes are sent", () => {
+  assert.deepEqual(beginning(claim, "long"), { values: { steps: 9, rates: [0.1, 1], seeds: 5 }, arms: ["none", "batch"] });
+  assert.deepEqual(beginning(claim, null).arms, ["none"]);
+  const { values } = beginning(claim, "long");
+  assert.deepEqual(changes({ ...values, steps: 5, rates: [0.1, 1] }, values), { steps: 5 });
+  assert.deepEqual(changes({ ...values, rates: [1] }, values), { rates: [1] });
+});
+
+test("a form says how many runs it makes", () => {
+  assert.equal(countRuns(claim, { rates: [0.1, 1], seeds: 5 }, 2), "20 runs: 2 arms × 2 values of rate × 5 seeds");
+  assert.equal(countRuns(claim, { rates: [1], seeds: 1 }, 1), "1 run");
+});
