@@ -1,0 +1,155 @@
+"""From a claim to its finding, in a real Chromium, against a real server with real trainers."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.conftest import Server
+
+    Visit = Callable[..., Page]
+
+TINY = {"steps": 5, "rates": [0.1, 1.0], "init_scales": [1.0], "seeds": 3}
+
+
+def finished(server: Server) -> list[dict[str, Any]]:
+    """The runs of a tiny experiment of claim 10 that has ended: of the one that is there, or of a new one."""
+    known = [e for e in server.get("/api/experiments")["experiments"] if e["claim"] == 10]
+    if not known:
+        answer = server.post("/api/experiments", {"claim": 10, "size": "quick", "settings": TINY})
+        assert answer.status_code == 201, answer.text
+        known = [answer.json()]
+    runs: list[dict[str, Any]] = known[0]["runs"]
+    for run in runs:
+        server.wait_status(run["id"], "finished", timeout=120)
+    return runs
+
+
+def test_every_claim_is_a_click_away(shared_server: Server, visit: Visit) -> None:
+    page = visit(shared_server.url)
+    claims = shared_server.get("/api/catalogue")["claims"]
+    for claim in claims[1:]:
+        expect(page.locator(f'a[href="/c/{claim["number"]}"]')).to_contain_text(claim["title"])
+    page.locator('a[href="/c/4"]').click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(claims[3]["title"])
+    rule = page.get_by_test_id("decisive").locator("li")
+    expect(rule).to_have_count(sum(criterion["decisive"] for criterion in claims[3]["rule"]))
+    expect(rule.first).to_contain_text("above 0.5 supports the claim")
+    page.locator('[rel="next"]').click()
+    expect(page).to_have_url(re.compile(r"/c/5$"))
+
+
+def test_an_unknown_claim_is_not_found(shared_server: Server) -> None:
+    assert shared_server.http.get(f"{shared_server.url}/c/17").status_code == 404
+
+
+def test_a_size_fills_the_form_and_wrong_values_are_explained(shared_server: Server, visit: Visit) -> None:
+    page = visit(f"{shared_server.url}/c/1")
+    expect(page.get_by_test_id("count")).to_have_text("2 runs")
+    page.get_by_text("quick", exact=True).click()
+    expect(page.get_by_test_id("count")).to_have_text("60 runs: 4 arms × 3 values of shift × 5 seeds")
+    expect(page.locator('[name="shifts"]')).to_have_value("0, 1, 5")
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(4)
+    before = len(shared_server.get("/api/experiments")["experiments"])
+    for text, sentence in (
+        ("0, 1, 1", "Each value once."),
+        ("0, 500", "At most 100."),
+        ("0,,1", "A number is needed."),
+    ):
+        page.locator('[name="shifts"]').fill(text)
+        expect(page.locator("#setting-shifts-wrong")).to_have_text(sentence)
+        page.get_by_test_id("start").click()
+    assert len(shared_server.get("/api/experiments")["experiments"]) == before
+
+
+def test_from_a_claim_to_its_finding(shared_server: Server, visit: Visit) -> None:
+    page = visit(f"{shared_server.url}/c/10")
+    for name, text in (("steps", "5"), ("rates", "0.1, 1"), ("init_scales", "1"), ("seeds", "3")):
+        page.locator(f'[name="{name}"]').fill(text)
+    expect(page.get_by_test_id("count")).to_have_text("12 runs: 2 arms × 2 values of rate × 3 seeds")
+    page.get_by_test_id("start").click()
+    page.wait_for_url(re.compile(r"/e/\w+"))
+    expect(page.get_by_test_id("choose-rate")).to_have_value("0.1")
+    expect(page.get_by_test_id("choose-seed")).to_have_value("0")
+    page.get_by_text("Finding", exact=True).click()
+    expect(page.get_by_test_id("tally")).to_have_text("12 of 12 runs finished", timeout=120_000)
+    expect(page.get_by_test_id("criterion")).to_have_count(4)
+    expect(page.get_by_test_id("finding")).to_contain_text("3 of 3 seeds are in.")
+    expect(page.get_by_test_id("command")).to_have_value(re.compile(r"^normscope run 10 .*steps=5"))
+    page.get_by_text("Numbers of all 12 runs").click()
+    expect(page.get_by_test_id("finding").locator("tbody tr")).to_have_count(12)
+    with page.expect_download() as download:
+        page.get_by_test_id("csv").click()
+    lines = download.value.path().read_text().splitlines()
+    assert lines[0].startswith("run,arm,rate,seed,status")
+    assert len(lines) == 13
+
+
+def test_the_address_holds_what_is_shown_and_only_that_is_fetched(shared_server: Server, visit: Visit) -> None:
+    runs = finished(shared_server)
+    page = visit(shared_server.url)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{shared_server.url}/e/{runs[0]['experiment']}")
+
+    def painted(*seeds: int, rate: float) -> bool:
+        drawn = page.evaluate("() => window.normscope ? window.normscope.painted : {}")
+        wanted = {r["id"] for r in runs if r["seed"] in seeds and r["varied"]["rate"] == rate}
+        return set(drawn) == wanted and min(drawn.values()) >= 4
+
+    wait_for(lambda: painted(0, rate=0.1), "the first seed under the first condition")
+    histories = {url.split("/runs/")[1].split("/")[0] for url in asked if "/history?" in url}
+    assert histories == {run["id"] for run in runs[:2]}
+    page.get_by_test_id("choose-rate").select_option("1")
+    page.get_by_test_id("choose-seed").select_option("all")
+    wait_for(lambda: painted(0, 1, 2, rate=1.0), "all seeds under the other condition")
+    assert "where=rate:1,seed:all" in page.url
+    assert len(page.url) <= 300
+    again = visit(page.url)
+    expect(again.get_by_test_id("choose-seed")).to_have_value("all")
+    again.get_by_test_id("arms").get_by_role("button").first.click()
+    wait_for(lambda: "arms=1" in again.url, "one arm to be hidden")
+
+
+def test_a_link_shows_the_finding_read_only(shared_server: Server, visit: Visit) -> None:
+    experiment = finished(shared_server)[0]["experiment"]
+    link = shared_server.post("/api/links", {"experiment": experiment, "view": "tab=finding"}).json()["url"]
+    guest = visit(f"{shared_server.url}{link}")
+    expect(guest.get_by_test_id("criterion")).to_have_count(4)
+    expect(guest.get_by_test_id("pause")).to_have_count(0)
+
+
+def test_pause_and_stop_are_for_all_runs(server: Server, visit: Visit) -> None:
+    body = {"claim": 10, "size": "quick", "settings": {**TINY, "steps": 100_000}}
+    experiment = server.post("/api/experiments", body).json()["id"]
+
+    def statuses() -> set[str]:
+        return {run["status"] for run in server.get(f"/api/experiments/{experiment}")["runs"]}
+
+    wait_for(lambda: "running" in statuses(), "a run to begin", 90)
+    page = visit(f"{server.url}/e/{experiment}")
+    expect(page.get_by_test_id("tally")).to_contain_text("waiting")
+    page.get_by_test_id("pause").click()
+    wait_for(lambda: statuses() <= {"paused", "waiting"}, "every run to be held")
+    expect(page.get_by_test_id("resume")).to_be_visible()
+    page.get_by_test_id("stop").click()
+    wait_for(lambda: statuses() == {"stopped"}, "every run to be stopped, also those that never began")
+    expect(page.get_by_test_id("tally")).to_contain_text("12 stopped")
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900), (3840, 2160)])
+def test_nothing_hangs_over_the_edge(shared_server: Server, visit: Visit, width: int, height: int) -> None:
+    experiment = finished(shared_server)[0]["experiment"]
+    for path in ("/c/1", "/c/12", f"/e/{experiment}?tab=finding"):
+        page = visit(f"{shared_server.url}{path}", width=width, height=height)
+        if "finding" in path:
+            expect(page.get_by_test_id("criterion").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
