@@ -5,13 +5,14 @@ VENV := .venv/bin
 INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 
-.PHONY: help run test check format bench screenshots golden constraints clean
+.PHONY: help run test check format bench science screenshots golden constraints clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
 	@echo "make test     run all tests                           (ARGS='-k wire' for some)"
 	@echo "make check    lint and types, Python and JavaScript"
 	@echo "make bench    measure every speed that the README claims"
+	@echo "make science  try the sixteen claims and write down what came out"
 
 run:
 	$(INSTALL) server
@@ -43,6 +44,10 @@ bench:
 	$(INSTALL) server dev bench
 	@$(VENV)/python scripts/chromium.py > /dev/null
 	$(VENV)/python -m benchmarks $(ARGS)
+
+science:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/science.py $(ARGS)
 
 screenshots:
 	$(INSTALL) server dev

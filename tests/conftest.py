@@ -141,14 +141,16 @@ def _closed_sockets() -> Iterator[None]:
 
 @contextlib.contextmanager
 def serving(data: Path) -> Iterator[Server]:
-    """A server, and afterwards neither it nor any training process that it started."""
+    """A server, and afterwards neither it nor any training process that it started, however the test went."""
     one = Server(data)
+    one.start()
     try:
-        one.start()
         yield one
-        _end_runs(one)
     finally:
-        one.close()
+        try:
+            _end_runs(one)
+        finally:
+            one.close()
 
 
 @pytest.fixture
@@ -170,9 +172,8 @@ def _end_runs(one: Server) -> None:
     if one.process.poll() is not None:
         one.start()
     for experiment in one.get("/api/experiments")["experiments"]:
-        for run in experiment["runs"]:
-            if run["status"] not in ENDED:
-                one.post(f"/api/runs/{run['id']}/stop")
+        if any(run["status"] not in ENDED for run in experiment["runs"]):
+            one.post(f"/api/experiments/{experiment['id']}/stop")
     wait_for(
         lambda: all(
             r["status"] in (*ENDED, "lost") for e in one.get("/api/experiments")["experiments"] for r in e["runs"]
