@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import schedule as scheduling
 from .hooks import Border
-from .landscape import AlongGradient, along_gradient, check
+from .measures.landscape import AlongGradient, along_gradient, check
 from .scalars import scalar
 
 if TYPE_CHECKING:

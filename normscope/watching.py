@@ -20,9 +20,9 @@ from .background import CORES
 from .capture import Capture
 from .control import Controls
 from .hooks import Border
-from .landscape import FACTORS
 from .layers import check_kinds
 from .machine import versions
+from .measures.landscape import FACTORS
 from .scalars import scalar
 from .schedule import Budget, Schedule
 from .sender import Sender
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .courier import Nonfinite
-    from .landscape import AlongGradient
     from .layers import Choice
+    from .measures.landscape import AlongGradient
     from .seen import Seen
 
 log = logging.getLogger("normscope")
@@ -237,8 +237,8 @@ class Watch:
         """Look along the gradient at every so many steps; call it after `backward` and before `optimizer.step`.
 
         Gives the series landscape.eta, .loss, .predictiveness and .beta, and returns them where it has looked; see
-        `normscope.landscape`. Nothing of the model, its gradients or the random state is different afterwards. If the
-        closure fails, probing ends with a warning and training goes on.
+        `normscope.measures.landscape`. Nothing of the model, its gradients or the random state is different afterwards.
+        If the closure fails, probing ends with a warning and training goes on.
 
         Args:
             closure: Computes this mini-batch's loss, as for the gradients that the weights now hold.

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normscope.activations import inputs, outputs
+from normscope.measures.activations import inputs, outputs
 
 
 def net() -> nn.Sequential:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from normscope.blocks import blocks_of, checked
+from normscope.measures.blocks import blocks_of, checked
 
 
 def test_a_normalizers_parameters_go_with_the_weights_before_it() -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from normscope.curvature import sharpness
+from normscope.measures.curvature import sharpness
 
 from .quadratic import Quadratic, full_hessian
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normscope.directions import principal_directions, projection, random_directions
-from normscope.untouched import snapshot
+from normscope.measures.directions import principal_directions, projection, random_directions
+from normscope.measures.untouched import snapshot
 
 from .quadratic import flat
 

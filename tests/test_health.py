@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from normscope.health import dead_share, gradient_norms, rank_measure, saturated_share, update_ratios
 from normscope.layers import saturation
+from normscope.measures.health import dead_share, gradient_norms, rank_measure, saturated_share, update_ratios
 
 
 def test_dead_units_are_silent_on_the_whole_batch() -> None:

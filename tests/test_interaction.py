@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from normscope.interaction import interaction, next_batch_effect
-from normscope.untouched import snapshot
+from normscope.measures.interaction import interaction, next_batch_effect
+from normscope.measures.untouched import snapshot
 
 from .quadratic import Quadratic
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from normscope.landscape import FACTORS, along_gradient
+from normscope.measures.landscape import FACTORS, along_gradient
 
 from . import deep_linear
 from .quadratic import Quadratic, full_hessian

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normscope.normalizers import feeds, statistics, turns
-from normscope.untouched import snapshot
+from normscope.measures.normalizers import feeds, statistics, turns
+from normscope.measures.untouched import snapshot
 from trainer.norms import norm
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normscope.sampling import output_spread
+from normscope.measures.sampling import output_spread
 
 
 def drawn(n: int, features: int, seed: int = 0) -> Tensor:

@@ -13,8 +13,8 @@ from scipy.stats import ks_2samp, norm, wasserstein_distance
 from torch import Tensor, nn
 
 from normscope import sketch
-from normscope.shift import distances, gradient_change, unit_distances
-from normscope.untouched import snapshot
+from normscope.measures.shift import distances, gradient_change, unit_distances
+from normscope.measures.untouched import snapshot
 
 from . import deep_linear
 

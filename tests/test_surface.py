@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from normscope.directions import random_directions
-from normscope.surface import losses, refined, surface
-from normscope.untouched import snapshot
+from normscope.measures.directions import random_directions
+from normscope.measures.surface import losses, refined, surface
+from normscope.measures.untouched import snapshot
 
 from .quadratic import Quadratic, flat
 

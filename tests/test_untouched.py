@@ -9,16 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from normscope.activations import inputs, outputs
-from normscope.curvature import sharpness
-from normscope.directions import random_directions
-from normscope.interaction import interaction, next_batch_effect
-from normscope.landscape import along_gradient
-from normscope.normalizers import feeds, statistics
-from normscope.sampling import output_spread
-from normscope.shift import gradient_change
-from normscope.surface import losses
-from normscope.untouched import Untouched, snapshot
+from normscope.measures.activations import inputs, outputs
+from normscope.measures.curvature import sharpness
+from normscope.measures.directions import random_directions
+from normscope.measures.interaction import interaction, next_batch_effect
+from normscope.measures.landscape import along_gradient
+from normscope.measures.normalizers import feeds, statistics
+from normscope.measures.sampling import output_spread
+from normscope.measures.shift import gradient_change
+from normscope.measures.surface import losses
+from normscope.measures.untouched import Untouched, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

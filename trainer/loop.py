@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 import normscope
+from normscope.measures.untouched import snapshot
 from normscope.spec import CHECKPOINT
-from normscope.untouched import snapshot
 
 from . import data
 from .build import loss_of, net_of, takes_flat

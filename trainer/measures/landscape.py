@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from normscope.curvature import sharpness
-from normscope.interaction import interaction, next_batch_effect
-from normscope.landscape import along_gradient
-from normscope.untouched import snapshot
+from normscope.measures.curvature import sharpness
+from normscope.measures.interaction import interaction, next_batch_effect
+from normscope.measures.landscape import along_gradient
+from normscope.measures.untouched import snapshot
 
 from .moment import Measure, Moment
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from normscope.landscape import AlongGradient as Along
+    from normscope.measures.landscape import AlongGradient as Along
 
     from .moment import Series
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from normscope.activations import outputs
-from normscope.health import rank_measure
-from normscope.untouched import Untouched
+from normscope.measures.activations import outputs
+from normscope.measures.health import rank_measure
+from normscope.measures.untouched import Untouched
 
 from .moment import Measure, Moment
 from .taps import by_unit, normalizers, tapped, weight_layers

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from normscope.sampling import output_spread
-from normscope.untouched import Untouched
+from normscope.measures.sampling import output_spread
+from normscope.measures.untouched import Untouched
 
 from .moment import Measure, Moment
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from normscope.activations import inputs
-from normscope.shift import gradient_change, unit_distances
-from normscope.untouched import Untouched, snapshot
+from normscope.measures.activations import inputs
+from normscope.measures.shift import gradient_change, unit_distances
+from normscope.measures.untouched import Untouched, snapshot
 
 from .moment import Measure, Moment
 from .taps import by_unit, weight_layers

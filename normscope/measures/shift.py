@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import sketch
+from .. import sketch
 from .blocks import checked
 from .untouched import Untouched, inner, norm
 
@@ -150,7 +150,7 @@ def gradient_change(
     Args:
         model: The net, at any weights.
         closure: Computes the loss of step t's batch, without `backward`.
-        before: The trainable weights at t, by name, as `normscope.untouched.snapshot` copies them.
+        before: The trainable weights at t, by name, as `normscope.measures.untouched.snapshot` copies them.
         after: The same at t + 1, as the optimizer has really set them.
         blocks: Names of weights by the name of their block, in forward order; by default the model's layers, each with
             the γ and β of the normalizer that follows it. Weights in no block stay as they were before.

@@ -75,7 +75,7 @@ def principal_directions(path: Sequence[Mapping[str, Tensor]]) -> Principal:
     (Antognini and Sohl-Dickstein 2018, arXiv 1806.08805).
 
     Args:
-        path: Weights by name, as `normscope.untouched.snapshot` copies them, at three or more steps.
+        path: Weights by name, as `normscope.measures.untouched.snapshot` copies them, at three or more steps.
 
     Raises:
         ValueError: If there are fewer than three, or all are the same.

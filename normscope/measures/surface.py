@@ -1,6 +1,6 @@
 """The loss over a plane through the weights (Li, Xu, Taylor, Studer and Goldstein 2018, arXiv 1712.09913).
 
-What spans the plane is in `normscope.directions`.
+What spans the plane is in `normscope.measures.directions`.
 
 Batch normalization uses what it uses in the mode the model is in: in training mode the batch's statistics, in
 evaluation mode the running statistics of the weights at the centre, which are not those of weights elsewhere.

@@ -182,7 +182,7 @@ def turns(before: Mapping[str, Tensor], after: Mapping[str, Tensor], rate: float
     """Lengths, angles and effective rates (T. van Laarhoven 2017, arXiv 1706.05350) of a step.
 
     Args:
-        before: Weights by name, as `normscope.untouched.snapshot` copies them.
+        before: Weights by name, as `normscope.measures.untouched.snapshot` copies them.
         after: The same after the step.
         rate: The learning rate η.
         names: Which of them; the values of `feeds` are those that a batch normalization makes scale-free.

@@ -64,9 +64,9 @@ def update_ratios(before: Mapping[str, Tensor], after: Mapping[str, Tensor], blo
     """‖ΔW‖₂ / ‖W‖₂ of a step for each block, shape [k].
 
     Args:
-        before: Weights by name, as `normscope.untouched.snapshot` copies them.
+        before: Weights by name, as `normscope.measures.untouched.snapshot` copies them.
         after: The same after the step.
-        blocks: Names of weights by the name of their block, as `normscope.blocks.blocks_of` gives them.
+        blocks: Names of weights by the name of their block, as `normscope.measures.blocks.blocks_of` gives them.
     """
     rows = [
         torch.stack([norm(after[n] - before[n] for n in names), norm(before[n] for n in names)])

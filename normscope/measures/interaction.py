@@ -51,7 +51,7 @@ def next_batch_effect(
         model: The net, at any weights.
         this: Computes the loss of the batch that the step was made for, without `backward`.
         following: The same of the next batch.
-        before: The trainable weights before the step, by name, as `normscope.untouched.snapshot` copies them.
+        before: The trainable weights before the step, by name, as `normscope.measures.untouched.snapshot` copies them.
         after: The same after it.
 
     Raises:
@@ -100,7 +100,7 @@ def interaction(
     Args:
         model: The net, at any weights.
         closure: Computes the loss of one batch, without `backward`.
-        before: The trainable weights before the step, by name, as `normscope.untouched.snapshot` copies them.
+        before: The trainable weights before the step, by name, as `normscope.measures.untouched.snapshot` copies them.
         after: The same after it.
         blocks: Names of weights by the name of their block; by default the model's layers. Weights in no block stay as
             they were before.
