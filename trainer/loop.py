@@ -84,7 +84,6 @@ class Run:
         self._criterion = loss_of(task)
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.measures]
         self._affine = affine(net) if spec.frozen else []
-        self._test: dict[str, float] = {}
         self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
@@ -100,8 +99,9 @@ class Run:
                 parameter.requires_grad_(step >= self.spec.frozen * self.spec.steps)
             scores = self._step(step, batch, upcoming)
             if (step + 1) % self.spec.test_every == 0 or step + 1 == self.spec.steps:
-                self._test = evaluate(self.net, self.task.test, self.task.test_targets, self._criterion)
-            self._watch.step(**scores, **{f"test_{name}": value for name, value in self._test.items()})
+                found = evaluate(self.net, self.task.test, self.task.test_targets, self._criterion)
+                scores |= {f"test_{name}": value for name, value in found.items()}
+            self._watch.step(**scores)
             if self._watch.stopped or self.progress.diverged:
                 break
 

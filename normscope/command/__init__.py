@@ -46,7 +46,8 @@ def main(argv: Sequence[str], folder: str) -> int:
         body = experiment(given)
     except ValueError as error:
         parser.error(str(error))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it, too, leaves nothing behind
+    for number in (signal.SIGINT, signal.SIGTERM):  # whatever a shell in the background has made of them
+        signal.signal(number, signal.default_int_handler)
     try:
         with at_hand(given.url, folder) as server:
             return _run(server, body, as_json=given.json)

@@ -48,7 +48,7 @@ def test_every_claim_is_a_click_away(shared_server: Server, visit: Visit) -> Non
 
 
 def test_an_unknown_claim_is_not_found(shared_server: Server) -> None:
-    assert shared_server.http.get(f"{shared_server.url}/c/17").status_code == 404
+    assert shared_server.http.get(f"{shared_server.url}/c/99").status_code == 404
 
 
 def test_a_size_fills_the_form_and_wrong_values_are_explained(shared_server: Server, visit: Visit) -> None:
