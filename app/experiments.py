@@ -124,7 +124,8 @@ class Experiments:
             if stopped is not None:
                 return stopped
             # Its turn has come meanwhile.
-        if action == "stop" and run.status != "waiting" and run.handle is None and run.id not in self.connected:
+        launching = bool(run.spec) and run.status in ("waiting", "starting")  # it is told as soon as it is there
+        if action == "stop" and not launching and run.handle is None and run.id not in self.connected:
             # Nobody is there to obey. Should the process come back, it is told, and may hand over what it has.
             wanted |= {"status": "stopped", "ended": time.time()}
         changed = await self.change(run.id, **wanted)

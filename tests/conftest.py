@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 import hypothesis
+import psutil
 import pytest
 
 from .frames import SOCKETS
@@ -180,6 +181,13 @@ def _end_runs(one: Server) -> None:
         ),
         "all runs to end",
     )
+    wait_for(lambda: not _trainers(one), "all training processes to leave")
+
+
+def _trainers(one: Server) -> list[psutil.Process]:
+    assert one.process is not None
+    found = psutil.Process(one.process.pid).children(recursive=True)
+    return [p for p in found if p.ppid() != one.process.pid and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def alive(pid: int) -> bool:

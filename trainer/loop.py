@@ -56,9 +56,9 @@ def train(job: Job) -> None:
 
 
 def is_watched(spec: Spec, step: int) -> bool:
-    """Whether a step is watched: one of every so many, and those at which something is measured."""
+    """Whether a step is watched: one of every so many, those at which something is measured, and the last."""
     spacings = (spec.observe_every, spec.measure_every if spec.measures else 0, spec.landscape_every)
-    return any(step % spacing == 0 for spacing in spacings if spacing)
+    return step == spec.steps - 1 or any(step % spacing == 0 for spacing in spacings if spacing)
 
 
 def load(spec: Spec) -> Data:
