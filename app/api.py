@@ -100,10 +100,11 @@ async def get_catalogue() -> dict[str, list[dict[str, Any]]]:
 @router.get("/api/experiments")
 async def get_experiments(store: TheStore, _: Owner) -> ExperimentsOut:
     """All experiments, newest first, with their runs in short."""
+    # Experiments first: one that is added meanwhile is then left out whole, not shown without its runs.
+    found = await store.find(Experiment)
     runs: defaultdict[str, list[Brief]] = defaultdict(list)
     for run in await store.find(Brief):
         runs[run.experiment].append(run)
-    found = await store.find(Experiment)
     return ExperimentsOut(experiments=[ExperimentBriefOut.of(e, runs[e.id]) for e in reversed(found)])
 
 

@@ -50,7 +50,7 @@ def begin(server: Server, *words: str) -> tuple[subprocess.Popen[str], str]:
 
     def found() -> list[dict[str, Any]]:
         experiments: list[dict[str, Any]] = server.get("/api/experiments")["experiments"]
-        return experiments[: len(experiments) - before]
+        return [new for new in experiments[: len(experiments) - before] if new["runs"]]
 
     run: str = wait_for(found, "an experiment")[0]["runs"][0]["id"]
     server.wait_step(run, 1)

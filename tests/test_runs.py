@@ -163,7 +163,7 @@ def test_the_server_is_killed_in_mid_run_and_nothing_is_missing_or_doubled(serve
         for run in runs:
             server.wait_step(run, reached[run] + 20)
     for run in runs:
-        server.post(f"/api/runs/{run}/pace", {"steps_per_second": None})
+        server.post(f"/api/runs/{run}/pace", {"steps_per_second": 400})
     for run in runs:
         assert server.wait_status(run, "finished", timeout=60)["last_step"] == 1999
         assert [f.first_step for f in history(server, run)] == list(range(2000))
