@@ -16,7 +16,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = Path("normscope", "native", "summarize.c")
+NATIVE = Path("normscope", "native")
+SOURCES = (NATIVE / "summarize.c", NATIVE / "frames.c")
 # No -march: the source says for which processors its loops are compiled, and the one at hand is found out at run time.
 FLAGS = ("-std=c11", "-O3", "-fopenmp-simd", "-ffp-contract=fast", "-fno-strict-aliasing", "-fPIC", "-shared")
 
@@ -43,11 +44,11 @@ def compile_library(root: Path) -> Path | None:
     if not compiler:
         _say("there is no C compiler")
         return None
-    library = root / SOURCE.with_suffix(".dylib" if sys.platform == "darwin" else ".so")
+    library = root / NATIVE / ("core.dylib" if sys.platform == "darwin" else "core.so")
     # To another name first: a training run may have the old library open.
     fresh = library.with_suffix(".new")
     try:
-        command: list[str | Path] = [*compiler, *FLAGS, "-o", fresh, root / SOURCE, "-lm"]
+        command: list[str | Path] = [*compiler, *FLAGS, "-o", fresh, *(root / source for source in SOURCES), "-lm"]
         subprocess.run(command, check=True, capture_output=True)  # noqa: S603  the user's own compiler
         fresh.replace(library)
     except (OSError, subprocess.CalledProcessError) as error:

@@ -9,7 +9,7 @@ from normscope import wire
 from .store import Block
 
 if TYPE_CHECKING:
-    from normscope.wire import Frame
+    from collections.abc import Iterable
 
     from .store import Store
 
@@ -23,7 +23,7 @@ class Pyramid:
     def __init__(self, last: int = -1) -> None:
         self.last = last
         """Sequence number of the newest frame taken in."""
-        self._open: list[list[Frame]] = [[] for _ in range(TOP + 1)]
+        self._open: list[list[Block]] = [[] for _ in range(TOP + 1)]
 
     @classmethod
     async def resume(cls, store: Store, run: str, last: int) -> Pyramid:
@@ -34,30 +34,29 @@ class Pyramid:
             first = done - done % wire.MERGE
             if done == 0:
                 break
-            pyramid._open[level] = wire.decode_frames(await store.blocks(run, level, first, done - 1))
+            found = [(wire.check(data), data) for data in await store.blocks(run, level, first, done - 1)]
+            pyramid._open[level] = [
+                Block(level, first + i, head.first_step, head.last_step, data) for i, (head, data) in enumerate(found)
+            ]
         return pyramid
 
-    def add(self, arrived: list[tuple[Frame, bytes]]) -> list[Block]:
-        """The blocks that the next frames, and how they came, bring; finest first."""
+    def add(self, arrived: Iterable[tuple[wire.Head, bytes]]) -> list[Block]:
+        """The blocks that the next frames, and what they say of themselves, bring."""
         blocks = []
-        for frame, data in arrived:
-            assert frame.seq == self.last + 1, f"frame {frame.seq} after {self.last}"
-            self.last = frame.seq
-            blocks.append(Block(0, frame.seq, frame.first_step, frame.last_step, data))
-        frames = [frame for frame, _ in arrived]
-        for level in range(TOP):
-            waiting = self._open[level]
-            waiting += frames
-            whole = len(waiting) - len(waiting) % wire.MERGE
-            if not whole:
-                break
-            frames = wire.merge_groups([waiting[i : i + wire.MERGE] for i in range(0, whole, wire.MERGE)])
-            del waiting[:whole]
-            size = wire.MERGE ** (level + 1)
-            blocks += [
-                Block(level + 1, f.seq // size, f.first_step, f.last_step, data)
-                for f, data in zip(frames, wire.encode_frames(frames), strict=True)
-            ]
+        for head, data in arrived:
+            assert head.seq == self.last + 1, f"frame {head.seq} after {self.last}"
+            self.last = head.seq
+            block = Block(0, head.seq, head.first_step, head.last_step, data)
+            for waiting in self._open:
+                blocks.append(block)
+                waiting.append(block)
+                if len(waiting) < wire.MERGE or block.level == TOP:
+                    break
+                block = Block(
+                    block.level + 1, block.index // wire.MERGE, waiting[0].first_step, block.last_step,
+                    wire.merge_encoded([part.data for part in waiting]),
+                )  # fmt: skip
+                waiting.clear()
         return blocks
 
 

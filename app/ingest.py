@@ -33,10 +33,8 @@ router = APIRouter()
 
 MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
-_TOGETHER: Final = 16
-"""Frames that are decoded and merged together at most: more would not stay in the processor's cache."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
-"""For decoding and merging. More threads would only take turns at the interpreter's lock."""
+"""For checking and merging. More threads would only take turns at the interpreter's lock."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -170,35 +168,31 @@ class Connection:
                 await self._hear(wire.parse(message.get("text") or ""))
 
     def _take(self, batch: list[bytes]) -> tuple[list[Block], int, WireError | None]:
-        """The blocks that encoded frames bring, the last step among them, and what was wrong with one, if any was.
+        """The blocks that frames bring, the last step among them, and what was wrong with one, if any was.
 
         On a thread: a net of many layers takes a while, and pages should not wait for it.
         """
         blocks: list[Block] = []
         step = -1
-        for at in range(0, len(batch), _TOGETHER):
-            some = batch[at : at + _TOGETHER]
-            frames, wrong = _decoded(some)
-            fresh: list[tuple[wire.Frame, bytes]] = []
-            try:
-                for frame, data in zip(frames, some, strict=False):
-                    if self._is_next(frame, self._pyramid.last + len(fresh)):
-                        fresh.append((frame, data))
-            except WireError as error:
-                wrong = error
-            blocks += self._pyramid.add(fresh)
-            step = fresh[-1][0].last_step if fresh else step
-            if wrong is not None:
-                return blocks, step, wrong
+        try:
+            for data in batch:
+                metrics.frame_bytes += len(data)
+                head = wire.check(data)
+                if self._is_next(head):
+                    blocks += self._pyramid.add([(head, data)])
+                    step = head.last_step
+        except WireError as error:
+            return blocks, step, error
         return blocks, step, None
 
-    def _is_next(self, frame: wire.Frame, last: int) -> bool:
-        """Whether a frame is the one after number `last`, not one that came before; WireError if it cannot be."""
+    def _is_next(self, frame: wire.Head) -> bool:
+        """Whether a frame is the next one, not one that came before; WireError if it cannot be."""
+        last = self._pyramid.last
         metrics.frames += 1
         if frame.level or frame.frames != 1:
             raise WireError("a training process sends single frames, not merged ones")
-        if len(frame.layers) and frame.layers.max() >= self._layers:
-            raise WireError(f"frame of layer {frame.layers.max()}, but the hello named {self._layers}")
+        if frame.largest >= self._layers:
+            raise WireError(f"frame of layer {frame.largest}, but the hello named {self._layers}")
         if frame.seq > last + 1:
             raise WireError(f"frame {frame.seq} came after frame {last}: the ones between are missing")
         if frame.seq <= last:
@@ -272,21 +266,6 @@ class Connection:
             await subscription.get()
             await self._socket.send_text(wire.Viewed(VIEWED).dump())
             await asyncio.sleep(VIEWED / 4)
-
-
-def _decoded(batch: list[bytes]) -> tuple[list[wire.Frame], WireError | None]:
-    """The frames up to the first that is malformed, and what is wrong with that one, if there is one."""
-    metrics.frame_bytes += sum(map(len, batch))
-    try:
-        return wire.decode_frames(batch), None
-    except WireError:
-        frames = []
-        for data in batch:  # which one it is
-            try:
-                frames.append(wire.decode(data))
-            except WireError as error:
-                return frames, error
-        raise
 
 
 def _actions(run: Run, newest: str, singles: int) -> list[str]:

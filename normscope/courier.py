@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
-from . import wire
+from . import native, wire
 from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
 from .ring import Record, Ring
@@ -49,8 +49,6 @@ _AWAKE: Final = 0.1
 """Seconds without any record after which it looks less often."""
 _REST: Final = 0.02
 """How often then."""
-_TOGETHER: Final = 8
-"""Frames that are encoded together at most: more would not stay in the processor's cache."""
 
 
 @dataclass(slots=True)
@@ -104,6 +102,7 @@ class Places:
         self.layers = np.array([s.layer for s in slots], np.int64)
         self.kinds = np.array([wire.KINDS.index(s.kind) for s in slots], np.int64)
         self.bounds = np.array([(s.low, s.high) for s in slots], np.float32).T
+        self.framer = native.Framer(self.layers, self.kinds)
 
 
 def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> wire.Frame:
@@ -118,6 +117,15 @@ def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) 
         frame.level = 0
     frame.series = {name: wire.Series.of(value) for name, value in step.series.items()}
     return frame
+
+
+def encoded(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> tuple[bytes, bool]:
+    """The frame of a step as bytes, and whether there are values in it that are not finite."""
+    if step.records and step.more is None and (made := places.framer.body(values, step.records)):
+        body, broken = made
+        return wire.encode_step(seq, step.step, step.time, step.series, step.records, body), broken > 0
+    frame = frame_of(step, values, places, seq)
+    return wire.encode(frame), bool(frame.counters[:, 3].any())
 
 
 class Inbox:
@@ -192,7 +200,6 @@ class Courier:
 
     def _look(self) -> bool:
         """Make frames of what has come, some at a time; whether there was anything."""
-        frames: list[wire.Frame] = []
         count = 0
         filled = self._ring.filled
         if filled:
@@ -200,25 +207,20 @@ class Courier:
             self._often = min(max(self._often * min(2.0, _FILL / filled), _LOOK[0]), _LOOK[1])
         for record in self._ring.records():
             count += 1
-            frames += self._frame(record, self.delivery.seq + len(frames))
-            if len(frames) == _TOGETHER:
-                self._deliver(frames)
-                frames = []
-        self._deliver(frames)
+            self._deliver(record)
         return count > 0
 
-    def _frame(self, record: Record, seq: int) -> list[wire.Frame]:
-        """The frame of a step, if there is room for it."""
+    def _deliver(self, record: Record) -> None:
+        """Make the frame of a step, if there is room for it."""
         step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
-        found = []
         if self.delivery.has_room():
-            found.append(frame := frame_of(step, record.values, self._places, seq))
-            if not self._nonfinite and frame.counters[:, 3].any():
-                self._tell_nonfinite(frame)
+            data, broken = encoded(step, record.values, self._places, self.delivery.seq)
+            self.delivery.put(data)
+            if broken and not self._nonfinite:
+                self._tell_nonfinite(wire.decode(data))
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)
-        return found
 
     def _tell_nonfinite(self, frame: wire.Frame) -> None:
         """Say in which layer values that are not finite have appeared; the first in the order of the model."""
@@ -226,10 +228,6 @@ class Courier:
         row = int(np.argmax(frame.counters[:, 3] > 0))
         layer, kind = self._names[int(frame.layers[row])], wire.KINDS[int(frame.kinds[row])]
         self._say(Nonfinite(frame.first_step, layer, kind, int(frame.counters[row, 3]), int(frame.counters[row, 0])))
-
-    def _deliver(self, frames: list[wire.Frame]) -> None:
-        for data in wire.encode_frames(frames):
-            self.delivery.put(data)
 
     def _say(self, news: object) -> None:
         """Tell the training process, unless it has died."""

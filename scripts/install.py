@@ -14,7 +14,10 @@ from pathlib import Path
 OLDEST = (3, 11)
 ROOM = 2 << 30
 HOUSE = Path(__file__).resolve().parent.parent
-DECIDING = ("pyproject.toml", "constraints.txt", "hatch_build.py", "normscope/native/summarize.c")
+NATIVE = HOUSE / "normscope" / "native"
+DECIDING = (
+    HOUSE / "pyproject.toml", HOUSE / "constraints.txt", HOUSE / "hatch_build.py", *sorted(NATIVE.glob("*.[ch]")),
+)  # fmt: skip
 VENV = HOUSE / ".venv"
 PIP = (
     str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check",
@@ -48,7 +51,7 @@ def main() -> int:
         if not have and wants_cpu_build():
             install_cpu_build()
         subprocess.check_call([*PIP, "--editable", ".[%s]" % ",".join(extras)], cwd=str(HOUSE))
-        if not any((HOUSE / "normscope" / "native").glob("summarize.[sd][oy]*")):
+        if not any(NATIVE.glob("core.[sd][oy]*")):
             print("there is no C compiler: watching works, and costs more (install one, remove .venv, and try again)")
         have.update((extra, wanted) for extra in extras)
         stamp.write_text("".join("%s %s\n" % item for item in sorted(have.items())))
@@ -84,7 +87,7 @@ def find_newer() -> "str | None":
 
 def fingerprint() -> str:
     """Of everything that decides what is installed."""
-    content = b"".join((HOUSE / name).read_bytes() for name in DECIDING)
+    content = b"".join(path.read_bytes() for path in DECIDING)
     return hashlib.sha256(content + sys.version.encode()).hexdigest()
 
 

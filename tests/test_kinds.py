@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of this holds with the compiled core and without."""
     if request.param == "python":
-        monkeypatch.setattr(native, "_library", None)
+        monkeypatch.setattr(native.library, "_library", None)
 
 
 class Net(nn.Module):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUSE = Path(__file__).parent.parent
+SOURCES = ["frames.c", "record.h", "summarize.c"]
 COMPILERS = [c for c in ("cc", "gcc", "clang") if shutil.which(c)]
 
 
@@ -43,7 +44,8 @@ def hook() -> ModuleType:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "normscope" / "native").mkdir(parents=True)
-    shutil.copy(HOUSE / "normscope/native/summarize.c", tmp_path / "normscope/native")
+    for source in SOURCES:
+        shutil.copy(HOUSE / "normscope/native" / source, tmp_path / "normscope/native")
     return tmp_path
 
 
@@ -56,9 +58,10 @@ def test_it_compiles_without_a_warning_and_says_its_version(hook: ModuleType, ro
     assert (library is not None) == bool(COMPILERS)
     if library is not None:
         assert ctypes.CDLL(str(library)).normscope_version() == native.VERSION
-        assert sorted(p.name for p in library.parent.iterdir()) == sorted(["summarize.c", library.name])
+        assert sorted(p.name for p in library.parent.iterdir()) == sorted([*SOURCES, library.name])
+        sources = [root / source for source in hook.SOURCES]
         strict = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-        subprocess.run([COMPILERS[0], *hook.FLAGS, *strict, "-o", root / "x", root / hook.SOURCE], check=True)
+        subprocess.run([COMPILERS[0], *hook.FLAGS, *strict, "-o", root / "x", *sources], check=True)
 
 
 @pytest.mark.parametrize("compiler", ["/nowhere/cc", "false", None])
@@ -71,7 +74,7 @@ def test_without_a_compiler_one_line_says_so(
     said = capsys.readouterr().err
     assert said.startswith("normscope: the measuring core is not compiled, which makes watching slower: ")
     assert len(said.splitlines()) == 1
-    assert [p.name for p in (root / "normscope/native").iterdir()] == ["summarize.c"]
+    assert sorted(p.name for p in (root / "normscope/native").iterdir()) == SOURCES
 
 
 def test_it_can_be_left_unused() -> None:
@@ -137,7 +140,9 @@ def test_each_slot_finds_its_share_and_the_rest_is_told() -> None:
 @pytest.mark.parametrize("count", [65_536, 100_003, 1_000_000])
 def test_several_threads_find_what_one_does(count: int, threads: int) -> None:
     assert torch.get_num_threads()
-    assert native._start_of_threads() or sys.platform != "linux"  # only there, torch brings the OpenMP that is borrowed
+    assert (
+        native.library.start_of_threads() or sys.platform != "linux"
+    )  # only there, torch brings the OpenMP that is borrowed
     values = np.random.default_rng(0).normal(0.1, 2, count).astype(np.float32)
     values[[1, count // 2, -1]] = 0, np.nan, 50
     found = []

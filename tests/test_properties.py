@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from normscope import native, sketch, wire
+from normscope import courier, native, sketch, wire
 from normscope.capture import Capture
 from normscope.errors import WireError
 from normscope.summary import Summaries, merge_numbers, summarize
@@ -71,7 +71,7 @@ def seen(values: Values) -> Summaries:
 @given(arrays)
 def test_both_roads_count_exactly_and_agree(values: Values) -> None:
     found = seen(values)
-    with mock.patch.object(native, "_library", None):
+    with mock.patch.object(native.library, "_library", None):
         other = seen(values)
     whole = finite(values)
     exact = [len(values), int((values == 0).sum()), 0, len(values) - len(whole)]
@@ -102,24 +102,81 @@ def test_numbers_of_two_merge_into_those_of_both(one: Values, other: Values) -> 
     np.testing.assert_allclose(found[4:], wanted[4:], rtol=1e-9, atol=1e-9 * largest)
 
 
+def wide(values: Values) -> NDArray[np.float64]:
+    with np.errstate(invalid="ignore"):  # a NaN of the signalling kind
+        return values.astype(np.float64)
+
+
 frames = st.builds(
-    lambda tensors, seq, series: frame_of(
-        {i: values.astype(np.float64) for i, values in tensors.items()}, seq, **series
-    ),
+    lambda tensors, seq, series: frame_of({i: wide(values) for i, values in tensors.items()}, seq, **series),
     st.dictionaries(st.integers(0, 65_535), arrays, max_size=4).map(lambda found: dict(sorted(found.items()))),
     st.integers(0, 2**30 - 1),
     st.dictionaries(st.text("abc_.é", min_size=1, max_size=20), st.floats(), max_size=3),
 )
 
 
-@given(st.lists(frames, min_size=1, max_size=4))
-def test_frames_come_back_as_they_were_one_by_one_and_together(some: list[wire.Frame]) -> None:
-    encoded = wire.encode_frames(some)
-    assert encoded == [wire.encode(frame) for frame in some]
-    for frame, data, back in zip(some, encoded, wire.decode_frames(encoded), strict=True):
-        assert_same(back, frame)
+@given(st.lists(frames, max_size=4))
+def test_frames_come_back_as_they_were_and_say_what_they_are(some: list[wire.Frame]) -> None:
+    encoded = [wire.encode(frame) for frame in some]
+    for frame, data in zip(some, encoded, strict=True):
         assert_same(wire.decode(data), frame)
+        largest = frame.layers[-1] if len(frame.layers) else -1
+        said = (0, len(frame.layers), frame.seq, 1, frame.first_step, frame.last_step, largest)
+        assert wire.check(data) == said
+        with mock.patch.object(native.library, "_library", None):
+            assert wire.check(data) == said
     assert wire.split(wire.pack(encoded)) == encoded
+
+
+def assert_nearly_same(one: wire.Frame, other: wire.Frame) -> None:
+    """But for how their means are rounded: deviations and series are sums of products."""
+    for name in ("mean", "low", "high"):
+        for series, same in zip(one.series.values(), other.series.values(), strict=True):
+            np.testing.assert_allclose(getattr(series, name), getattr(same, name), rtol=1e-12)
+            setattr(series, name, getattr(same, name))
+    np.testing.assert_allclose(one.moments, other.moments, rtol=1e-6)
+    one.moments = other.moments
+    assert_same(one, other)
+
+
+@given(
+    frames,
+    st.lists(
+        st.lists(arrays.filter(lambda x: np.abs(finite(x)).max(initial=0) < 1e30), max_size=3), min_size=1, max_size=4
+    ),
+)
+def test_both_roads_merge_alike(other: wire.Frame, tensors: list[list[Values]]) -> None:
+    layers = max(map(len, tensors))
+    same = [
+        wire.encode(
+            frame_of(
+                {i: wide(x) for i, x in enumerate((some + [np.zeros(3, np.float32)] * 3)[:layers])},
+                seq, **{"loss": 1 / (1 + seq), "few" if seq % 2 else "other": 0.1 * seq},
+            )
+        )
+        for seq, some in enumerate(tensors)
+    ]  # fmt: skip
+    for datas in (same, [*same, wire.encode(other)], [wire.merge_encoded(same)] * 2):
+        found = wire.decode(wire.merge_encoded(datas))
+        assert_nearly_same(found, wire.decode(wire.encode(wire.merge([wire.decode(data) for data in datas]))))
+        assert wire.check(wire.encode(found)).level == found.level
+    if native.available():
+        assert native.merge(same, len(wire.KINDS))  # which is not left to Python
+
+
+@given(arrays, arrays)
+def test_both_roads_make_the_same_frame_of_a_step(one: Values, other: Values) -> None:
+    capture = Capture(net := nn.Sequential(nn.Tanh(), nn.Identity()))
+    places = courier.Places(capture.slots)
+    capture.write_to(np.zeros(40_000, np.float32), 0, 40_000)
+    capture.active = True
+    for module, values in zip(net, (one, other), strict=True):
+        module(torch.from_numpy(values))
+    seen = capture.collect()
+    step = courier.Step(7, 12.5, {"loss": 0.5, "landscape.loss": [1.0, 2.0]}, seen.records, None)
+    data, broken = courier.encoded(step, seen.values, places, 3)
+    assert data == wire.encode(courier.frame_of(step, seen.values, places, 3))
+    assert broken == (not np.isfinite(one).all() or not np.isfinite(other).all())
 
 
 @given(frames, frames)
@@ -132,6 +189,13 @@ def test_merged_frames_count_what_both_counted(one: wire.Frame, other: wire.Fram
         assert merged.counters[row].tolist() == sum(frame.counters[i] for frame, i in rows).tolist()
 
 
+def checked(data: bytes) -> wire.Head | str:
+    try:
+        return wire.check(data)
+    except WireError as error:
+        return str(error)
+
+
 @given(frames, st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4), st.integers(0, 10_000))
 def test_damaged_frames_are_refused_or_still_are_frames(
     frame: wire.Frame, changes: list[tuple[int, int]], cut: int
@@ -140,6 +204,9 @@ def test_damaged_frames_are_refused_or_still_are_frames(
     for at, byte in changes:
         data[at % len(data)] = byte
     for damaged in (bytes(data), bytes(data[: cut % len(data)])):
+        with mock.patch.object(native.library, "_library", None):
+            said = checked(damaged)
+        assert checked(damaged) == said
         with suppress(WireError):
             found = wire.decode(damaged)
             assert len(found.layers) == len(found.kinds) == len(found.moments) == len(found.counters)

@@ -31,7 +31,7 @@ def summarized(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summ
 
 def copied(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
     """Without the compiled core: small tensors are copied, large ones reduced."""
-    with mock.patch.object(native, "_library", None):
+    with mock.patch.object(native.library, "_library", None):
         return _captured(tensors, bounds)
 
 
@@ -56,7 +56,7 @@ def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries
 
 
 def there_without_core(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
-    with mock.patch.object(native, "_library", None):
+    with mock.patch.object(native.library, "_library", None):
         return there(tensors, bounds)
 
 

@@ -9,16 +9,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* As in normscope/sketch.py; the tests hold the two to the same answers. */
+#include "record.h"
+
 enum {
-    SHIFT = 20,
-    CODES = 1 << (32 - SHIFT), /* shifted bit patterns: sign, exponent and leading mantissa bits */
+    CODES = 1 << (32 - SHIFT), /* shifted bit patterns */
     HALF = CODES / 2,
     BROKEN = 255 << (23 - SHIFT), /* the first pattern that is not finite */
     FIRST_CODE = (127 - 64) << (23 - SHIFT),
-    PER_SIGN = (32 + 64) << (23 - SHIFT),
-    BINS = 2 * PER_SIGN + 3,
-    ZERO_BIN = PER_SIGN + 1,
     BLOCK = 4096,
     TABLES = 8,
     APART = 128,      /* counts between two tables: at equal places in a page, writes and reads wait for each other */
@@ -44,7 +41,7 @@ static const double FAR = 1e-4;
 #endif
 
 /* Of the interface between this file and its caller. */
-int normscope_version(void) { return 2; }
+int normscope_version(void) { return 3; }
 
 typedef struct {
     double sum, squares;
@@ -182,14 +179,6 @@ static void tally(const uint32_t *bits, int n, Tables counts) {
         for (int k = 0; k < TABLES; k++) counts[k][bits[i + k] >> SHIFT]++;
     for (; i < n; i++) counts[0][bits[i] >> SHIFT]++;
 }
-
-/* What a record begins with; then come the filled bins, increasing, and as many counts. */
-typedef struct {
-    double values, zeros, saturated, broken; /* how many; broken are those that are not finite */
-    double mean, deviation, smallest, largest; /* of the finite ones; the deviation is the population's */
-    uint32_t slot;                             /* whose it is */
-    uint32_t filled;                           /* bins */
-} Head;
 
 /* A part of a tensor: the values from `at` up to `end`, of which every `stride`-th of the tensor's is counted. */
 static Scan read_part(const Source *source, int64_t at, int64_t end, float low, float high, int64_t stride, Tables counts) {
@@ -338,9 +327,6 @@ static void gather(Tables counts, const Scan *all, Filled *out) {
     }
 }
 
-/* In units of 4 bytes, a record's length: always even, so that the next one's doubles are where doubles may be. */
-static int64_t length(int filled) { return ((int64_t)sizeof(Head) / 4 + filled + 1) / 2 * 2; }
-
 /* Every how many-th of `count` values is sampled. It shares no factor with the count, hence with no side of the tensor:
  * a sample never keeps to a few columns. As `stride` in normscope/reduction.py. */
 static int64_t stride_of(int64_t count) {
@@ -384,7 +370,7 @@ int64_t normscope_tables(void) { return sizeof(Tables); }
 
 /* Begin a step's records there. */
 void normscope_begin(Pad *pad, char *memory, int64_t at, int64_t stop) {
-    const int64_t share = (stop - at) / pad->slots, most = length(BINS);
+    const int64_t share = (stop - at) / pad->slots, most = record_length(BINS);
     pad->memory = memory, pad->at = at, pad->stop = stop;
     pad->share = (share < most ? share : most) / 2 * 2;
     pad->unseen = pad->slots, pad->rows = 0, pad->step++;
@@ -394,7 +380,7 @@ void normscope_begin(Pad *pad, char *memory, int64_t at, int64_t stop) {
  * do not fit. Where the histogram does not, it is left out. */
 static int64_t write(const Job *job, const Slot *slot, void *record, int64_t room, Tables counts, Parallel *parallel,
                      int64_t threads) {
-    if (room < length(0)) return 0;
+    if (room < record_length(0)) return 0;
     int32_t block_room[BLOCK];
     Filled found;
     Head *head = record;
@@ -402,12 +388,12 @@ static int64_t write(const Job *job, const Slot *slot, void *record, int64_t roo
     const Scan all =
         read_all(&source, slot->low, slot->high, stride_of(job->count), head, counts, parallel, (int)threads);
     gather(counts, &all, &found);
-    if (length(found.filled) > room) found.filled = 0;
+    if (record_length(found.filled) > room) found.filled = 0;
     head->slot = (uint32_t)job->slot, head->filled = (uint32_t)found.filled;
     uint16_t *rest = (uint16_t *)(head + 1);
     memcpy(rest, found.bins, 2 * (size_t)found.filled);
     memcpy(rest + found.filled, found.counts, 2 * (size_t)found.filled);
-    return length(found.filled);
+    return record_length(found.filled);
 }
 
 /* The records of tensors, as far as there is room for each slot that has not been seen yet, too; how many of them. */
@@ -437,11 +423,11 @@ int normscope_find(const char *records, int64_t units, int64_t rows, int64_t *be
     int64_t at = 0;
     for (int64_t row = 0; row < rows; row++) {
         Head head;
-        if (units - at < length(0)) return 0;
+        if (units - at < record_length(0)) return 0;
         memcpy(&head, records + 4 * at, sizeof head);
-        if (head.filled > BINS || length((int)head.filled) > units - at) return 0;
+        if (head.filled > BINS || record_length((int)head.filled) > units - at) return 0;
         begins[row] = at, slots[row] = head.slot;
-        at += length((int)head.filled);
+        at += record_length((int)head.filled);
     }
     return at == units;
 }

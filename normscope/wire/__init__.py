@@ -1,8 +1,18 @@
 """What crosses the sockets: frames as bytes, everything else as JSON. Needs no torch."""
 
-from .codec import VERSION, decode, decode_frames, encode, encode_frames, pack, select, split
+from .codec import (
+    VERSION,
+    Head,
+    check,
+    decode,
+    encode,
+    encode_step,
+    pack,
+    select,
+    split,
+)
 from .frame import KINDS, Frame, Series
-from .merging import MERGE, merge, merge_groups
+from .merging import MERGE, merge, merge_encoded
 from .messages import ACTIONS, ENDS, Ack, Control, End, Hello, Layer, Message, State, Viewed, Welcome, parse
 
 __all__ = [
@@ -15,6 +25,7 @@ __all__ = [
     "Control",
     "End",
     "Frame",
+    "Head",
     "Hello",
     "Layer",
     "Message",
@@ -22,12 +33,12 @@ __all__ = [
     "State",
     "Viewed",
     "Welcome",
+    "check",
     "decode",
-    "decode_frames",
     "encode",
-    "encode_frames",
+    "encode_step",
     "merge",
-    "merge_groups",
+    "merge_encoded",
     "pack",
     "parse",
     "select",

@@ -14,24 +14,26 @@ The standard deviation travels instead of the variance, which would leave the ra
 beyond 1e19 or below 1e-19.
 `static/wire.js` is the other reader; `tests/golden/` keeps the two alike.
 
-Everything here works on many frames at once: what a frame of a small net costs is nearly all in the calls, and frames
-of fast training come in bursts.
+Where the compiled core is, it makes the frames of a training process, checks and merges them as they are. What is here
+does the same without it, and whatever is unusual.
 """
 
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from .. import native
 from ..errors import WireError
-from ..sketch import BINS
 from .counters import pack_counters, unpack_counters
 from .frame import KINDS, Frame, Series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 VERSION: Final = 1
 """Of everything that crosses the sockets."""
@@ -42,36 +44,48 @@ _TABLE: Final = np.dtype([("index", "<u2"), ("kind", "u1"), ("zero", "u1"), ("si
 _MOMENTS: Final = 16
 """Bytes of a layer's moments."""
 _LENGTH: Final = struct.Struct("<I")
+_NUMBER: Final = struct.Struct("<HId")
+
+
+class Head(NamedTuple):
+    """What an encoded frame says of itself; see `Frame`."""
+
+    level: int
+    rows: int
+    """Summarized layers."""
+    seq: int
+    frames: int
+    first_step: int
+    last_step: int
+    largest: int
+    """The largest index of a layer in it; -1 if there is none."""
 
 
 def encode(frame: Frame) -> bytes:
     """A frame as bytes."""
-    return encode_frames([frame])[0]
-
-
-def encode_frames(frames: Sequence[Frame]) -> list[bytes]:
-    """Each frame as bytes."""
-    if not frames:
-        return []
-    rows = [len(f.layers) for f in frames]
-    cuts = np.cumsum([0, *rows])
-    data, ends = pack_counters(
-        np.concatenate([f.counters for f in frames]),
-        np.concatenate([f.bins + cut * BINS for f, cut in zip(frames, cuts.tolist(), strict=False)]),
-        np.concatenate([f.counts for f in frames]),
-    )
+    data, ends = pack_counters(frame.counters, frame.bins, frame.counts)
     table = np.zeros(len(ends), _TABLE)
-    table["index"] = np.concatenate([f.layers for f in frames])
-    table["kind"] = np.concatenate([f.kinds for f in frames])
-    table["size"] = np.diff(ends, prepend=0)
+    table["index"], table["kind"], table["size"] = frame.layers, frame.kinds, np.diff(ends, prepend=0)
     with np.errstate(over="ignore"):  # a float64 net's values beyond 3e38 arrive as infinite
-        moments = np.concatenate([f.moments for f in frames]).astype("<f4")
-    bounds = [0, *(int(ends[cut - 1]) if cut else 0 for cut in cuts[1:].tolist())]
-    spans = zip(cuts.tolist(), cuts.tolist()[1:], bounds, bounds[1:], strict=False)
-    return [
-        b"".join([*_head(frame), table[a:b].tobytes(), moments[a:b].tobytes(), data[start:end]])
-        for frame, (a, b, start, end) in zip(frames, spans, strict=True)
-    ]
+        moments = frame.moments.astype("<f4")
+    return b"".join([*_head(frame), table.tobytes(), moments.tobytes(), data])
+
+
+def encode_step(
+    seq: int, step: int, time: float, series: Mapping[str, float | Sequence[float] | NDArray[np.float64]], rows: int,
+    body: bytes,
+) -> bytes:  # fmt: skip
+    """The frame of a single step, with so many layers that are bytes already: table, moments and counters."""
+    parts = [_HEADER.pack(VERSION, 0, rows, seq, 1, step, step, time, len(series))]
+    for name, value in series.items():
+        label = name.encode()
+        parts.append(bytes([len(label)]) + label)
+        if type(value) is float:
+            parts.append(_NUMBER.pack(1, 1, value))
+        else:
+            values = Series.of(value).mean
+            parts.append(_SERIES.pack(len(values), 1) + values.astype("<f8").tobytes())
+    return b"".join([*parts, body])
 
 
 def _head(frame: Frame) -> list[bytes]:
@@ -90,55 +104,48 @@ def _head(frame: Frame) -> list[bytes]:
     return parts
 
 
+def check(data: bytes) -> Head:
+    """What the frame in `data` says of itself, all of which is looked at.
+
+    Raises:
+        WireError: If the bytes are not exactly one well-formed frame.
+    """
+    found = native.check(data, len(KINDS))
+    if found is not None:
+        return Head(*found)
+    frame = decode(data)
+    largest = int(frame.layers.max(initial=-1))
+    return Head(frame.level, len(frame.layers), frame.seq, frame.frames, frame.first_step, frame.last_step, largest)
+
+
 def decode(data: bytes) -> Frame:
     """The frame in `data`.
 
     Raises:
         WireError: If the bytes are not exactly one well-formed frame.
     """
-    return decode_frames([data])[0]
-
-
-def decode_frames(datas: Sequence[bytes]) -> list[Frame]:
-    """The frame in each piece of data.
-
-    Raises:
-        WireError: If one of them is not exactly one well-formed frame.
-    """
     try:
-        return _decode_frames(datas)
+        return _decode(data)
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise WireError(f"malformed frame: {error}") from error
 
 
-def _decode_frames(datas: Sequence[bytes]) -> list[Frame]:
-    frames, tables, moments, streams = [], [], [], []
-    for data in datas:
-        frame, rows, at = _read_head(data)
-        tables.append(table := np.frombuffer(data, _TABLE, rows, at))
-        moments.append(np.frombuffer(data, "<f4", 4 * rows, at + table.nbytes))
-        stream = data[at + table.nbytes + rows * _MOMENTS :]
-        announced = int(table["size"].sum(dtype=np.int64))
-        if len(stream) != announced:
-            raise WireError(f"malformed frame: {len(stream)} bytes of counters where {announced} were announced")
-        streams.append(stream)
-        frames.append(frame)
-    if not frames:
-        return []
-    table = np.concatenate(tables)
-    layers, kinds = table["index"].astype(np.int64), table["kind"].astype(np.int64)
-    if int(kinds.max(initial=0)) >= len(KINDS):
-        raise WireError(f"malformed frame: kind {kinds.max()} of {len(KINDS)}")
+def _decode(data: bytes) -> Frame:
+    frame, rows, at = _read_head(data)
+    table = np.frombuffer(data, _TABLE, rows, at)
+    at += table.nbytes
     with np.errstate(invalid="ignore"):  # damaged bytes can be a signalling NaN
-        numbers = np.concatenate(moments).reshape(-1, 4).astype(np.float64)
-    counters, bins, counts = unpack_counters(b"".join(streams), np.cumsum(table["size"], dtype=np.int64))
-    cuts = np.cumsum([0, *map(len, tables)])
-    bin_cuts = np.searchsorted(bins, cuts * BINS).tolist()
-    for i, (frame, a, b) in enumerate(zip(frames, cuts.tolist(), cuts.tolist()[1:], strict=False)):
-        frame.layers, frame.kinds, frame.moments, frame.counters = layers[a:b], kinds[a:b], numbers[a:b], counters[a:b]
-        mine = slice(bin_cuts[i], bin_cuts[i + 1])
-        frame.bins, frame.counts = bins[mine] - a * BINS, counts[mine]
-    return frames
+        frame.moments = np.frombuffer(data, "<f4", 4 * rows, at).reshape(-1, 4).astype(np.float64)
+    at += rows * _MOMENTS
+    ends = np.cumsum(table["size"], dtype=np.int64)
+    announced = int(ends[-1]) if rows else 0
+    if len(data) - at != announced:
+        raise WireError(f"malformed frame: {len(data) - at} bytes of counters where {announced} were announced")
+    frame.layers, frame.kinds = table["index"].astype(np.int64), table["kind"].astype(np.int64)
+    if int(frame.kinds.max(initial=0)) >= len(KINDS):
+        raise WireError(f"malformed frame: kind {frame.kinds.max()} of {len(KINDS)}")
+    frame.counters, frame.bins, frame.counts = unpack_counters(data[at:], ends)
+    return frame
 
 
 def _read_head(data: bytes) -> tuple[Frame, int, int]:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from .. import native
 from ..sketch import BINS
+from .codec import decode, encode
 from .frame import KINDS, Frame, Series
 
 if TYPE_CHECKING:
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
 
 MERGE: Final = 4
 """How many frames of one level make one frame of the next."""
-_IDENTITIES: Final = len(KINDS) << 16
-"""Layers times kinds that a frame may name."""
 
 
 def merge(frames: Sequence[Frame]) -> Frame:
@@ -25,35 +25,26 @@ def merge(frames: Sequence[Frame]) -> Frame:
 
     Counts add, moments combine (T. F. Chan et al., 1979), extremes are kept: nothing is lost but the time within.
     """
-    return merge_groups([frames])[0]
-
-
-def merge_groups(groups: Sequence[Sequence[Frame]]) -> list[Frame]:
-    """One frame for each group of consecutive frames, as `merge` makes it; all groups are added up at once."""
-    assert all(groups), "merging needs at least one frame"
-    results = [_merged_head(group) for group in groups]
-    frames = [frame for group in groups for frame in group]
-    if not frames:
-        return []
-    identity = np.concatenate(
-        [g * _IDENTITIES + f.layers * len(KINDS) + f.kinds for g, group in enumerate(groups) for f in group]
-    )
-    names, row = np.unique(identity, return_inverse=True)
+    assert frames, "merging needs at least one frame"
+    result = _merged_head(frames)
+    names, row = np.unique(np.concatenate([f.layers * len(KINDS) + f.kinds for f in frames]), return_inverse=True)
     counters = np.concatenate([f.counters for f in frames])
-    moments = _merge_moments(
-        np.concatenate([f.moments for f in frames]), counters[:, 0] - counters[:, 3], row, len(names)
-    )
-    totals = np.zeros((len(names), 4), np.int64)
-    np.add.at(totals, row, counters)
-    cuts = np.searchsorted(names, _IDENTITIES * np.arange(len(groups) + 1)).tolist()
-    offset = row_offset = 0
-    for group, result, a, b in zip(groups, results, cuts, cuts[1:], strict=False):
-        result.layers, result.kinds = names[a:b] % _IDENTITIES // len(KINDS), names[a:b] % len(KINDS)
-        result.moments, result.counters = moments[a:b], totals[a:b]
-        count = sum(len(f.layers) for f in group)
-        result.bins, result.counts = _merge_histograms(group, row[offset : offset + count] - row_offset, b - a)
-        offset, row_offset = offset + count, b
-    return results
+    moments = np.concatenate([f.moments for f in frames])
+    result.layers, result.kinds = np.divmod(names, len(KINDS))
+    result.moments = _merge_moments(moments, counters[:, 0] - counters[:, 3], row, len(names))
+    result.counters = np.zeros((len(names), 4), np.int64)
+    np.add.at(result.counters, row, counters)
+    result.bins, result.counts = _merge_histograms(frames, row, len(names))
+    return result
+
+
+def merge_encoded(frames: Sequence[bytes]) -> bytes:
+    """`merge` of encoded frames, encoded.
+
+    Raises:
+        WireError: If one is malformed.
+    """
+    return native.merge(frames, len(KINDS)) or encode(merge([decode(frame) for frame in frames]))
 
 
 def _merged_head(frames: Sequence[Frame]) -> Frame:
