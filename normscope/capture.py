@@ -164,12 +164,16 @@ class Capture:
             self.fail(error)
 
     def _look_at_batch(self, slot: int, kind: str, module: nn.Module, args: Any, _: Any) -> None:
-        """Look at the statistics, one a channel, of the mini-batch that a batch normalization is about to see."""
+        """Look at the statistics, one a channel, of the mini-batch that a batch normalization is about to see.
+
+        Channels are on axis 1, as in torch's own, unless the module has an `axis` that says otherwise.
+        """
         if not self.active or not module.training or in_backward() != -1:
             return
         try:
             x = args[0].detach().float()
-            dims = [d for d in range(x.dim()) if d != 1]
+            axis = getattr(module, "axis", 1) % x.dim()
+            dims = [d for d in range(x.dim()) if d != axis]
             self._at_once(slot, x.mean(dims) if kind == "batch_mean" else x.var(dims, correction=0))
         except Exception as error:  # noqa: BLE001
             self.fail(error)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from .summary import NEVER, Slot
@@ -95,10 +95,16 @@ def slots_of(modules: Iterable[nn.Module], kinds: Iterable[str]) -> list[Slot]:
 
 def _has(module: nn.Module, kind: str) -> bool:
     if kind in STATISTICS:
-        return isinstance(module, _NormBase) and (kind.startswith("batch") or module.track_running_stats)
+        if kind.startswith("batch"):
+            return isinstance(module, _NormBase) or _keeps(module, "running_mean")
+        return _keeps(module, kind.replace("variance", "var"))
     if kind.startswith(("weight", "bias")):
         return bool(parameters(module, kind.removesuffix("_gradient")))
     return True
+
+
+def _keeps(module: nn.Module, statistic: str) -> bool:
+    return isinstance(getattr(module, statistic, None), Tensor)
 
 
 def parameters(module: nn.Module, kind: str) -> list[nn.Parameter]:

@@ -72,7 +72,8 @@ def watch(
             observed are compared with some that are not, so that what watching costs indirectly is counted too.
         kinds: What of each layer: "output", "input", "gradient" (of the loss with respect to the output), "weight",
             "weight_gradient", "bias", "bias_gradient" (as they are when `step` is called), and "statistics" of batch
-            normalization, or one of them: "batch_mean", "batch_variance", "running_mean", "running_variance".
+            normalization, or one of them: "batch_mean", "batch_variance", "running_mean", "running_variance". That is
+            torch's, and any module that keeps a `running_mean`; its `axis` is that of its channels, 1 if it has none.
         schedule: Which steps may be observed, as far as the budget allows: `normscope.every(10)`,
             `normscope.log_spaced()`, or any function from the step's number to whether it is; all unless given.
 

@@ -14,6 +14,7 @@ from normscope import native, watch, wire
 from normscope.capture import Capture
 from normscope.layers import STATISTICS, check_kinds
 from normscope.summary import summarize
+from trainer.norms import norm
 
 if TYPE_CHECKING:
     from .peer import Peer
@@ -108,6 +109,30 @@ def test_only_what_was_asked_for_is_seen() -> None:
     assert [layer.kinds for layer in capture.layers][1] == ("input", *STATISTICS)
     capture.detach()
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
+
+
+@pytest.mark.parametrize(
+    ("arm", "dimensions", "shape", "dims"),
+    [
+        ("batch", 0, (8, 5, 4), (0, 1)),
+        ("l1", 0, (8, 5, 4), (0, 1)),
+        ("linf", 1, (8, 4), (0,)),
+        ("batch_population", 2, (8, 4, 3, 3), (0, 2, 3)),
+    ],
+)
+def test_normalizers_of_any_make_show_the_statistics_they_have(
+    arm: str, dimensions: int, shape: tuple[int, ...], dims: tuple[int, ...]
+) -> None:
+    net = nn.Sequential(norm(arm, 4, dimensions))
+    capture = Capture(net, kinds=check_kinds("statistics"))
+    capture.active = True
+    x = 3 + torch.randn(shape)
+    net(x)
+    seen = {kind: values[0] for (_, kind), values in found(capture).items()}
+    assert seen["batch_mean"] == pytest.approx(float(x.mean(dims).mean()), rel=1e-5)
+    assert seen["batch_variance"] == pytest.approx(float(x.var(dims, correction=0).mean()), rel=1e-5)
+    assert seen["running_mean"] == pytest.approx(float(dict(net.named_buffers())["0.running_mean"].mean()), rel=1e-5)
+    assert ("running_variance" in seen) == hasattr(net[0], "running_var")
 
 
 @pytest.mark.parametrize("reentrant", [False, True])

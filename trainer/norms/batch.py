@@ -23,14 +23,14 @@ class BatchNorm(_BatchNorm):
 
     def __init__(self, units: int, dimensions: int, affine: bool = True) -> None:
         super().__init__(units, affine=affine)
-        self._axis = 1 if dimensions else -1
+        self.axis = 1 if dimensions else -1
 
     def _check_input_dim(self, input: Tensor) -> None:
         """Any will do."""
 
     def forward(self, input: Tensor) -> Tensor:
         """The normalized activations."""
-        return self.normalized(input.movedim(self._axis, 1)).movedim(1, self._axis)
+        return self.normalized(input.movedim(self.axis, 1)).movedim(1, self.axis)
 
     def normalized(self, x: Tensor) -> Tensor:
         """The same for shape [batch, units, …]: what variants do otherwise."""

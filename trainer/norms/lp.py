@@ -24,7 +24,7 @@ class LpNorm(nn.Module):
         self, units: int, dimensions: int, p: float, shift_first: bool, eps: float = 1e-5, momentum: float = 0.1
     ) -> None:
         super().__init__()
-        self._axis = 1 if dimensions else -1
+        self.axis = 1 if dimensions else -1
         self._p, self._shift_first, self.eps, self.momentum = p, shift_first, eps, momentum
         self.weight, self.bias = nn.Parameter(torch.ones(units)), nn.Parameter(torch.zeros(units))
         self.register_buffer("running_mean", torch.zeros(units))
@@ -32,9 +32,9 @@ class LpNorm(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The normalized activations."""
-        x = input.movedim(self._axis, -1)
+        x = input.movedim(self.axis, -1)
         mean, norm = self._statistics(x) if self.training else (self.running_mean, self.running_norm)
-        return ((x - mean) * (self.weight / norm) + self.bias).movedim(-1, self._axis)
+        return ((x - mean) * (self.weight / norm) + self.bias).movedim(-1, self.axis)
 
     def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         dims = tuple(range(x.dim() - 1))

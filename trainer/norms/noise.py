@@ -49,7 +49,7 @@ class Noise(nn.Module):
 
     def __init__(self, dimensions: int, seed: int) -> None:
         super().__init__()
-        self._axis, self._seed = 1 if dimensions else -1, seed
+        self.axis, self._seed = 1 if dimensions else -1, seed
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, input: Tensor) -> Tensor:
@@ -57,8 +57,8 @@ class Noise(nn.Module):
         if not self.training:
             return input
         self.num_batches_tracked += 1
-        noise = noisy(input.movedim(self._axis, -1), self._seed + int(self.num_batches_tracked))
-        return noise.movedim(-1, self._axis)
+        noise = noisy(input.movedim(self.axis, -1), self._seed + int(self.num_batches_tracked))
+        return noise.movedim(-1, self.axis)
 
 
 class NoisyBatchNorm(BatchNorm):
