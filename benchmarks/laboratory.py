@@ -1,4 +1,4 @@
-"""Steps per second under the trainer against a bare loop of the same net, and how long a quick size takes."""
+"""The trainer beside a bare loop of the same net, surfaces at once or point by point, the time of quick sizes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import torch
 
 from normscope.catalogue import CLAIMS
+from normscope.measures.directions import random_directions
+from normscope.measures.surface import surface
 from normscope.spec import Job, Spec
 from tests.conftest import ENDED
 from trainer.build import loss_of, net_of
@@ -34,6 +37,8 @@ NETS: Final = {
     "ResNet-20, 8×8": replace(_FREE, net="resnet20", skips=1, batch=64, steps=60),
 }
 _PAIRS: Final = 7
+_GRID: Final = 15
+"""Points along each side of a surface."""
 
 
 def measure(server: Server, table: Table) -> None:
@@ -44,6 +49,10 @@ def measure(server: Server, table: Table) -> None:
             pairs = [(_bare(spec), _trained(spec, server.url, folder)) for _ in range(_PAIRS + 1)][1:]
         ratios = [bare / trained for bare, trained in pairs]
         table.add(f"steps per second under the trainer, × a bare loop ({name})", middle(ratios), "≥ 0.95")
+    for name, spec in NETS.items():
+        table.add(
+            f"loss surface of {_GRID} × {_GRID} points, × point by point ({name})", middle(_surfaces(spec)), "≤ 1"
+        )
     for number in CLAIMS:
         seconds, runs = _quick(server, number)
         table.add(f"claim {number} at size quick, one seed of all arms", f"{seconds:.0f} s", "≤ 90 s", f"{runs} runs")
@@ -82,6 +91,22 @@ def _trained(spec: Spec, url: str, folder: str) -> float:
     finally:
         loop.Run.train = steps  # type: ignore[method-assign]
     return ended[0] - began[0]
+
+
+def _surfaces(spec: Spec) -> list[float]:
+    """A surface's seconds over those of the same one evaluated point by point, in turns."""
+    task = load(spec)
+    net, loss = net_of(spec, task), loss_of(task)
+    x, y = next(iter(task.batches(min(spec.batch, len(task.train)), spec.seed)))
+    directions = random_directions(net, 0)
+    where = np.linspace(-1, 1, _GRID)
+
+    def seconds(together: int | None) -> float:
+        began = time.perf_counter()
+        surface(net, lambda: loss(net(x), y), directions, where, where, together)
+        return time.perf_counter() - began
+
+    return [seconds(None) / seconds(1) for _ in range(_PAIRS + 1)][1:]
 
 
 def _quick(server: Server, number: int) -> tuple[float, int]:

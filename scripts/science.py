@@ -1,8 +1,8 @@
 """Try the sixteen claims and write down what came out: `make science`, about an hour on two cores.
 
 Each claim is started through the server's interface, as a person would from the page. What it found is kept in
-docs/findings as JSON, from which docs/science.md and its figures are written; `--write` writes them anew from what is
-kept, `--only 4,6` tries some claims only.
+docs/findings as JSON, from which docs/science.md and its figures are written, with what stands there about a claim as
+Markdown; `--write` writes them anew from what is kept, `--only 4,6` tries some claims only.
 """
 
 from __future__ import annotations
@@ -13,19 +13,35 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 HOUSE = Path(__file__).parent.parent
 sys.path.insert(0, str(HOUSE))
 
-from normscope.catalogue import CLAIMS, Claim  # noqa: E402  the house itself
+from normscope.catalogue import CLAIMS  # noqa: E402  the house itself
 from scripts.forest import forest  # noqa: E402
 from tests.conftest import ENDED, Server  # noqa: E402  the same server that the tests use
 
 FOLDER: Final = HOUSE / "docs" / "findings"
 PAGE: Final = HOUSE / "docs" / "science.md"
-MORE: Final = ((4, "deep linear"), (6, "deep linear"))
-"""Sizes to try beside quick."""
+
+
+class Trial(NamedTuple):
+    """A claim to try at a size, perhaps with other settings."""
+
+    claim: int
+    size: str = "quick"
+    settings: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What is special about it."""
+        changed = [f"{name} {value:g}" for name, value in self.settings]
+        return ", ".join([*([self.size] if self.size != "quick" else []), *changed])
+
+
+MORE: Final = (Trial(4, "deep linear"), Trial(6, "deep linear"))
+"""What to try beside quick."""
 
 PREFACE: Final = """# Sixteen claims, tried
 
@@ -43,16 +59,17 @@ size takes, all seeds.
 """
 
 
-def attempt(server: Server, claim: Claim, size: str, seeds: int | None) -> dict[str, Any]:
-    """Run a claim at a size to its end; its finding."""
-    settings = {} if seeds is None else {"seeds": seeds}
+def attempt(server: Server, trial: Trial, seeds: int | None) -> dict[str, Any]:
+    """Run a claim to its end; its finding."""
+    settings = dict(trial.settings) | ({} if seeds is None else {"seeds": seeds})
     began = time.monotonic()
-    experiment = server.post("/api/experiments", {"claim": claim.number, "size": size, "settings": settings}).json()
+    body = {"claim": trial.claim, "size": trial.size, "settings": settings}
+    experiment = server.post("/api/experiments", body).json()
     path = f"/api/experiments/{experiment['id']}"
     while True:
         runs = server.get(path)["runs"]
         done = sum(run["status"] in ENDED for run in runs)
-        print(f"\rclaim {claim.number}, {size}: {done} of {len(runs)} runs", end="", flush=True)
+        print(f"\rclaim {trial.claim} {trial.label}: {done} of {len(runs)} runs", end="", flush=True)
         if done == len(runs):
             break
         time.sleep(1)
@@ -61,59 +78,60 @@ def attempt(server: Server, claim: Claim, size: str, seeds: int | None) -> dict[
         if run["status"] != "finished":
             print(f"  {run['name']}: {run['status']} {run['error']}")
     finding: dict[str, Any] = server.get(f"{path}/finding")
-    return finding | {"claim": claim.number, "size": size, "seconds": round(time.monotonic() - began)}
+    return finding | {"claim": trial.claim, "label": trial.label, "seconds": round(time.monotonic() - began)}
 
 
 def keep(finding: dict[str, Any]) -> None:
     """Write a finding where the page is made from."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     text = json.dumps(finding, ensure_ascii=False, indent=1)
-    name(finding["claim"], finding["size"], "json").write_text(text + "\n")
+    (FOLDER / f"{stem(finding)}.json").write_text(text + "\n")
 
 
-def name(claim: int, size: str, suffix: str) -> Path:
-    """The file of a finding."""
-    return FOLDER / f"{claim:02}-{size.replace(' ', '-')}.{suffix}"
+def stem(finding: dict[str, Any]) -> str:
+    """What its files are called."""
+    return f"{finding['claim']:02}-{finding['label'].replace(', ', '-').replace(' ', '-') or 'quick'}"
 
 
 def write() -> None:
     """The page and its figures, from what is kept."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
+    kept = [json.loads(path.read_text()) for path in FOLDER.glob("*.json")]
+    found = sorted(kept, key=lambda finding: (finding["claim"], finding["label"]))
     lines = [PREFACE, "| claim | verdict | time |", "| --- | --- | --- |"]
-    for finding in found.values():
-        claim, size = CLAIMS[finding["claim"]], finding["size"]
-        note = "" if size == "quick" else f", {size}"
-        title = f"[{claim.number}. {claim.title}](#{anchor(finding)}){note}"
+    for finding in found:
+        title = f"[{titled(finding)}](#claim-{stem(finding)})"
         lines.append(f"| {title} | **{finding['verdict']}** | {finding['seconds']} s |")
-    for stem, finding in found.items():
-        (FOLDER / f"{stem}.svg").write_text(forest(finding["evidence"]))
-        lines += section(stem, finding)
+    for finding in found:
+        (FOLDER / f"{stem(finding)}.svg").write_text(forest(finding["evidence"]))
+        lines += section(finding)
     PAGE.write_text("\n".join(lines) + "\n")
 
 
-def anchor(finding: dict[str, Any]) -> str:
-    """Where a finding's section begins."""
-    return f"claim-{finding['claim']}-{finding['size'].replace(' ', '-')}"
-
-
-def section(stem: str, finding: dict[str, Any]) -> list[str]:
-    """What the page says of a finding."""
+def titled(finding: dict[str, Any]) -> str:
+    """Number and title of the claim, and what is special about the trial."""
     claim = CLAIMS[finding["claim"]]
-    size = "" if finding["size"] == "quick" else f" ({finding['size']})"
+    return f"{claim.number}. {claim.title}" + (f" ({finding['label']})" if finding["label"] else "")
+
+
+def section(finding: dict[str, Any]) -> list[str]:
+    """What the page says of a finding."""
+    claim, file = CLAIMS[finding["claim"]], stem(finding)
+    remark = FOLDER / f"{file}.md"
     rows = [
         f"| {e['name']}{'' if e['decisive'] else ' ·'} | {effect(e)} | {e['relation']} {e['threshold']:g} "
         f"| {e['verdict']} |"
         for e in finding["evidence"]
     ]
     return [
-        "", f'<a id="{anchor(finding)}"></a>', f"## {claim.number}. {claim.title}{size}", "",
+        "", f'<a id="claim-{file}"></a>', f"## {titled(finding)}", "",
         f"{claim.sentence} {claim.measures}", "",
         f"**{finding['verdict'].capitalize()}**: {finding['reason']}. {finding['seeds']['done']} seeds.", "",
-        f"![Effects with their intervals](findings/{stem}.svg)", "",
+        f"![Effects with their intervals](findings/{file}.svg)", "",
         "| criterion (· beside) | effect, 95 % interval | expected | alone it says |", "| --- | --- | --- | --- |",
         *rows, "",
+        *([remark.read_text().strip(), ""] if remark.exists() else []),
         f"Literature: {claim.literature}", "",
-        f"Again: `{finding['command']}`. Numbers of every run: [{stem}.json](findings/{stem}.json).",
+        f"Again: `{finding['command']}`. Numbers of every run: [{file}.json](findings/{file}.json).",
     ]  # fmt: skip
 
 
@@ -140,9 +158,9 @@ def main() -> None:
             server = Server(options.data or Path(temporary) / "data")
             server.start()
             try:
-                jobs = [(n, "quick") for n in options.only] + [(n, size) for n, size in MORE if n in options.only]
-                for number, size in jobs:
-                    keep(attempt(server, CLAIMS[number], size, options.seeds))
+                trials = [*map(Trial, options.only), *(trial for trial in MORE if trial.claim in options.only)]
+                for trial in trials:
+                    keep(attempt(server, trial, options.seeds))
                     write()
             finally:
                 server.stop()
