@@ -36,12 +36,17 @@ class Trial(NamedTuple):
     @property
     def label(self) -> str:
         """What is special about it."""
-        changed = [f"{name} {value:g}" for name, value in self.settings]
+        changed = [f"{name} {value}" for name, value in self.settings]
         return ", ".join([*([self.size] if self.size != "quick" else []), *changed])
 
 
-MORE: Final = (Trial(4, "deep linear"), Trial(6, "deep linear"))
-"""What to try beside quick."""
+MORE: Final = (
+    Trial(4, "deep linear"),
+    Trial(6, "deep linear"),
+    Trial(15, settings=(("data", "even_mixture"),)),
+    Trial(16, settings=(("rate", 0.3),)),
+)
+"""What to try beside quick: the papers' own sizes, and what tells why a finding came out as it did."""
 
 PREFACE: Final = """# Sixteen claims, tried
 

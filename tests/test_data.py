@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ("gaussian", (10,), 10, 1000, 1000),
         ("shapes", (3, 32, 32), 10, 4000, 1000),
         ("mixture", (10,), 4, 2000, 500),
+        ("even_mixture", (10,), 4, 2000, 500),
     ],
 )
 def test_what_needs_no_download(name: str, shape: tuple[int, ...], outputs: int, train: int, test: int) -> None:
@@ -86,19 +87,23 @@ def test_the_regression_is_linear() -> None:
     assert stats.kstest(x.ravel(), "norm").pvalue > 1e-3
 
 
-def test_densities_of_the_mixture_are_those_of_scipy() -> None:
-    task = data.load("mixture")
+@pytest.mark.parametrize(
+    ("name", "spread"), [("mixture", generated.WIDE_SPREAD), ("even_mixture", generated.NARROW_SPREAD)]
+)
+def test_densities_of_the_mixture_are_those_of_scipy(name: str, spread: float) -> None:
+    task = data.load(name)
     x = task.train.double().numpy()
     axis = np.eye(10)[0] * generated.CENTRE
     dense = stats.multivariate_normal(-axis, generated.NARROW_SPREAD**2).pdf(x)
-    sparse = stats.multivariate_normal(axis, generated.WIDE_SPREAD**2).pdf(x)
+    sparse = stats.multivariate_normal(axis, spread**2).pdf(x)
     expected = 0.9 * dense + 0.1 * sparse
-    assert np.exp(generated.log_density(task.train).numpy()) == pytest.approx(expected, rel=1e-6)
+    assert np.exp(generated.log_density(task.train, spread).numpy()) == pytest.approx(expected, rel=1e-6)
     assert task.deciles is not None
     assert torch.bincount(task.deciles).tolist() == [200] * 10
     means = [expected[(task.deciles == k).numpy()].mean() for k in range(10)]
     assert means == sorted(means)
-    assert (sparse / expected > 5)[(task.deciles == 0).numpy()].mean() > 0.9
+    if name == "mixture":
+        assert (sparse / expected > 5)[(task.deciles == 0).numpy()].mean() > 0.9
 
 
 def test_labels_of_the_mixture_are_as_hard_in_both_parts() -> None:
@@ -264,7 +269,8 @@ def test_a_download_is_made_once_and_kept(server: type[OpenMl]) -> None:
 def test_a_wrong_checksum_is_refused(server: type[OpenMl]) -> None:
     server.checksum = "0" * 32
     with pytest.raises(
-        NormscopeError, match=r"mnist cannot be downloaded.*md5.*; digits, gaussian, shapes and mixture need"
+        NormscopeError,
+        match=r"mnist cannot be downloaded.*md5.*; digits, gaussian, shapes, mixture and even_mixture need",
     ):
         data.load("mnist")
 

@@ -27,22 +27,29 @@ def gaussian(samples: int = 1000, units: int = 10, seed: int = 0) -> Data:
     return Data(x[:samples], y[:samples], x[samples:], y[samples:], units)
 
 
-def mixture(samples: int = 2000, units: int = 10, seed: int = 0) -> Data:
+def mixture(samples: int = 2000, units: int = 10, seed: int = 0, wide_spread: float | None = None) -> Data:
     """Inputs of which nine in ten lie densely and one in ten sparsely, with labels that are as hard in both.
 
     Each component is an isotropic Gaussian with a centre and a spread of its own; the label is the quadrant, around its
     centre and in its spread, that the first two coordinates lie in. Densities are exact. A quarter as many for testing.
+    With `wide_spread` the sparse component has that spread, instead of four times the dense one's.
     """
+    wide_spread = WIDE_SPREAD if wide_spread is None else wide_spread
     generator = torch.Generator().manual_seed(seed)
     count = samples + samples // 4
     wide = torch.rand(count, generator=generator) < WIDE_SHARE
     z = torch.randn(count, units, generator=generator)
-    spread = torch.where(wide, WIDE_SPREAD, NARROW_SPREAD).unsqueeze(1)
+    spread = torch.where(wide, wide_spread, NARROW_SPREAD).unsqueeze(1)
     x = z * spread
     x[:, 0] += torch.where(wide, CENTRE, -CENTRE)
     labels = 2 * (z[:, 0] > 0).long() + (z[:, 1] > 0).long()
-    rank = log_density(x[:samples]).argsort().argsort()
+    rank = log_density(x[:samples], wide_spread).argsort().argsort()
     return Data(x[:samples], labels[:samples], x[samples:], labels[samples:], outputs=4, deciles=rank * 10 // samples)
+
+
+def even_mixture() -> Data:
+    """The same with components of one spread: they differ in density alone, ninefold."""
+    return mixture(wide_spread=NARROW_SPREAD)
 
 
 WIDE_SHARE: Final = 0.1
@@ -51,10 +58,10 @@ NARROW_SPREAD: Final = 0.5
 CENTRE: Final = 3.0
 
 
-def log_density(x: Tensor) -> Tensor:
+def log_density(x: Tensor, wide_spread: float = WIDE_SPREAD) -> Tensor:
     """Of the mixture at x, shape [n, units]; shape [n], float64."""
     parts = []
-    for share, spread, centre in ((1 - WIDE_SHARE, NARROW_SPREAD, -CENTRE), (WIDE_SHARE, WIDE_SPREAD, CENTRE)):
+    for share, spread, centre in ((1 - WIDE_SHARE, NARROW_SPREAD, -CENTRE), (WIDE_SHARE, wide_spread, CENTRE)):
         off = x.double().clone()
         off[:, 0] -= centre
         units = x.shape[1]

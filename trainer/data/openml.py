@@ -42,7 +42,7 @@ SOURCES: Final[Mapping[str, Source]] = {
     "fashion_mnist": Source(40996, (1, 28, 28), 60_000, 30),
     "cifar10": Source(40927, (3, 32, 32), 50_000, 170),
 }
-OFFLINE: Final = "digits, gaussian, shapes and mixture need no download"
+OFFLINE: Final = "digits, gaussian, shapes, mixture and even_mixture need no download"
 _TELL: Final = 5.0
 """Seconds between two words on how far a download is."""
 
