@@ -71,9 +71,8 @@ def watch(
         budget: The largest share of training time that watching may take; None observes every step. Steps that are
             observed are compared with some that are not, so that what watching costs indirectly is counted too.
         kinds: What of each layer: "output", "input", "gradient" (of the loss with respect to the output), "weight",
-            "weight_gradient", "bias", "bias_gradient" (as they are when `step` is called), and "statistics" of batch
-            normalization, or one of them: "batch_mean", "batch_variance", "running_mean", "running_variance". That is
-            torch's, and any module that keeps a `running_mean`; its `axis` is that of its channels, 1 if it has none.
+            "weight_gradient", "bias", "bias_gradient" (as they are when `step` is called), "statistics" of normalizers
+            with a `running_mean` (channels on `axis`, else 1): all, or "batch_mean", "running_mean", "…_variance".
         schedule: Which steps may be observed, as far as the budget allows: `normscope.every(10)`,
             `normscope.log_spaced()`, or any function from the step's number to whether it is; all unless given.
 
@@ -135,7 +134,7 @@ class Watch:
 
     @property
     def dropped(self) -> int:
-        """Frames that were lost because the server could not take them for too long."""
+        """Frames that were lost: the server could not take them for too long."""
         return self._sender.dropped
 
     @property
