@@ -21,8 +21,6 @@ ARMS: Final = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B4538B", "#8A6D00", "#3F8FC4", "#5B5B5B"],
     "dark": ["#56B4E9", "#FF8A3D", "#2BC79A", "#E08FBF", "#F0E442", "#9CCBF0", "#B0B0B0"],
 }
-_PROFILES: Final = frozenset({"initial_gradients.norm"})
-"""Series that are measured once, for all layers: drawn over layers."""
 _STEP: Final = "step %{x:,.0f}"
 _NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
@@ -45,30 +43,33 @@ _INK: Final = {
 }
 
 
-def build(experiment: Mapping[str, Any], measured: Sequence[Chart] = ()) -> Json:
+def build(experiment: Mapping[str, Any], measured: Mapping[str, Sequence[Chart]] | None = None) -> Json:
     """All that the experiment page needs to draw.
 
     Args:
         experiment: As `GET /api/experiments/{id}` answers; a planned number of steps fixes the step axis.
-        measured: The charts of what its claim measures.
+        measured: The charts of what is measured, by the tab that they are on.
 
     Returns:
         `themes` (by name: a layout to lay under every chart's own, and the arms' colours in order), `config`
         (Plotly's), `charts` (by name: title, sentence, layout, and in order the empty traces that each run brings) and
-        `evidence` (of those charts that show what was measured: name, whether logarithmic, over steps or layers).
+        `measured` (by tab, of those charts that show what was measured: name, whether logarithmic, over steps or
+        layers).
     """
     planned = max((run["steps"] or 0 for run in experiment["runs"]), default=0)
     themes = {name: {"layout": _theme(ink), "arms": ARMS[name]} for name, ink in _INK.items()}
-    over_layers = {chart.series: _profile(chart) for chart in measured if chart.series in _PROFILES}
-    over_steps = {chart.series: _measured(chart) for chart in measured if chart.series not in _PROFILES}
+    tabs = measured or {}
+    charts = [chart for tab in tabs.values() for chart in tab]
+    over_layers = {chart.series: _profile(chart) for chart in charts if chart.over == "layers"}
+    over_steps = {chart.series: _measured(chart) for chart in charts if chart.over == "steps"}
     return {
         "themes": themes,
         "config": CONFIG,
         "charts": _over_steps(planned, over_steps) | _at_the_cursor() | over_layers,
-        "evidence": [
-            {"name": c.series, "logarithmic": c.logarithmic, "over": "layers" if c.series in _PROFILES else "steps"}
-            for c in measured
-        ],
+        "measured": {
+            name: [{"name": c.series, "logarithmic": c.logarithmic, "over": c.over} for c in tab]
+            for name, tab in tabs.items()
+        },
     }
 
 
@@ -99,7 +100,7 @@ def _layout(x: str, y: str, **more: Any) -> Json:
     return {
         "margin": MARGIN, "showlegend": False, "hovermode": "closest", "dragmode": False, "uirevision": "page",
         "xaxis": {**shared, "title": {"text": x, "standoff": 4}, "nticks": 7, "showgrid": False, "ticks": "outside",
-                  "ticklen": 4, "showline": True},
+                  "ticklen": 4, "showline": True, "tickangle": 0},
         "yaxis": {**shared, "title": {"text": y, "standoff": 4}, "nticks": 5},
         **more,
     }  # fmt: skip
@@ -152,7 +153,7 @@ def _distributions() -> Json:
         "bands": _chart(
             "Distribution over steps",
             "Half of the layer's outputs lie in the dark band, nine in ten in the light one; the line is the median.",
-            _layout("step", "output value"),
+            _layout("step", "value"),
             _area(0.16),
             _area(0.30),
             _line(1.6, f"{_STEP}<br>{band}{_NAME}"),
@@ -160,7 +161,7 @@ def _distributions() -> Json:
         "heat": _chart(
             "Histogram over steps",
             "Each column is the layer's histogram at a step: the stronger the colour, the more outputs.",
-            _layout("step", "output value"),
+            _layout("step", "value"),
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
                 "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{_NAME}",
@@ -196,6 +197,22 @@ def _landscape() -> Json:
     }  # fmt: skip
 
 
+def _surface() -> Json:
+    """The plane of a run's path; the traces are the losses and the path."""
+    where = "%{x:.3~g}, %{y:.3~g}"
+    return _chart(
+        "Loss over the plane of the path",
+        "Each net’s loss around its last weights, on the plane in which it has moved most, with the path it took. "
+        "Each line away from a valley’s floor is the same factor; directions differ from net to net.",
+        _layout("along the first direction", "along the second"),
+        {
+            "type": "contour", "showscale": False, "ncontours": 16, "contours": {"coloring": "fill"},
+            "meta": {"alpha": 0.6}, "x": [], "y": [], "z": [], "hovertemplate": f"{where}<br>loss 10^%{{z:.2f}}{_NAME}",
+        },
+        _line(1.5, None, mode="lines+markers", marker={"size": 3}, meta={"ink": True}),
+    )  # fmt: skip
+
+
 def _measured(chart: Chart) -> Json:
     """What a claim measures: of a vector the mean over layers, and the band from the least to the most."""
     return _chart(
@@ -218,8 +235,8 @@ def _at_the_cursor() -> Json:
     return {
         "histogram": _chart(
             "At the cursor",
-            "Which values the layer puts out at the step of the cursor, as a density: each arm has area 1.",
-            _layout("output value", "density"),
+            "How the layer’s outputs are spread at the step of the cursor, as a density: each arm has area 1.",
+            _layout("value", "density"),
             _area(0.22),
             _line(1.5, f"%{{customdata[0]:.4~g}}<br>density %{{y:.3~g}}{_NAME}"),
         ),
@@ -229,4 +246,5 @@ def _at_the_cursor() -> Json:
             _layout("step length η", "loss"),
             _line(1.8, f"η %{{x:.4~g}}<br>loss %{{y:.4~g}}{_NAME}", mode="lines+markers", marker={"size": 6}),
         ),
+        "surface": _surface(),
     }  # fmt: skip

@@ -13,6 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from normscope import __version__, catalogue
+from normscope.spec import DETAILS
 
 from . import figures
 from .access import Reader, Rights, link_rights
@@ -20,6 +21,10 @@ from .api import TheRun, TheStore, find_experiment
 from .links import find_link
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from normscope.catalogue import Chart, Claim
+
     from .store import Store
 
 router = APIRouter(include_in_schema=False)
@@ -66,13 +71,22 @@ async def experiment(id: str, request: Request, store: TheStore, rights: Reader)
 async def _experiment(request: Request, store: Store, rights: Rights, id: str, link: str | None) -> HTMLResponse:
     shown = (await find_experiment(store, rights, id)).model_dump()
     claim = catalogue.CLAIMS.get(shown["claim"])
-    measures = () if claim is None else claim.fixed.get("measures", ())
-    # The looks along the gradient have no charts here: they have a tab of their own.
-    measured = [chart for name in measures for chart in catalogue.CHARTS.get(name, ())]
     return _page(
         "experiment.html", request, experiment=shown, claim=None if claim is None else asdict(claim),
-        figures=figures.build(shown, measured), link=link,
+        figures=figures.build(shown, _measured(claim, shown["settings"])), link=link,
     )  # fmt: skip
+
+
+def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, list[Chart]]:
+    """The charts of what an experiment measures, by tab. Looks along the gradient have a tab of their own."""
+    detail = DETAILS[settings.get("detail", "outputs")]
+    tabs = {
+        "gradients": [name for name in detail if name == "health"],
+        "normalizer": [name for name in detail if name == "normalizers"],
+        "evidence": () if claim is None else claim.fixed.get("measures", ()),
+    }
+    charts = {tab: [c for name in names for c in catalogue.CHARTS.get(name, ())] for tab, names in tabs.items()}
+    return {tab: found for tab, found in charts.items() if found}
 
 
 @router.get("/r/{id}")

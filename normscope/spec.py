@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 Value = int | float | str | tuple[int | float, ...]
 """Of a setting."""
 Kind = Literal["int", "float", "ints", "floats", "choice"]
+DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
+    "outputs": (),
+    "gradients": ("health",),
+    "everything": ("health", "normalizers", "surface"),
+}
+"""How much may be recorded of any net: names of measures, which come beside a claim's own."""
 MOST: Final = 12
 """How many values a setting that is varied may have."""
 
@@ -122,6 +128,7 @@ class Spec:
         test_every: Steps between two measurements of test accuracy.
         observe_every: Steps between two that are watched.
         frozen: Share of the steps, from the first, during which γ and β stay as they begin.
+        detail: What is recorded beside: a key of DETAILS.
     """
 
     arm: str
@@ -153,6 +160,7 @@ class Spec:
     test_every: int = 10
     observe_every: int = 1
     frozen: float = 0.0
+    detail: str = "outputs"
 
     def dump(self) -> str:
         """This spec as JSON."""
@@ -171,6 +179,11 @@ class Spec:
             raise ValueError(f"a spec has an arm and some of {', '.join(sorted(known))}")
         lists: dict[str, Any] = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})
+
+    @property
+    def all_measures(self) -> tuple[str, ...]:
+        """The names of all that is measured, what the detail asks for included."""
+        return (*self.measures, *(name for name in DETAILS[self.detail] if name not in self.measures))
 
     @property
     def conditions(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@
  * @property {Float64Array} x
  * @property {Float64Array} y
  * @property {Float64Array[]} z
- * @property {number} most
+ * @property {number} [most] of z, from 0; else all of z is shown
  *
  * @typedef {object} Drawing what a chart shall show now
  * @property {[number, number]} x
@@ -70,7 +70,7 @@ export class Chart {
    */
   dress(brushes, theme) {
     this.theme = theme;
-    this.traces = brushes.flatMap((brush) => this.figure.roles.map((role) => makeTrace(role, brush)));
+    this.traces = brushes.flatMap((brush) => this.figure.roles.map((role) => makeTrace(role, brush, theme)));
     this.key = "";
   }
 
@@ -107,7 +107,7 @@ export class Chart {
     if (!Plotly) return;
     const { heat, lines } = drawing;
     this.traces.forEach((trace, i) => {
-      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, zmin: 0, zmax: heat.most });
+      if (heat && i === 0) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
     });
     void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
@@ -180,25 +180,31 @@ export class Chart {
 /**
  * @param {Record<string, unknown>} role
  * @param {Brush} brush
+ * @param {Record<string, unknown>} theme
  * @returns {Trace}
  */
-function makeTrace(role, { name, color, dash }) {
+function makeTrace(role, { name, color: own, dash }, theme) {
+  const { font, hoverlabel } = /** @type {{font: {color: string}, hoverlabel: {bgcolor: string}}} */ (theme);
+  const [ink, paper] = [font.color, hoverlabel.bgcolor];
+  const color = role.meta && "ink" in /** @type {object} */ (role.meta) ? ink : own;
   const trace = /** @type {Trace} */ (structuredClone(role));
   const alpha = Number(trace.meta?.alpha ?? 1);
   trace.meta = { ...trace.meta, name };
   trace.line = { ...trace.line, color, dash };
   if (trace.marker) trace.marker.color = color;
   if (trace.fill) trace.fillcolor = faded(color, alpha);
-  if (trace.type === "heatmap") trace.colorscale = ramp(color);
+  if (trace.type === "heatmap") trace.colorscale = ramp((t) => faded(color, t));
+  // Contours lie on top of each other, so they have to be opaque.
+  if (trace.type === "contour") trace.colorscale = ramp((t) => mixed(paper, color, t * alpha));
   return trace;
 }
 
 /**
  * From nothing to the arm's colour. Shares differ by orders of magnitude, so it rises as their square root does.
- * @param {string} color
+ * @param {(share: number) => string} colorAt
  */
-function ramp(color) {
-  return [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => [t * t, faded(color, t)]);
+function ramp(colorAt) {
+  return [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => [t * t, colorAt(t)]);
 }
 
 /**
@@ -206,8 +212,23 @@ function ramp(color) {
  * @param {number} alpha
  */
 function faded(hex, alpha) {
-  const [r, g, b] = [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
-  return `rgba(${r},${g},${b},${alpha})`;
+  return `rgba(${partsOf(hex).join()},${alpha})`;
+}
+
+/**
+ * Between two colours.
+ * @param {string} from
+ * @param {string} to
+ * @param {number} share of the second
+ */
+function mixed(from, to, share) {
+  const [a, b] = [partsOf(from), partsOf(to)];
+  return `rgb(${a.map((part, i) => Math.round(part + share * (b[i] - part))).join()})`;
+}
+
+/** Red, green and blue. @param {string} hex */
+function partsOf(hex) {
+  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 
 /**

@@ -1,8 +1,9 @@
 /** The tab of distributions: loss, accuracy, and a row for each layer. */
 
-import { make, write } from "./element.js";
+import { find, make, write } from "./element.js";
 import { LayerRow } from "./row.js";
 import { scalarLine } from "./lines.js";
+import { KINDS } from "./frame.js";
 import { showsLayer } from "./view.js";
 
 /**
@@ -24,6 +25,10 @@ export class Distributions {
     this.element = make("section", { class: "distributions" }, pair, this.empty, this.reading, this.rows);
     /** @type {LayerRow[]} */
     this.layers = [];
+    this.kind = find("kind", HTMLSelectElement);
+    this.kind.addEventListener("change", () => {
+      desk.state.show({ kind: /** @type {import("./view.js").Kind} */ (this.kind.value) });
+    });
     this.key = "";
     /** @type {import("./types.js").Theme | null} */
     this.theme = null;
@@ -32,19 +37,32 @@ export class Distributions {
   /** Make the rows that the view asks for, if they have changed. */
   arrange() {
     const { state, theme } = this.desk;
-    const layers = state.layers.filter((layer) => showsLayer(state.view, layer.name));
+    const [kind, called] = KINDS[state.kind];
+    const layers = state.layers.filter(({ name, kinds }) => kinds.has(kind) && showsLayer(state.view, name));
     const runs = state.runs.map((run) => run.id);
-    const key = [state.view.mode, runs, layers.map((layer) => `${layer.name}:${layer.type}`)].join(";");
+    const key = [kind, state.view.mode, runs, layers.map((layer) => `${layer.name}:${layer.type}`)].join(";");
+    this.#offerKinds();
     this.empty.hidden = layers.length > 0;
     this.reading.hidden = !layers.length;
     const { charts } = this.desk.figures;
-    write(this.reading, `${charts[state.view.mode].sentence} Right: ${lowered(charts.histogram.sentence)}`);
+    const sentences = `${charts[state.view.mode].sentence} Right: ${lowered(charts.histogram.sentence)}`;
+    write(this.reading, sentences.replaceAll("outputs", called));
     if (key !== this.key) this.#build(layers);
     else if (theme === this.theme) return;
     this.key = key;
     this.theme = theme;
     for (const panel of [this.loss, this.accuracy]) this.desk.dress(panel);
     for (const row of this.layers) row.dress();
+  }
+
+  /** Let a person choose what of layers is shown, where more than one thing is watched. */
+  #offerKinds() {
+    const { kinds, kind } = this.desk.state;
+    this.kind.closest("label")?.toggleAttribute("hidden", kinds.length < 2);
+    if (this.kind.options.length !== kinds.length) {
+      this.kind.replaceChildren(...kinds.map((i) => make("option", { value: KINDS[i][0] }, KINDS[i][1])));
+    }
+    this.kind.value = KINDS[kind][0];
   }
 
   /** Show what has something to show by now: a user's own run may never send an accuracy. */

@@ -2,8 +2,20 @@
 
 import { addHistograms } from "./sketch.js";
 
-/** How many kinds of things of a layer may be summarized; outputs are the first. */
-export const KINDS = 11;
+/** What of a layer may be summarized, as `normscope/wire/frame.py` numbers it; with what the page calls it. */
+export const KINDS = /** @type {const} */ ([
+  ["output", "outputs"],
+  ["input", "inputs"],
+  ["gradient", "gradients"],
+  ["weight", "weights"],
+  ["weight_gradient", "weight gradients"],
+  ["bias", "biases"],
+  ["bias_gradient", "bias gradients"],
+  ["batch_mean", "batch means"],
+  ["batch_variance", "batch variances"],
+  ["running_mean", "running means"],
+  ["running_variance", "running variances"],
+]);
 
 /**
  * @typedef {object} Series one named quantity: a scalar (size 1) or a short vector
@@ -49,6 +61,8 @@ export class Frame {
     this.packed = () => ({ bins: new Uint16Array(0), counts: new Float64Array(0) });
     /** Percentiles that were asked for, by row. @type {(Float64Array | undefined)[]} */
     this.percentiles = [];
+    /** Rows by place, once one was looked for. @type {Map<number, number> | null} */
+    this.found = null;
   }
 
   /** The number after the last frame in it. */
@@ -62,15 +76,15 @@ export class Frame {
   }
 
   /**
-   * The row of a layer's output, or -1.
-   * @param {number} layer index in the run's list
+   * The row of one kind of thing of a layer, or -1.
+   * @param {number} place the layer's index in the run's list times KINDS.length, and the kind's index
    */
-  row(layer) {
-    if (this.layers[layer] === layer && this.kinds[layer] === 0) return layer; // nearly always
-    for (let row = 0; row < this.rows; row++) {
-      if (this.layers[row] === layer && this.kinds[row] === 0) return row;
-    }
-    return -1;
+  row(place) {
+    const layer = Math.floor(place / KINDS.length);
+    const kind = place % KINDS.length;
+    if (this.layers[layer] === layer && this.kinds[layer] === kind) return layer; // if there are outputs alone
+    this.found ??= new Map(Array.from(this.layers, (of, row) => [of * KINDS.length + this.kinds[row], row]));
+    return this.found.get(place) ?? -1;
   }
 
   /**
@@ -95,8 +109,8 @@ export function mergeFrames(parts) {
   const names = new Set(parts.flatMap((part) => [...part.series.keys()]));
   for (const name of names) merged.series.set(name, mergeSeries(parts, name));
   const histograms = identities.map((identity, row) => {
-    merged.layers[row] = Math.floor(identity / KINDS);
-    merged.kinds[row] = identity % KINDS;
+    merged.layers[row] = Math.floor(identity / KINDS.length);
+    merged.kinds[row] = identity % KINDS.length;
     const mine = rows.get(identity) ?? [];
     mergeMoments(merged, row, mine);
     return addHistograms(mine.map(([part, r]) => part.histogram(r)));
@@ -149,7 +163,7 @@ function rowsByLayer(parts) {
   const rows = new Map();
   for (const part of parts) {
     for (let row = 0; row < part.rows; row++) {
-      const identity = part.layers[row] * KINDS + part.kinds[row];
+      const identity = part.layers[row] * KINDS.length + part.kinds[row];
       const mine = rows.get(identity);
       if (mine) mine.push([part, row]);
       else rows.set(identity, [[part, row]]);

@@ -13,10 +13,10 @@ const SHARP = 64;
 
 /**
  * How many frames a run may keep: fewer for a net of many layers.
- * @param {number} layers
+ * @param {number} summaries in a frame
  */
-export function bound(layers) {
-  return Math.max(LEAST, Math.min(MOST, Math.floor(SUMMARIES / Math.max(layers, 1))));
+export function bound(summaries) {
+  return Math.max(LEAST, Math.min(MOST, Math.floor(SUMMARIES / Math.max(summaries, 1))));
 }
 
 export class History {

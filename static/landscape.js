@@ -1,8 +1,9 @@
-/** The tab of the loss landscape: what lies along the gradient. */
+/** The tab of the loss landscape: what lies along the gradient, and around the path. */
 
 import { Column, niceRange, steadyRange } from "./column.js";
 import { make } from "./element.js";
 import { between, extent, extremeLine } from "./lines.js";
+import { Surfaces } from "./surface.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -20,8 +21,9 @@ export class Landscape {
       largestPanel(desk, "beta"),
     ];
     this.empty = make("p", { class: "empty" }, "Nothing was sampled along the gradient yet. It is done every few steps, if the settings ask for it.");
+    this.surfaces = new Surfaces(desk);
     const grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
-    this.element = make("section", { class: "landscape" }, this.empty, grid);
+    this.element = make("section", { class: "landscape" }, this.empty, grid, this.surfaces.element);
     this.key = "";
   }
 
@@ -29,6 +31,7 @@ export class Landscape {
   reveal() {
     const { state } = this.desk;
     this.empty.hidden ||= state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    this.surfaces.arrange(this.desk.theme);
   }
 
   arrange() {

@@ -1,5 +1,6 @@
 /** One layer of one run: its numbers in a frame, its percentiles, and whether it is in trouble. Pure. */
 
+import { KINDS } from "./frame.js";
 import { quantiles } from "./sketch.js";
 
 /**
@@ -25,14 +26,16 @@ export const PROBABILITIES = [0.05, 0.25, 0.5, 0.75, 0.95];
 const places = new WeakMap();
 
 /**
- * A layer's index in its run's list, or -1.
+ * Where a layer's summaries are in the frames of its run, or -1.
  * @param {Run} run
  * @param {string} name
+ * @param {number} [kind] index of one of KINDS
  */
-export function placeOf(run, name) {
+export function placeOf(run, name, kind = 0) {
   let known = places.get(run);
   if (!known) places.set(run, (known = new Map(run.layers.map((layer, i) => [layer.name, i]))));
-  return known.get(name) ?? -1;
+  const layer = known.get(name);
+  return layer === undefined ? -1 : layer * KINDS.length + kind;
 }
 
 /**

@@ -6,7 +6,7 @@ import { Cursor } from "./cursor.js";
 import { Desk } from "./desk.js";
 import { Distributions } from "./distributions.js";
 import { data, find, write } from "./element.js";
-import { EvidenceTab } from "./evidence.js";
+import { MeasuredTab } from "./measured.js";
 import { Feed } from "./feed.js";
 import { FindingTab } from "./finding.js";
 import { Landscape } from "./landscape.js";
@@ -27,7 +27,10 @@ const desk = new Desk(state, page.figures, painter);
 const distributions = new Distributions(desk);
 /** Those that the experiment has. @type {Partial<Record<import("./view.js").Tab, Tab>>} */
 const tabs = { distributions, landscape: new Landscape(desk) };
-if (page.figures.evidence.length) tabs.evidence = new EvidenceTab(desk);
+for (const name of /** @type {const} */ (["gradients", "normalizer", "evidence"])) {
+  const charts = page.figures.measured[name];
+  if (charts) tabs[name] = new MeasuredTab(desk, charts);
+}
 if (page.claim) tabs.finding = new FindingTab(state, api, page.claim);
 const sidebar = new Sidebar(desk, goTo);
 const note = find("connection", HTMLElement);

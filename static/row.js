@@ -63,7 +63,7 @@ export class LayerRow {
 
   /** Where the layer is in each run that has it. */
   get places() {
-    const places = this.state.runs.map((run) => ({ run, place: placeOf(run, this.name) }));
+    const places = this.state.runs.map((run) => ({ run, place: placeOf(run, this.name, this.state.kind) }));
     return places.filter(({ place }) => place >= 0);
   }
 
@@ -96,7 +96,7 @@ export class LayerRow {
       if (!this.#measure(deadline)) return null;
       const range = this.range ?? [0, 1];
       const run = this.state.runs.find((r) => r.id === id);
-      const place = run ? placeOf(run, this.name) : -1;
+      const place = run ? placeOf(run, this.name, this.state.kind) : -1;
       /** @type {Drawing} */
       const drawing = { x: this.desk.steps, y: range, lines, yticks: this.scale.ticks(range) };
       if (heat) drawing.heat = this.#heat(id, place, range);
@@ -228,7 +228,7 @@ function cellsFor(shown) {
  */
 function rowAtCursor(state, run, name) {
   const frame = state.frameAtCursor(run.id);
-  const row = frame?.row(placeOf(run, name)) ?? -1;
+  const row = frame?.row(placeOf(run, name, state.kind)) ?? -1;
   return frame && row >= 0 && !Number.isNaN(percentilesOf(frame, row)[2]) ? { frame, row } : null;
 }
 

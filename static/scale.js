@@ -55,6 +55,9 @@ export function unitOf(spread) {
   return spread > 0 && Number.isFinite(spread) ? 10 ** Math.floor(Math.log10(spread)) : 1;
 }
 
+/** The share of an axis that a label needs for itself; those nearer to zero go first. */
+const CLOSEST = 0.12;
+
 /**
  * Zero and the powers of ten beyond the unit, thinned to about nine.
  * @param {[number, number]} range
@@ -68,7 +71,12 @@ function asinhTicks([low, high], unit) {
   for (let k = 0; k <= decades; k += every) powers.push(unit * 10 ** k);
   let inside = placed(powers, unit, low, high);
   if (inside.length < 3) inside = placed(powers.flatMap((power) => [power, 2 * power, 5 * power]), unit, low, high);
-  return { tickvals: inside.map((t) => t.place), ticktext: inside.map((t) => number(t.value)) };
+  /** @type {typeof inside} */
+  const apart = [];
+  for (const tick of inside.toSorted((a, b) => Math.abs(a.place) - Math.abs(b.place))) {
+    if (apart.every(({ place }) => Math.abs(place - tick.place) > CLOSEST * (high - low))) apart.push(tick);
+  }
+  return { tickvals: apart.map((t) => t.place), ticktext: apart.map((t) => number(t.value)) };
 }
 
 /**
@@ -91,6 +99,6 @@ function placed(values, unit, low, high) {
 export function number(value, digits = 3) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(Math.max(0, digits - 2)).replace("e+", "e").replace("-", "−");
+  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(Math.max(0, digits - 2)).replace(/\.0+e/, "e").replace("e+", "e").replaceAll("-", "−");
   return String(Number(value.toPrecision(digits))).replace("-", "−");
 }

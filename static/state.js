@@ -1,5 +1,6 @@
 /** What the page knows: the experiment, each run's history, and the view. Everything that draws reads from here. */
 
+import { KINDS } from "./frame.js";
 import { bound, History } from "./history.js";
 import { conditionsOf, shownRuns } from "./shown.js";
 import { formatView, parseView } from "./view.js";
@@ -14,7 +15,11 @@ import { formatView, parseView } from "./view.js";
  * @typedef {object} Layer a layer as the page lists it
  * @property {string} name
  * @property {string} type
+ * @property {Set<string>} kinds what is watched of it in any of the runs
  */
+
+/** How many summaries a frame of a run has at most. @param {Run} run */
+const summariesOf = (run) => run.layers.reduce((sum, layer) => sum + layer.kinds.length, 0);
 
 export class State {
   /**
@@ -25,7 +30,7 @@ export class State {
     this.experiment = experiment;
     this.view = parseView(query);
     /** @type {Map<string, History>} */
-    this.histories = new Map(experiment.runs.map((run) => [run.id, new History(bound(run.layers.length))]));
+    this.histories = new Map(experiment.runs.map((run) => [run.id, new History(bound(summariesOf(run)))]));
     /** Arms in the order of their first run: an arm's place gives its colour. */
     this.arms = [...new Set(experiment.runs.map((run) => run.arm))];
     /** What differs from run to run beside the arm, with its values. */
@@ -68,7 +73,7 @@ export class State {
       const at = places.get(run.id);
       if (at === undefined) continue;
       const known = (this.experiment.runs[at] = { ...this.experiment.runs[at], ...run });
-      this.history(run.id).limit = bound(known.layers.length);
+      this.history(run.id).limit = bound(summariesOf(known));
     }
     this.#choose();
     this.changed("run");
@@ -84,12 +89,26 @@ export class State {
     /** @type {Map<string, Layer>} */
     const layers = new Map();
     for (const run of this.runs) {
-      for (const { name, type } of run.layers) {
+      for (const { name, type, kinds } of run.layers) {
         const known = layers.get(name);
-        if (!known || known.type === "Identity") layers.set(name, { name, type });
+        const all = new Set([...(known?.kinds ?? []), ...kinds]);
+        layers.set(name, { name, type: known && known.type !== "Identity" ? known.type : type, kinds: all });
       }
     }
     return [...layers.values()];
+  }
+
+  /** What of layers is shown: the index of one of KINDS, of which there is something. */
+  get kind() {
+    const { kinds } = this;
+    const wanted = KINDS.findIndex(([name]) => name === this.view.kind);
+    return kinds.length && !kinds.includes(wanted) ? kinds[0] : wanted;
+  }
+
+  /** What there is of layers in the shown runs, as indices of KINDS. */
+  get kinds() {
+    const known = new Set(this.layers.flatMap((layer) => [...layer.kinds]));
+    return KINDS.flatMap(([name], i) => (known.has(name) ? [i] : []));
   }
 
   /** The newest step of any shown run; -1 before the first. */

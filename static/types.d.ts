@@ -146,12 +146,18 @@ export interface Figure {
   roles: Record<string, unknown>[];
 }
 
+export interface Measured {
+  name: string;
+  logarithmic: boolean;
+  over: "steps" | "layers";
+}
+
 export interface Figures {
   themes: Record<Theme, { layout: Record<string, unknown>; arms: string[] }>;
   config: Record<string, unknown>;
   charts: Record<string, Figure>;
-  /** The charts of what the claim measures, in order. */
-  evidence: { name: string; logarithmic: boolean; over: "steps" | "layers" }[];
+  /** The charts of what is measured, in order, by tab. */
+  measured: Partial<Record<"gradients" | "normalizer" | "evidence", Measured[]>>;
 }
 
 /** What the experiment page's template puts into the page. */

@@ -1,13 +1,17 @@
 /** The view: what a page shows. It is the URL's query, and empty where nothing was chosen. Pure. */
 
+import { KINDS } from "./frame.js";
+
 /**
- * @typedef {"distributions" | "landscape" | "evidence" | "finding"} Tab
+ * @typedef {"distributions" | "landscape" | "gradients" | "normalizer" | "evidence" | "finding"} Tab
+ * @typedef {(typeof KINDS)[number][0]} Kind
  * @typedef {"bands" | "heat"} Mode
  * @typedef {"linear" | "asinh"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
  *
  * @typedef {object} View
  * @property {Tab} tab
+ * @property {Kind} kind what of each layer
  * @property {Mode} mode
  * @property {Scale} scale
  * @property {Sort} sort
@@ -18,9 +22,10 @@
  * @property {number | null} step the cursor; null follows the newest
  */
 
-/** @type {{tab: Tab[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
+/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
 const CHOICES = {
-  tab: ["distributions", "landscape", "evidence", "finding"],
+  tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
+  kind: KINDS.map(([name]) => name),
   mode: ["bands", "heat"],
   scale: ["linear", "asinh"],
   sort: ["order", "drift", "trouble"],
@@ -35,6 +40,7 @@ export function parseView(query) {
   const step = Number.parseInt(given.get("step") ?? "", 10);
   return {
     tab: pick(CHOICES.tab, given.get("tab")),
+    kind: pick(CHOICES.kind, given.get("kind")),
     mode: pick(CHOICES.mode, given.get("mode")),
     scale: pick(CHOICES.scale, given.get("scale")),
     sort: pick(CHOICES.sort, given.get("sort")),
@@ -73,7 +79,7 @@ function pairs(list) {
  */
 export function formatView(view) {
   const parts = [];
-  for (const key of /** @type {const} */ (["tab", "mode", "scale", "sort"])) {
+  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort"])) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);

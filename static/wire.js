@@ -97,7 +97,7 @@ function readLayers(frame, view, bytes, at) {
     const entry = at + row * TABLE;
     frame.layers[row] = view.getUint16(entry, true);
     frame.kinds[row] = view.getUint8(entry + 2);
-    if (frame.kinds[row] >= KINDS) throw new WireError(`malformed frame: kind ${frame.kinds[row]} of ${KINDS}`);
+    if (frame.kinds[row] >= KINDS.length) throw new WireError(`malformed frame: kind ${frame.kinds[row]} of ${KINDS.length}`);
     ends[row + 1] = ends[row] + view.getUint32(entry + 4, true);
     const moments = at + rows * TABLE + row * 16;
     for (let k = 0; k < 4; k++) frame.moments[4 * row + k] = view.getFloat32(moments + 4 * k, true);

@@ -18,7 +18,7 @@ def _experiment(*steps: int | None) -> dict[str, Any]:
 
 @pytest.fixture
 def built() -> dict[str, Any]:
-    return figures.build(_experiment(1200, 1200), MEASURED)
+    return figures.build(_experiment(1200, 1200), {"evidence": MEASURED})
 
 
 def test_every_trace_and_layout_is_one_that_plotly_knows(built: dict[str, Any]) -> None:
@@ -55,8 +55,8 @@ def test_both_themes_have_a_colour_for_each_of_seven_arms() -> None:
 
 
 def test_what_a_claim_measures_has_a_chart_in_its_own_words(built: dict[str, Any]) -> None:
-    assert [found["name"] for found in built["evidence"]] == [chart.series for chart in MEASURED]
-    for chart, found in zip(MEASURED, built["evidence"], strict=True):
+    assert [found["name"] for found in built["measured"]["evidence"]] == [chart.series for chart in MEASURED]
+    for chart, found in zip(MEASURED, built["measured"]["evidence"], strict=True):
         drawn = built["charts"][chart.series]
         assert (drawn["title"], drawn["sentence"]) == (chart.title, chart.sentence)
         assert drawn["layout"]["yaxis"]["title"]["text"] == chart.axis
@@ -67,4 +67,4 @@ def test_what_a_claim_measures_has_a_chart_in_its_own_words(built: dict[str, Any
 
 
 def test_a_page_without_a_claim_has_no_evidence() -> None:
-    assert figures.build(_experiment(10))["evidence"] == []
+    assert figures.build(_experiment(10))["measured"] == {}

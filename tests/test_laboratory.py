@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from scipy.interpolate import RegularGridInterpolator
 
 from normscope import wire
 from normscope.catalogue import CHARTS, CLAIMS, Claim
 from normscope.findings import Outcome, judge
 from normscope.spec import CHECKPOINT, Job, Spec
-from trainer.loop import train
+from trainer.build import loss_of, net_of
+from trainer.loop import load, train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +40,10 @@ def _one_thread() -> Iterator[None]:
 
 
 def few(claim: Claim) -> list[Spec]:
-    names = {setting.name for setting in claim.settings}
+    known = {setting.name: setting.choices for setting in claim.settings}
     arms = tuple(arm.name for arm in claim.arms)
-    return claim.specs(claim.check({k: v for k, v in FEW.items() if k in names}, arms), arms)
+    wanted = {k: v for k, v in FEW.items() if k in known and v in (known[k] or [v])}
+    return claim.specs(claim.check(wanted, arms), arms)
 
 
 def run(spec: Spec, peer: Peer, folder: Path) -> wire.End:
@@ -89,8 +92,9 @@ FEW_VGG = {name: FEW[name] for name in ("steps", "factor", "batch", "data", "lan
 
 def test_measuring_changes_nothing(peer: Peer, tmp_path: Path) -> None:
     """The weights at the end are the same bit for bit, with every measure and with none."""
-    names = ("conditioning", "drift", "gradient_change", "jolts", "matched", "next_batch", "normalized",
-             "output_spread", "restoring", "sampling", "sharpness", "initial_gradients")  # fmt: skip
+    names = ("conditioning", "drift", "gradient_change", "health", "jolts", "matched", "next_batch", "normalized",
+             "normalizers", "output_spread", "restoring", "sampling", "sharpness", "surface",
+             "initial_gradients")  # fmt: skip
     for norm in ("none", "batch", "batch_noisy", "batch_population"):
         found = []
         for measures in ((), names):
@@ -99,6 +103,37 @@ def test_measuring_changes_nothing(peer: Peer, tmp_path: Path) -> None:
             found.append(torch.load(tmp_path / CHECKPOINT)["net"])
         assert found[0].keys() == found[1].keys()
         assert all(torch.equal(found[0][name], found[1][name]) for name in found[0]), norm
+
+
+@pytest.mark.parametrize("norm", ["none", "batch", "l1"])
+def test_everything_can_be_recorded_of_any_net(norm: str, peer: Peer, tmp_path: Path) -> None:
+    spec = Spec("an arm", norm=norm, steps=21, measure_every=4, landscape_every=0, width=16, detail="everything")
+    run(spec, peer, tmp_path)
+    series = {name: found for frame in peer.frames for name, found in frame.series.items()}
+    kept = {chart.series for name in ("health", "normalizers") for chart in CHARTS[name]}
+    assert kept & series.keys() == (kept if norm == "batch" else {name for name in kept if "health" in name})
+    assert [len(series[f"health.{name}"].mean) for name in ("gradient", "update")] == [4, 4]
+    kinds = {wire.KINDS[kind] for frame in peer.frames for kind in frame.kinds}
+    assert {"output", "input", "gradient", "weight", "weight_gradient", "bias"} <= kinds
+    assert ("running_mean" in kinds) == (norm != "none")
+
+
+def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: Peer, tmp_path: Path) -> None:
+    spec = Spec("none", steps=21, measure_every=4, landscape_every=0, width=16, detail="everything")
+    run(spec, peer, tmp_path)
+    assert [frame.first_step for frame in peer.frames if "surface.loss" in frame.series] == [20]
+    found = {name.removeprefix("surface."): s.mean for name, s in peer.frames[-1].series.items() if "surface" in name}
+    a, b = found["a"], found["b"]
+    assert found["path_a"][-1] == found["path_b"][-1] == 0
+    assert len(found["path_a"]) == 7
+    assert a[0] < found["path_a"].min() <= found["path_a"].max() < a[-1]
+    # What the net makes of the same samples with the weights that the run left, between the grid's points.
+    task = load(spec)
+    net = net_of(spec, task)
+    net.load_state_dict(torch.load(tmp_path / CHECKPOINT)["net"])
+    loss = loss_of(task)(net(task.train[:256]), task.train_targets[:256]).item()
+    grid = RegularGridInterpolator((a, b), found["loss"].reshape(len(a), len(b)), method="cubic")
+    assert grid([[0.0, 0.0]])[0] == pytest.approx(loss, rel=1e-3)
 
 
 def test_a_net_that_diverges_ends_early_and_says_so(peer: Peer, tmp_path: Path) -> None:

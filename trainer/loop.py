@@ -36,6 +36,14 @@ OPTIMIZERS: Final[Mapping[str, type[torch.optim.SGD | torch.optim.Adam]]] = {
 }
 
 
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "outputs": ("output",),
+    "gradients": ("output", "gradient", "weight_gradient"),
+    "everything": ("output", "input", "gradient", "weight", "weight_gradient", "bias", "statistics"),
+}
+"""What is watched of every layer, by a spec's detail."""
+
+
 def train(job: Job) -> None:
     """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way."""
     spec = job.spec
@@ -45,8 +53,9 @@ def train(job: Job) -> None:
     optimizer = OPTIMIZERS[spec.optimizer](net.parameters(), lr=spec.rate)
     # The point of these small nets is to be seen: there is no budget.
     with normscope.watch(
-        net, name=job.name, url=job.url, token=job.token, budget=None, schedule=partial(is_watched, spec)
-    ) as watch:
+        net, name=job.name, url=job.url, token=job.token, budget=None, kinds=KINDS[spec.detail],
+        schedule=partial(is_watched, spec),
+    ) as watch:  # fmt: skip
         run = Run(spec, task, net, optimizer, watch)
         try:
             run.train()
@@ -57,7 +66,7 @@ def train(job: Job) -> None:
 
 def is_watched(spec: Spec, step: int) -> bool:
     """Whether a step is watched: one of every so many, those at which something is measured, and the last."""
-    spacings = (spec.observe_every, spec.measure_every if spec.measures else 0, spec.landscape_every)
+    spacings = (spec.observe_every, spec.measure_every if spec.all_measures else 0, spec.landscape_every)
     return step == spec.steps - 1 or any(step % spacing == 0 for spacing in spacings if spacing)
 
 
@@ -82,7 +91,7 @@ class Run:
         self._optimizer = optimizer
         self._watch = watch
         self._criterion = loss_of(task)
-        self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.measures]
+        self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
         self._affine = affine(net) if spec.frozen else []
         self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
 
@@ -120,6 +129,10 @@ class Run:
         self._optimizer.step()
         if moment is not None:
             self._measure([measure.after for measure in self._measures], moment)
+        if step + 1 == self.spec.steps:
+            with self._watch.aside():
+                for measure in self._measures:
+                    self._watch.add(**measure.final())
         self.progress.note(loss.item())
         scores: dict[str, Any] = {"loss": loss}
         return scores | ({"accuracy": accuracy(outputs, y)} if self.task.classification else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ class Chart:
         sentence: What it shows, and how to read it.
         axis: What its numbers are, with their unit.
         logarithmic: Whether its numbers span orders of magnitude.
+        over: What it is drawn over; layers for what is measured once.
     """
 
     series: str
@@ -26,6 +27,7 @@ class Chart:
     sentence: str
     axis: str
     logarithmic: bool = False
+    over: Literal["steps", "layers"] = "steps"
 
 
 CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
@@ -113,6 +115,7 @@ CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
             "The length of the loss’s gradient with respect to each layer’s output, before the first step.",
             "‖∂L/∂h‖",
             logarithmic=True,
+            over="layers",
         ),
     ),
     "normalized": (
@@ -196,6 +199,65 @@ CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
             "Loss where inputs are sparsest",
             "The mean loss over the tenth of the training inputs that lie sparsest.",
             "loss",
+        ),
+    ),
+    "health": (
+        Chart(
+            "health.gradient",
+            "Length of the gradient",
+            "How long each layer’s gradient is. Line: mean over layers; band: all layers. A wide band means that some "
+            "layers learn far faster than others.",
+            "‖gradient‖₂",
+            logarithmic=True,
+        ),
+        Chart(
+            "health.update",
+            "Length of a step",
+            "How far an update moves each layer’s weights, as a share of their length. About a thousandth is healthy.",
+            "‖ΔW‖₂ / ‖W‖₂",
+            logarithmic=True,
+        ),
+    ),
+    "normalizers": (
+        Chart(
+            "normalizer.gamma",
+            "Learned scale γ",
+            "How large γ is, the mean over each normalizer’s units. It begins at 1.",
+            "mean |γ|",
+        ),
+        Chart(
+            "normalizer.beta",
+            "Learned shift β",
+            "How large β is, the mean over each normalizer’s units. It begins at 0.",
+            "mean |β|",
+        ),
+        Chart(
+            "normalizer.mean_noise",
+            "Mini-batch mean against running mean",
+            "How far this mini-batch’s means lie from the running ones that evaluation uses: noise that regularizes.",
+            "root mean square, in spreads",
+            logarithmic=True,
+        ),
+        Chart(
+            "normalizer.scale_noise",
+            "Mini-batch spread against running spread",
+            "How much this mini-batch’s spreads differ from the running ones. 0.1: by about a tenth.",
+            "mean |log ratio|",
+            logarithmic=True,
+        ),
+        Chart(
+            "normalizer.rate",
+            "Effective learning rate",
+            "Of weights that a normalizer makes scale-free: the rate at which a unit vector would turn as they do.",
+            "η / ‖w‖²",
+            logarithmic=True,
+        ),
+        Chart(
+            "normalizer.angle",
+            "Turn of a step",
+            "By how many degrees an update turns those weights: all that it can do to what the net computes.",
+            "degrees",
+            logarithmic=True,
         ),
     ),
     "sharpness": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ..spec import Setting, Value
+from ..spec import DETAILS, Setting, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,6 +146,14 @@ _ALL: Final = (
         _MOST,
         "steps",
     ),
+    Setting(
+        "detail",
+        "Detail",
+        "choice",
+        "outputs",
+        "What is recorded beside each layer's outputs: gradients too, or everything there is; more takes longer.",
+        choices=tuple(DETAILS),
+    ),
     Setting("seed", "First seed", "int", 0, "Fixes the initial weights and the order of the data.", 0, 2**31 - 1),
     Setting("seeds", "Seeds", "int", 5, "How many times each arm is trained, each with its own seed.", 1, 20),
     Setting(
@@ -160,10 +168,10 @@ _ALL: Final = (
     ),
 )
 _BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
-_LAST: Final = ("seed", "seeds", "parallel", "pace")
+_LAST: Final = ("detail", "seed", "seeds", "parallel", "pace")
 
 
 def settings(**defaults: Value) -> tuple[Setting, ...]:
-    """The named settings with these values to begin with, and what every claim has: seeds, runs at once, the pace."""
+    """The named settings with these values to begin with, and what every claim has: detail, seeds, pace."""
     names = [*(name for name in defaults if name not in _LAST), *_LAST]
     return tuple(replace(_BY_NAME[n], default=defaults.get(n, _BY_NAME[n].default)) for n in names)

@@ -67,7 +67,8 @@ def statistics(model: nn.Module, run: Callable[[], object]) -> dict[str, Statist
     chosen = {
         name: m
         for name, m in model.named_modules()
-        if isinstance(getattr(m, "running_mean", None), Tensor) and hasattr(m, "momentum")
+        if hasattr(m, "momentum")
+        and all(isinstance(getattr(m, kept, None), Tensor) for kept in ("running_mean", "running_var"))
     }
     kept = {name: _kept(m) for name, m in chosen.items()}
     seen: dict[str, Tensor] = {}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from .detail import Health, Normalizers, Surface
 from .landscape import AlongGradient, Matched, NextBatch, Sharpness
 from .moment import Measure, Moment
 from .moments import Conditioning, Jolts, Normalized, Restoring
@@ -25,13 +26,16 @@ MEASURES: Final[Mapping[str, type[Measure]]] = {
     "density": Density,
     "drift": Drift,
     "gradient_change": GradientChange,
+    "health": Health,
     "initial_gradients": InitialGradients,
     "jolts": Jolts,
     "matched": Matched,
     "next_batch": NextBatch,
     "normalized": Normalized,
+    "normalizers": Normalizers,
     "output_spread": OutputSpread,
     "restoring": Restoring,
     "sampling": Sampling,
     "sharpness": Sharpness,
+    "surface": Surface,
 }

@@ -66,6 +66,10 @@ class Measure:
         """What there is to show after the update."""
         return {}
 
+    def final(self) -> Series:
+        """What there is to show after the last update."""
+        return {}
+
     def outcome(self) -> dict[str, float]:
         """Numbers that sum the run up."""
         return {}

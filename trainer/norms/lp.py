@@ -46,6 +46,7 @@ class LpNorm(nn.Module):
         else:
             norm = (size.pow(self._p).mean(dims) + self.eps).pow(1 / self._p)
         with torch.no_grad():
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_norm.lerp_(norm, self.momentum)
+            # Not lerp_, which torch.func cannot batch.
+            self.running_mean.mul_(1 - self.momentum).add_(self.momentum * mean)
+            self.running_norm.mul_(1 - self.momentum).add_(self.momentum * norm)
         return mean, norm

@@ -1,4 +1,4 @@
-/** The tab of what the claim measures: a chart for each quantity. */
+/** A tab of what is measured beside the layers' values: a chart for each quantity. */
 
 import { niceRange, steadyRange, Column } from "./column.js";
 import { make } from "./element.js";
@@ -13,11 +13,13 @@ import { LINEAR, LOGARITHMIC } from "./scale.js";
 /** Measuring is seldom, and its charts are slow: they have markers. */
 const PERIOD = 500;
 
-export class EvidenceTab {
-  /** @param {Desk} desk */
-  constructor(desk) {
+export class MeasuredTab {
+  /**
+   * @param {Desk} desk
+   * @param {import("./types.js").Measured[]} charts
+   */
+  constructor(desk, charts) {
     this.desk = desk;
-    const charts = desk.figures.evidence;
     this.names = charts.map(({ name }) => name);
     this.panels = charts.map(({ name, logarithmic, over }) => {
       return (over === "layers" ? profilePanel : measuredPanel)(desk, name, logarithmic ? LOGARITHMIC : LINEAR);
@@ -25,7 +27,7 @@ export class EvidenceTab {
     this.grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
     const text = "Nothing was measured yet. The first numbers come when training begins, then more every few steps, as the settings ask.";
     this.empty = make("p", { class: "empty" }, text);
-    this.element = make("section", { class: "evidence" }, this.empty, this.grid);
+    this.element = make("section", { class: "measured" }, this.empty, this.grid);
     this.key = "";
   }
 

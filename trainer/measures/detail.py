@@ -1,0 +1,105 @@
+"""What may be recorded of any claim's nets beside its own measures: health, normalizers, the surface of the loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from normscope.measures.blocks import blocks_of
+from normscope.measures.directions import principal_directions, projection
+from normscope.measures.health import gradient_norms, update_ratios
+from normscope.measures.normalizers import feeds, statistics, turns
+from normscope.measures.surface import surface
+from normscope.measures.untouched import snapshot
+
+from .moment import Measure, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from .moment import Series
+
+BATCH: Final = 256
+"""Samples that a surface is computed on."""
+GRID: Final = 21
+"""Points along each side of it."""
+MOST_POINTS: Final = 48
+"""Points of a path that are kept; with more, every other is let go."""
+MARGIN: Final = 0.35
+"""How far the surface reaches beyond the path, in lengths of the path."""
+
+
+class Health(Measure):
+    """Whether every layer learns: how long its gradient is, and how far an update moves it."""
+
+    def before(self, moment: Moment) -> Series:  # noqa: ARG002
+        """`gradient`: ‖g‖₂, by layer."""
+        return {"health.gradient": gradient_norms(self.net)}
+
+    def after(self, moment: Moment) -> Series:
+        """`update`: ‖ΔW‖₂ / ‖W‖₂, by layer."""
+        return {"health.update": update_ratios(moment.start, snapshot(self.net), blocks_of(self.net))}
+
+
+class Normalizers(Measure):
+    """What batch normalizations do: γ, β, the noise of their statistics, how far steps turn the weights before them."""
+
+    def before(self, moment: Moment) -> Series:
+        """Means over units, by normalizer; none of nets without any that keep running statistics."""
+        found = statistics(self.net, lambda: self.net(moment.x)).values()
+        if not found:
+            return {}
+        if not hasattr(self, "_weights"):
+            self._weights = tuple(feeds(self.net, lambda: self.net(moment.x)).values())
+        return {
+            "normalizer.gamma": [float(np.abs(s.gamma).mean()) for s in found],
+            "normalizer.beta": [float(np.abs(s.beta).mean()) for s in found],
+            "normalizer.mean_noise": [float(np.sqrt(np.square(s.mean_noise).mean())) for s in found],
+            "normalizer.scale_noise": [float(np.abs(np.log(s.scale_noise)).mean()) for s in found],
+        }
+
+    def after(self, moment: Moment) -> Series:
+        """`rate`: η / ‖w‖² of the weights that a normalizer makes scale-free, and `angle`, in degrees, of the step."""
+        if not getattr(self, "_weights", ()):
+            return {}
+        turn = turns(moment.start, snapshot(self.net), self.spec.rate, self._weights)
+        return {"normalizer.rate": turn.effective_rate, "normalizer.angle": np.degrees(turn.angle)}
+
+
+class Surface(Measure):
+    """The loss over the plane in which the run has moved most, with its path, once it has made its last step."""
+
+    def before(self, moment: Moment) -> Series:
+        """Nothing yet: the weights are kept."""
+        self._path: list[Mapping[str, Tensor]] = [*getattr(self, "_path", ()), moment.start]
+        if len(self._path) > MOST_POINTS:
+            self._path = self._path[::2]
+        return {}
+
+    def final(self) -> Series:
+        """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane."""
+        path = [*getattr(self, "_path", ()), snapshot(self.net)]
+        if len(path) < 3:
+            return {}
+        plane = principal_directions(path)
+        places = projection(path, path[-1], plane.directions)
+        a, b = (_reach(line) for line in places.T)
+        x, y = self.task.train[:BATCH], self.task.train_targets[:BATCH]
+        losses = surface(self.net, lambda: self.loss_of(x, y), plane.directions, a, b)
+        return {
+            "surface.loss": losses.ravel(),
+            "surface.a": a,
+            "surface.b": b,
+            "surface.path_a": places[:, 0],
+            "surface.path_b": places[:, 1],
+            "surface.explained": plane.explained,
+        }
+
+
+def _reach(line: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    low, high = line.min(), line.max()
+    beyond = MARGIN * (high - low) or 1.0
+    return np.linspace(low - beyond, high + beyond, GRID)
