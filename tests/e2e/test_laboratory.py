@@ -119,6 +119,33 @@ def test_the_address_holds_what_is_shown_and_only_that_is_fetched(shared_server:
     wait_for(lambda: "arms=1" in again.url, "one arm to be hidden")
 
 
+def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> None:
+    settings = {"steps": 21, "seeds": 1, "measure_every": 5, "detail": "everything"}
+    answer = shared_server.post("/api/experiments", {"claim": 3, "size": "quick", "settings": settings}).json()
+    for run in answer["runs"]:
+        shared_server.wait_status(run["id"], "finished", timeout=120)
+    page = visit(f"{shared_server.url}/e/{answer['id']}")
+    painted = '[data-testid="{}"] .scatterlayer path.js-line >> nth=0'
+    for tab, chart in (("Gradients", "chart-health.update"), ("Normalizer", "chart-normalizer.gamma")):
+        page.get_by_role("button", name=tab).click()
+        expect(page.locator(painted.format(chart))).to_be_attached()
+    page.get_by_role("button", name="Landscape").click()
+    surfaces = page.get_by_test_id("chart-surface")
+    expect(surfaces).to_have_count(2)
+    surfaces.last.scroll_into_view_if_needed()
+    expect(surfaces.last.locator(".contourlayer path").first).to_be_attached()
+    page.get_by_role("button", name="Distributions").click()
+    rows = page.get_by_test_id("layer-row")
+    page.get_by_test_id("kind").select_option("weight")
+    expect(rows).to_have_count(4 + 3)  # of layers that have weights: fully connected ones, and normalizers
+    expect(page).to_have_url(re.compile("kind=weight$"))
+    numbers = rows.first.locator(".numbers b").first
+    expect(numbers).to_have_text(re.compile("±"))
+    weights = numbers.inner_text()
+    page.get_by_test_id("kind").select_option("weight_gradient")
+    expect(numbers).not_to_have_text(weights)
+
+
 def test_a_link_shows_the_finding_read_only(shared_server: Server, visit: Visit) -> None:
     experiment = finished(shared_server)[0]["experiment"]
     link = shared_server.post("/api/links", {"experiment": experiment, "view": "tab=finding"}).json()["url"]
