@@ -21,6 +21,8 @@ ARMS: Final = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B4538B", "#8A6D00", "#3F8FC4", "#5B5B5B"],
     "dark": ["#56B4E9", "#FF8A3D", "#2BC79A", "#E08FBF", "#F0E442", "#9CCBF0", "#B0B0B0"],
 }
+RIDGES: Final = 12
+"""Densities over steps that show a run, as in `static/shares.js`."""
 _STEP: Final = "step %{x:,.0f}"
 _NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
@@ -112,9 +114,9 @@ def _line(width: float, hover: str | None, **more: Any) -> Json:
             **quiet, **more}  # fmt: skip
 
 
-def _area(alpha: float) -> Json:
-    """A closed outline, filled with the arm's colour at this opacity (which the page reads from `meta`)."""
-    return _line(0, None, fill="toself", meta={"alpha": alpha})
+def _area(alpha: float, width: float = 0, opaque: bool = False) -> Json:
+    """A closed outline, filled with the arm's colour at this strength, which the page reads from `meta`."""
+    return _line(width, None, fill="toself", meta={"alpha": alpha, "opaque": opaque})
 
 
 def _chart(title: str, sentence: str, layout: Json, *roles: Json) -> Json:
@@ -165,6 +167,16 @@ def _distributions() -> Json:
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
                 "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{_NAME}",
+            },
+        ),
+        "difference": _chart(
+            "Difference over steps",
+            "Each column compares two histograms at a step: where one arm has more of its outputs than the other, "
+            "that arm’s colour shows how many more.",
+            _layout("step", "value"),
+            {
+                "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
+                "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} more{_NAME}",
             },
         ),
     }  # fmt: skip
@@ -239,6 +251,12 @@ def _at_the_cursor() -> Json:
             _layout("value", "density"),
             _area(0.22),
             _line(1.5, f"%{{customdata[0]:.4~g}}<br>density %{{y:.3~g}}{_NAME}"),
+        ),
+        "ridges": _chart(
+            "Ridges over steps",
+            "Each ridge is how the layer’s outputs are spread at a step; later steps lie further up.",
+            _layout("value", "step"),
+            *(_area(0.22, 1.1, opaque=True) for _ in range(RIDGES)),
         ),
         "curve": _chart(
             "Loss while moving along the gradient, at the cursor",

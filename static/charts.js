@@ -24,7 +24,7 @@
  * @property {[number, number]} x
  * @property {[number, number]} y
  * @property {Column[]} lines for each run, one of each role of the figure
- * @property {Heat} [heat]
+ * @property {Heat[]} [heats] for the first traces, instead of lines
  * @property {{tickvals: number[], ticktext: string[]} | null} [xticks]
  * @property {{tickvals: number[], ticktext: string[]} | null} [yticks]
  */
@@ -87,7 +87,7 @@ export class Chart {
     const { width, height } = this.size;
     const key = [width, height, ...drawing.x, ...drawing.y, drawing.yticks?.ticktext, drawing.xticks?.ticktext].join();
     const due = this.hovered && performance.now() - this.toldAt > HOVER_PERIOD;
-    if (key !== this.key || drawing.heat || due || !this.#write(drawing)) this.#tell(drawing, key);
+    if (key !== this.key || drawing.heats || due || !this.#write(drawing)) this.#tell(drawing, key);
     else this.stale = true;
   }
 
@@ -105,9 +105,10 @@ export class Chart {
   #tell(drawing, key) {
     const { Plotly } = window;
     if (!Plotly) return;
-    const { heat, lines } = drawing;
+    const { heats = [], lines } = drawing;
     this.traces.forEach((trace, i) => {
-      if (heat && i === 0) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
+      const heat = heats[i];
+      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
     });
     void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
@@ -149,8 +150,9 @@ export class Chart {
     lines.forEach((line, i) => {
       const d = pathOf(line, place);
       const { fill, line: outline } = this.paths[i];
-      if (this.traces[i].fill) fill?.setAttribute("d", d && `${d}Z`);
-      else outline?.setAttribute("d", d);
+      const trace = this.traces[i];
+      if (trace.fill) fill?.setAttribute("d", d && `${d}Z`);
+      if (!trace.fill || trace.line?.width) outline?.setAttribute("d", d);
     });
     return true;
   }
@@ -192,7 +194,7 @@ function makeTrace(role, { name, color: own, dash }, theme) {
   trace.meta = { ...trace.meta, name };
   trace.line = { ...trace.line, color, dash };
   if (trace.marker) trace.marker.color = color;
-  if (trace.fill) trace.fillcolor = faded(color, alpha);
+  if (trace.fill) trace.fillcolor = trace.meta.opaque ? mixed(paper, color, alpha) : faded(color, alpha);
   if (trace.type === "heatmap") trace.colorscale = ramp((t) => faded(color, t));
   // Contours lie on top of each other, so they have to be opaque.
   if (trace.type === "contour") trace.colorscale = ramp((t) => mixed(paper, color, t * alpha));

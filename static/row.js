@@ -3,9 +3,10 @@
 import { Column, niceRange, steadyRange } from "./column.js";
 import { make, write } from "./element.js";
 import { momentsOf, percentilesOf, placeOf, warm } from "./layer.js";
-import { bandExtent, bandLines, densityLines, middle } from "./lines.js";
+import { bandExtent, bandLines, densityLines } from "./lines.js";
 import { makeScale, number, unitOf } from "./scale.js";
-import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "./sketch.js";
+import { addRow, difference, grid, heat, RIDGES, ridges } from "./shares.js";
+import { jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "./sketch.js";
 
 /**
  * @typedef {import("./types.js").Run} Run
@@ -15,9 +16,8 @@ import { addShares, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } f
 
 const MOST_CELLS = 56;
 const LEAST_CELLS = 14;
-const HEAT_CELLS = 56;
-const HEAT_COLUMNS = 240;
-const HEAT_PERIOD = 700;
+/** Least milliseconds between two drawings of what takes long. */
+const SLOW = 700;
 
 export class LayerRow {
   /**
@@ -31,8 +31,8 @@ export class LayerRow {
     this.distance = make("span", { class: "distance" });
     this.numbers = make("span", { class: "numbers" });
     const head = make("header", {}, make("h3", {}, name), make("small", {}, type), this.numbers, this.distance);
-    /** @type {[Panel, Run][]} */
-    this.panels = this.state.runs.map((run) => [this.#runPanel(run.id), run]);
+    /** What each panel over steps is of. @type {[Panel, Run[]][]} */
+    this.panels = shownTogether(this.state).map((runs) => [this.#stepsPanel(runs), runs]);
     this.histogram = this.#histogramPanel();
     const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
     const grid = make("div", { class: "charts", style: `--charts:${columnsFor(charts.length)}` }, ...charts);
@@ -48,12 +48,16 @@ export class LayerRow {
   }
 
   dress() {
-    for (const [panel, run] of this.panels) {
-      this.desk.dress(panel, [run]);
-      write(panel.title, this.desk.nameOf(run));
-      panel.title.style.color = `var(--arm${this.desk.colorOf(run)})`;
+    for (const [panel, runs] of this.panels) {
+      this.desk.dress(panel, runs);
+      panel.title.replaceChildren(...runs.flatMap((run, i) => [i ? " or " : "", this.#named(run)]));
     }
     this.desk.dress(this.histogram);
+  }
+
+  /** A run's name in its colour. @param {Run} run */
+  #named(run) {
+    return make("span", { style: `color:var(--arm${this.desk.colorOf(run)})` }, this.desk.nameOf(run));
   }
 
   remove() {
@@ -87,50 +91,35 @@ export class LayerRow {
     return true;
   }
 
-  /** @param {string} id */
-  #runPanel(id) {
-    const lines = [new Column(), new Column(), new Column()];
-    const heat = this.state.view.mode === "heat";
-    const options = { testid: "chart-bands", steps: true, quiet: true, period: heat ? HEAT_PERIOD : undefined };
-    return this.desk.panel(heat ? "heat" : "bands", options, (_, deadline) => {
-      if (!this.#measure(deadline)) return null;
-      const range = this.range ?? [0, 1];
-      const run = this.state.runs.find((r) => r.id === id);
-      const place = run ? placeOf(run, this.name, this.state.kind) : -1;
-      /** @type {Drawing} */
-      const drawing = { x: this.desk.steps, y: range, lines, yticks: this.scale.ticks(range) };
-      if (heat) drawing.heat = this.#heat(id, place, range);
-      else bandLines(this.state.history(id), place, this.scale, lines);
-      return drawing;
-    });
+  /**
+   * The layer in a run.
+   * @param {Run} run
+   */
+  #source(run) {
+    return { history: this.state.history(run.id), place: placeOf(run, this.name, this.state.kind) };
   }
 
   /**
-   * Histograms over steps, as shares of the outputs.
-   * @param {string} id
-   * @param {number} place
-   * @param {[number, number]} range
+   * A panel over steps of some of the runs, as the view's mode says.
+   * @param {Run[]} runs
    */
-  #heat(id, place, range) {
-    const frames = this.state.history(id).frames.filter((frame) => frame.row(place) >= 0);
-    const edges = grid(range, HEAT_CELLS);
-    const values = edges.map(this.scale.from);
-    const every = Math.max(1, Math.ceil(frames.length / HEAT_COLUMNS));
-    const columns = Math.ceil(frames.length / every);
-    const x = new Float64Array(columns);
-    const z = Array.from({ length: HEAT_CELLS }, () => new Float64Array(columns));
-    const shares = new Float64Array(HEAT_CELLS);
-    let most = 3 / HEAT_CELLS;
-    for (let column = 0; column < columns; column++) {
-      const part = frames.slice(column * every, (column + 1) * every);
-      shares.fill(0);
-      for (const frame of part) addRow(frame, frame.row(place), values, shares, 1 / part.length);
-      x[column] = middle(part[part.length >> 1]);
-      shares.forEach((share, cell) => (z[cell][column] = share));
-      most = Math.max(most, Math.min(0.35, Math.max(...shares)));
-    }
-    const y = Float64Array.from({ length: HEAT_CELLS }, (_, i) => (edges[i] + edges[i + 1]) / 2);
-    return { x, y, z, most };
+  #stepsPanel(runs) {
+    const { mode } = this.state.view;
+    const lines = Array.from({ length: mode === "ridges" ? RIDGES : 3 }, () => new Column());
+    const options = { testid: "chart-bands", steps: mode !== "ridges", quiet: true, period: mode === "bands" ? undefined : SLOW };
+    return this.desk.panel(mode, options, (_, deadline) => {
+      if (!this.#measure(deadline)) return null;
+      const range = this.range ?? [0, 1];
+      const sources = runs.map((run) => this.#source(this.state.runs.find(({ id }) => id === run.id) ?? run));
+      const values = this.scale.ticks(range);
+      if (mode === "ridges") return { x: range, y: ridges(sources[0], this.scale, range, lines), lines, xticks: values };
+      /** @type {Drawing} */
+      const drawing = { x: this.desk.steps, y: range, lines, yticks: values };
+      if (mode === "heat") drawing.heats = [heat(sources[0], this.scale, range)];
+      else if (mode === "difference") drawing.heats = difference(sources[0], sources[1], this.scale, range);
+      else bandLines(sources[0].history, sources[0].place, this.scale, lines);
+      return drawing;
+    });
   }
 
   #histogramPanel() {
@@ -205,6 +194,12 @@ export class LayerRow {
   }
 }
 
+/** The runs that each panel over steps is of: one, or, where their difference is shown, the first two. @param {import("./state.js").State} state */
+function shownTogether({ runs, view }) {
+  if (view.mode === "difference") return runs.length > 1 ? [runs.slice(0, 2)] : [];
+  return runs.map((run) => [run]);
+}
+
 /** Charts side by side: at most four, and rows of equal length. @param {number} charts */
 function columnsFor(charts) {
   return Math.ceil(charts / Math.ceil(charts / 4));
@@ -230,26 +225,6 @@ function rowAtCursor(state, run, name) {
   const frame = state.frameAtCursor(run.id);
   const row = frame?.row(placeOf(run, name, state.kind)) ?? -1;
   return frame && row >= 0 && !Number.isNaN(percentilesOf(frame, row)[2]) ? { frame, row } : null;
-}
-
-/**
- * @param {import("./frame.js").Frame} frame
- * @param {number} row
- * @param {Float64Array} values
- * @param {Float64Array} shares
- * @param {number} [weight]
- */
-function addRow(frame, row, values, shares, weight) {
-  const { low, high } = momentsOf(frame, row);
-  addShares(frame.histogram(row), values, low, high, shares, weight);
-}
-
-/**
- * @param {[number, number]} range
- * @param {number} cells
- */
-function grid([low, high], cells) {
-  return Float64Array.from({ length: cells + 1 }, (_, i) => low + ((high - low) * i) / cells);
 }
 
 /** The height to show: a lone spike, such as a rectifier's zeros, may run out of the picture. @param {Column} line */

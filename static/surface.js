@@ -58,7 +58,7 @@ function surfacePanel(desk, run) {
     fillPath(frame, path);
     // Losses of a plane span orders of magnitude. Rows of z lie along the second direction.
     const z = Array.from(b, (_, j) => Float64Array.from(a, (_, i) => Math.log10(losses[i * b.length + j])));
-    return { x: [a[0], a[a.length - 1]], y: [b[0], b[b.length - 1]], lines: [path, path], heat: { x: a, y: b, z } };
+    return { x: [a[0], a[a.length - 1]], y: [b[0], b[b.length - 1]], lines: [path, path], heats: [{ x: a, y: b, z }] };
   });
   write(panel.title, desk.nameOf(run));
   panel.title.style.color = `var(--arm${desk.colorOf(run)})`;

@@ -5,7 +5,7 @@ import { KINDS } from "./frame.js";
 /**
  * @typedef {"distributions" | "landscape" | "gradients" | "normalizer" | "evidence" | "finding"} Tab
  * @typedef {(typeof KINDS)[number][0]} Kind
- * @typedef {"bands" | "heat"} Mode
+ * @typedef {"bands" | "heat" | "ridges" | "difference"} Mode
  * @typedef {"linear" | "asinh"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
  *
@@ -26,7 +26,7 @@ import { KINDS } from "./frame.js";
 const CHOICES = {
   tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
-  mode: ["bands", "heat"],
+  mode: ["bands", "heat", "ridges", "difference"],
   scale: ["linear", "asinh"],
   sort: ["order", "drift", "trouble"],
 };

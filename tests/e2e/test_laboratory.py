@@ -144,6 +144,10 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
     weights = numbers.inner_text()
     page.get_by_test_id("kind").select_option("weight_gradient")
     expect(numbers).not_to_have_text(weights)
+    for mode, charts, drawn in (("Ridges", 3, "path.js-fill"), ("Difference", 2, ".heatmaplayer image")):
+        page.get_by_role("button", name=mode).click()
+        expect(rows.first.locator(".panel")).to_have_count(charts)
+        expect(rows.first.locator(drawn).first).to_be_attached()
 
 
 def test_a_link_shows_the_finding_read_only(shared_server: Server, visit: Visit) -> None:
