@@ -179,7 +179,7 @@ def test_pause_and_stop_are_for_all_runs(server: Server, visit: Visit) -> None:
 @pytest.mark.parametrize(("width", "height"), [(360, 740), (1440, 900), (3840, 2160)])
 def test_nothing_hangs_over_the_edge(shared_server: Server, visit: Visit, width: int, height: int) -> None:
     experiment = finished(shared_server)[0]["experiment"]
-    for path in ("/c/1", "/c/12", f"/e/{experiment}?tab=finding"):
+    for path in ("/c/1", "/c/12", f"/e/{experiment}?tab=finding", f"/e/{experiment}"):
         page = visit(f"{shared_server.url}{path}", width=width, height=height)
         if "finding" in path:
             expect(page.get_by_test_id("criterion").first).to_be_visible()
