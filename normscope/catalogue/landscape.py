@@ -12,7 +12,15 @@ from .shift import DLN_BATCH, DLN_NONE, VGG
 
 _PAPER: Final = Size(
     "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
-    {"data": "cifar10", "steps": 15_000, "batch": 128, "rate": 0.1, "factor": 1.0, "landscape_every": 250},
+    {
+        "data": "cifar10",
+        "steps": 15_000,
+        "batch": 128,
+        "optimizer": "sgd",
+        "rate": 0.1,
+        "factor": 1.0,
+        "landscape_every": 250,
+    },
 )
 
 _SIX: Final = Claim(
@@ -33,7 +41,9 @@ _SIX: Final = Claim(
     ),
     arms=(NONE, BATCH, DLN_NONE, DLN_BATCH),
     default_arms=("none", "batch", "DLN none", "DLN batch"),
-    settings=settings(steps=300, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, landscape_every=10),
+    settings=settings(
+        steps=300, batch=64, optimizer="adam", rate=0.001, factor=0.125, data="shapes", target=0.5, landscape_every=10
+    ),
     rule=(
         Criterion("range of losses, batch ÷ none, VGG", "loss_range", "batch", "<", 1.0, how="ratio", against="none"),
         Criterion(
@@ -115,7 +125,15 @@ _SEVEN: Final = Claim(
     arms=(NONE, BATCH, LAYER, GROUP, INSTANCE, RMS, WEIGHT, L1, L2, LINF),
     default_arms=("none", "batch", *_OTHERS),
     settings=settings(
-        steps=200, batch=64, rate=0.05, factor=0.125, data="shapes", target=0.5, landscape_every=10, measure_every=20
+        steps=200,
+        batch=64,
+        optimizer="adam",
+        rate=0.001,
+        factor=0.125,
+        data="shapes",
+        target=0.5,
+        landscape_every=10,
+        measure_every=20,
     ),
     rule=(
         Criterion(
