@@ -24,6 +24,8 @@ MIN_SEEDS: Final = 3
 """Seeds without which there is no verdict."""
 CONFIDENCE: Final = 0.95
 _RESAMPLES: Final = 9999
+_LEARNING: Final = ("learned", "steps_to_loss", "final_loss", "mean_loss", "test_accuracy")
+"""Numbers that say whether a net learns, and how well."""
 _RATIOS: Final = ("ratio", "spread")
 """What is averaged as logarithms."""
 
@@ -79,6 +81,12 @@ class Criterion:
     decisive: bool = True
     unit: str = ""
 
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """All that it compares."""
+        own = (self.arm,) if isinstance(self.arm, str) else self.arm
+        return own if self.against is None else (*own, self.against)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -109,23 +117,44 @@ class Finding:
 
 
 def judge(criteria: Sequence[Criterion], outcomes: Iterable[Outcome]) -> Finding:
-    """What the outcomes say about a claim whose rule these criteria are.
+    """What the outcomes say about a claim whose rule these criteria are, as far as they can of the arms that were run.
 
     Raises:
         ValueError: If a criterion asks for what cannot be, as a slope over nothing.
     """
     known = tuple(outcomes)
     evidence = tuple(_weigh(criterion, known) for criterion in criteria)
-    decisive = [e for e in evidence if e.criterion.decisive]
+    present = {o.arm for o in known}
+    rule = [e for e in evidence if e.criterion.decisive]
+    decisive = [e for e in rule if not present or present.issuperset(e.criterion.arms)]
+    verdict, reason = _verdict(decisive)
+    if len(decisive) < len(rule):
+        reason += f"; these arms allow {len(decisive)} of the rule's {len(rule)} criteria"
+    if idle := _idle(decisive, known):
+        reason += f"; no run of {' and '.join(idle)} has learned, and what is measured of it is of a net that did not"
+    return Finding(verdict, reason, evidence)
+
+
+def _verdict(decisive: Sequence[Evidence]) -> tuple[Verdict, str]:
+    """By the criteria that count, and why."""
     verdicts = [e.verdict for e in decisive]
     fewest = min((len(e.seeds) for e in decisive), default=0)
     if "contradicted" in verdicts:
-        return Finding("contradicted", _because(decisive, "contradicted"), evidence)
+        return "contradicted", _because(decisive, "contradicted")
     if verdicts and set(verdicts) == {"supported"}:
-        return Finding("supported", f"every criterion holds, over {fewest} seeds", evidence)
+        return "supported", f"every criterion holds, over {fewest} seeds"
     if fewest < MIN_SEEDS:
-        return Finding("undecided", f"{fewest} of the {MIN_SEEDS} seeds that a verdict needs are in", evidence)
-    return Finding("undecided", _because(decisive, "undecided"), evidence)
+        return "undecided", f"{fewest} of the {MIN_SEEDS} seeds that a verdict needs are in"
+    return "undecided", _because(decisive, "undecided")
+
+
+def _idle(decisive: Sequence[Evidence], outcomes: Sequence[Outcome]) -> list[str]:
+    """Arms that are compared in something else than whether they learn, no run of which has learned."""
+    compared = {arm: None for e in decisive if e.criterion.of not in _LEARNING for arm in e.criterion.arms}
+    return [
+        arm for arm in compared
+        if outcomes and not any(o.numbers.get("learned", 1.0) for o in outcomes if o.arm == arm)
+    ]  # fmt: skip
 
 
 def _because(decisive: Sequence[Evidence], verdict: Verdict) -> str:

@@ -69,6 +69,26 @@ def test_one_criterion_against_outweighs_those_for_and_what_is_beside_weighs_not
     assert judge([FASTER, replace(against, decisive=False)], data).verdict == "supported"
 
 
+def test_a_rule_is_judged_as_far_as_the_arms_allow_and_says_so() -> None:
+    other = replace(FASTER, name="of others", arm="layer")
+    found = judge([FASTER, other], outcomes([1, 1, 1], [3, 3, 3]))
+    assert found.verdict == "supported"
+    assert found.reason.endswith("; these arms allow 1 of the rule's 2 criteria")
+    assert judge([other], outcomes([1, 1, 1], [3, 3, 3])).verdict == "undecided"
+
+
+def test_what_is_measured_of_a_net_that_did_not_learn_is_told() -> None:
+    smoother = replace(FASTER, of="loss_range")
+
+    def data(learned: float) -> list[Outcome]:
+        numbers = {"batch": {"learned": 1.0, "loss_range": 9.0}, "none": {"learned": learned, "loss_range": 1.0}}
+        return [Outcome(arm, seed, {}, found) for seed in range(3) for arm, found in numbers.items()]
+
+    assert "no run of none has learned" in judge([smoother], data(0.0)).reason
+    assert "learned" not in judge([smoother], data(1.0)).reason
+    assert "has learned" not in judge([replace(smoother, of="learned")], data(0.0)).reason
+
+
 def test_values_alike_need_no_resampling() -> None:
     assert interval(np.array([0.25, 0.25, 0.25])) == (0.25, 0.25)
 
