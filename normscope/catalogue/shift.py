@@ -29,6 +29,19 @@ VGG: Final = {"net": "vgg_a", "init": "glorot", "activation": "relu"}
 where guessing is for the whole run, and what is measured of a net that does not move says nothing of one that learns.
 """
 
+_PAPER: Final = Size(
+    "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
+    {
+        "data": "cifar10",
+        "steps": 15_000,
+        "batch": 128,
+        "optimizer": "sgd",
+        "rate": 0.1,
+        "factor": 1.0,
+        "measure_every": 250,
+    },
+)
+
 _TWO: Final = Claim(
     number=2,
     title="Inputs move because earlier weights move, more with depth",
@@ -148,18 +161,7 @@ _FOUR: Final = Claim(
         "quick": Size(
             "A VGG-A of an eighth of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
         ),
-        "paper": Size(
-            "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
-            {
-                "data": "cifar10",
-                "steps": 15_000,
-                "batch": 128,
-                "optimizer": "sgd",
-                "rate": 0.1,
-                "factor": 1.0,
-                "measure_every": 250,
-            },
-        ),
+        "paper": _PAPER,
         "deep linear": Size(
             "The deep linear net at the paper's full size: 10,000 steps.",
             {"steps": 10_000, "measure_every": 200},
@@ -224,18 +226,7 @@ _FIVE: Final = Claim(
     ),
     sizes={
         "quick": Size("A VGG-A of an eighth of the channels on synthetic images, five seeds."),
-        "paper": Size(
-            "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
-            {
-                "data": "cifar10",
-                "steps": 15_000,
-                "batch": 128,
-                "optimizer": "sgd",
-                "rate": 0.1,
-                "factor": 1.0,
-                "measure_every": 250,
-            },
-        ),
+        "paper": _PAPER,
     },
     fixed={**VGG, "measures": ("drift",), "landscape_every": 0, "observe_every": 5},
 )
