@@ -44,7 +44,7 @@ def main() -> None:
                 if "watching" in parts:
                     watching.measure(server.url, table, given.seconds)
                 if "laboratory" in parts:
-                    laboratory.measure(server, table)
+                    laboratory.measure(server.url, table)
             finally:
                 server.close()
     machine = (

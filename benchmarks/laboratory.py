@@ -1,4 +1,4 @@
-"""The trainer beside a bare loop of the same net, surfaces at once or point by point, the time of quick sizes."""
+"""The trainer beside a bare loop of the same net, and surfaces at once beside point by point."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import tempfile
 import time
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import torch
 
-from normscope.catalogue import CLAIMS
 from normscope.measures.directions import random_directions
 from normscope.measures.surface import surface
 from normscope.spec import Job, Spec
-from tests.conftest import ENDED
 from trainer.build import loss_of, net_of
 from trainer.loop import load, train
 
 from .table import Table, middle
-
-if TYPE_CHECKING:
-    from tests.conftest import Server
 
 _FREE: Final = Spec(
     "batch", norm="batch", landscape_every=0, test_every=1_000_000, observe_every=5, init="he", rate=0.05
@@ -41,21 +36,18 @@ _GRID: Final = 15
 """Points along each side of a surface."""
 
 
-def measure(server: Server, table: Table) -> None:
-    """Each net in turns under the trainer and bare; then the quick size of every claim, one seed of it."""
+def measure(url: str, table: Table) -> None:
+    """Each net in turns under the trainer and bare; then its surface in turns at once and point by point."""
     torch.set_num_threads(1)
     for name, spec in NETS.items():
         with tempfile.TemporaryDirectory() as folder:
-            pairs = [(_bare(spec), _trained(spec, server.url, folder)) for _ in range(_PAIRS + 1)][1:]
+            pairs = [(_bare(spec), _trained(spec, url, folder)) for _ in range(_PAIRS + 1)][1:]
         ratios = [bare / trained for bare, trained in pairs]
         table.add(f"steps per second under the trainer, × a bare loop ({name})", middle(ratios), "≥ 0.95")
     for name, spec in NETS.items():
         table.add(
             f"loss surface of {_GRID} × {_GRID} points, × point by point ({name})", middle(_surfaces(spec)), "≤ 1"
         )
-    for number in CLAIMS:
-        seconds, runs = _quick(server, number)
-        table.add(f"claim {number} at size quick, one seed of all arms", f"{seconds:.0f} s", "≤ 90 s", f"{runs} runs")
 
 
 def _bare(spec: Spec) -> float:
@@ -107,14 +99,3 @@ def _surfaces(spec: Spec) -> list[float]:
         return time.perf_counter() - began
 
     return [seconds(None) / seconds(1) for _ in range(_PAIRS + 1)][1:]
-
-
-def _quick(server: Server, number: int) -> tuple[float, int]:
-    began = time.perf_counter()
-    body = {"claim": number, "size": "quick", "settings": {"seeds": 1}}
-    experiment = server.post("/api/experiments", body).json()["id"]
-    while True:
-        runs = server.get(f"/api/experiments/{experiment}")["runs"]
-        if all(run["status"] in ENDED for run in runs):
-            return time.perf_counter() - began, len(runs)
-        time.sleep(0.2)
