@@ -135,7 +135,9 @@ class Run:
                     self._watch.add(**measure.final())
         self.progress.note(loss.item())
         scores: dict[str, Any] = {"loss": loss}
-        return scores | ({"accuracy": accuracy(outputs, y)} if self.task.classification else {})
+        if self.task.classification and is_watched(self.spec, step):
+            scores["accuracy"] = accuracy(outputs, y)
+        return scores
 
     def _look(self, x: Tensor, y: Tensor) -> None:
         """Sample the loss along the gradient, if it is time."""

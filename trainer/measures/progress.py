@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -43,13 +44,13 @@ class Progress:
         """Take a step's loss into account."""
         self.losses.append(loss)
         self._recent.append(loss)
-        if self.learned_at is None and len(self._recent) == _SMOOTH and np.mean(self._recent) < self.spec.target:
+        if self.learned_at is None and sum(self._recent) < self.spec.target * _SMOOTH and len(self._recent) == _SMOOTH:
             self.learned_at = len(self.losses)
 
     @property
     def diverged(self) -> bool:
         """Whether the last loss is not finite."""
-        return bool(self.losses) and not np.isfinite(self.losses[-1])
+        return bool(self.losses) and not math.isfinite(self.losses[-1])
 
     def outcome(self) -> dict[str, float]:
         """Of the losses.
