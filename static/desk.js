@@ -120,7 +120,7 @@ export class Desk {
       const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
       const text = number(read(run));
       if (element.textContent !== text) element.textContent = text;
-      const color = `var(--arm${this.colorOf(run)})`;
+      const color = `var(--text${this.colorOf(run)})`;
       if (element.style.color !== color) element.style.color = color;
       element.setAttribute("aria-label", this.nameOf(run));
     });

@@ -48,7 +48,10 @@ listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {
   desk.theme = theme;
   const style = document.documentElement.style;
-  page.figures.themes[theme].arms.forEach((color, i) => style.setProperty(`--arm${i}`, color));
+  page.figures.themes[theme].arms.forEach((color, i) => {
+    style.setProperty(`--arm${i}`, color);
+    style.setProperty(`--text${i}`, `color-mix(in srgb, ${color}, var(--ink) 35%)`); // to be read, not only told apart
+  });
   arrange();
 });
 state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));

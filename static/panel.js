@@ -49,7 +49,7 @@ export class Panel {
     this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line);
     if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
-    this.title = make("h3", options.quiet ? { title: figure.sentence } : {}, figure.title);
+    this.title = options.quiet ? make("h3", { title: figure.sentence }, figure.title) : make("h2", {}, figure.title);
     this.element = make("figure", { class: "panel" }, make("figcaption", {}, this.title, this.readout));
     if (!options.quiet) this.element.append(make("p", { class: "sentence" }, figure.sentence));
     this.element.append(this.plot);

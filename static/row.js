@@ -30,7 +30,7 @@ export class LayerRow {
     this.state = desk.state;
     this.distance = make("span", { class: "distance" });
     this.numbers = make("span", { class: "numbers" });
-    const head = make("header", {}, make("h3", {}, name), make("small", {}, type), this.numbers, this.distance);
+    const head = make("header", {}, make("h2", {}, name), make("small", {}, type), this.numbers, this.distance);
     /** What each panel over steps is of. @type {[Panel, Run[]][]} */
     this.panels = shownTogether(this.state).map((runs) => [this.#stepsPanel(runs), runs]);
     this.histogram = this.#histogramPanel();
@@ -57,7 +57,7 @@ export class LayerRow {
 
   /** A run's name in its colour. @param {Run} run */
   #named(run) {
-    return make("span", { style: `color:var(--arm${this.desk.colorOf(run)})` }, this.desk.nameOf(run));
+    return make("span", { style: `color:var(--text${this.desk.colorOf(run)})` }, this.desk.nameOf(run));
   }
 
   remove() {
@@ -177,7 +177,7 @@ export class LayerRow {
     texts.forEach((text, i) => {
       const element = /** @type {HTMLElement} */ (this.numbers.children[i]);
       write(element, text);
-      element.style.color = `var(--arm${this.desk.colorOf(this.state.runs[i])})`;
+      element.style.color = `var(--text${this.desk.colorOf(this.state.runs[i])})`;
     });
     this.#sayDistance(shown);
   }

@@ -170,7 +170,7 @@ export class Sidebar {
     [...moves].forEach(([color, move], i) => {
       const element = /** @type {HTMLElement} */ (item.drift.children[i]);
       write(element, Number.isFinite(move) ? move.toFixed(2) : "–");
-      element.style.color = `var(--arm${color})`;
+      element.style.color = `var(--text${color})`;
     });
     item.drift.title = `Drift: how far the mean moved since step ${earlier}, in standard deviations`;
   }

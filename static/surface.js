@@ -21,7 +21,7 @@ export class Surfaces {
     this.panels = [];
     this.grid = make("div", { class: "pair" });
     const { title, sentence } = desk.figures.charts.surface;
-    this.element = make("div", { class: "surfaces", hidden: true }, make("h3", {}, title), make("p", { class: "sentence" }, sentence), this.grid);
+    this.element = make("div", { class: "surfaces", hidden: true }, make("h2", {}, title), make("p", { class: "sentence" }, sentence), this.grid);
     this.key = "";
   }
 
@@ -61,7 +61,7 @@ function surfacePanel(desk, run) {
     return { x: [a[0], a[a.length - 1]], y: [b[0], b[b.length - 1]], lines: [path, path], heats: [{ x: a, y: b, z }] };
   });
   write(panel.title, desk.nameOf(run));
-  panel.title.style.color = `var(--arm${desk.colorOf(run)})`;
+  panel.title.style.color = `var(--text${desk.colorOf(run)})`;
   const frame = frameOf(desk, run.id);
   const shares = frame ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
   write(panel.readout, `${shares.join(" and ")} of the path`);
