@@ -131,7 +131,7 @@ def judge(criteria: Sequence[Criterion], outcomes: Iterable[Outcome]) -> Finding
     if len(decisive) < len(rule):
         reason += f"; these arms allow {len(decisive)} of the rule's {len(rule)} criteria"
     if idle := _idle(decisive, known):
-        reason += f"; no run of {' and '.join(idle)} has learned, and what is measured of it is of a net that did not"
+        reason += f"; mind that no run of {' or '.join(idle)} reached the loss that counts"
     return Finding(verdict, reason, evidence)
 
 
