@@ -1,4 +1,4 @@
-"""`make bench`: print the table; `--save` writes it to docs/benchmarks.md too."""
+"""`make bench`: print the tables; `--save` writes them to docs/benchmarks.md, where those of other parts stay."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 import platform
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import torch
 
@@ -16,44 +18,72 @@ from tests.conftest import Server
 from . import laboratory, page, storage, watching
 from .table import Table
 
-WARM = 8
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PARTS: Final = ("page", "storage", "watching", "laboratory")
+PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
 
 
 def main() -> None:
     """Measure what was asked for, all of it unless told otherwise."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", choices=["watching", "page", "storage", "laboratory", []], help="only these"
-    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these")
     parser.add_argument("--save", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
     given = parser.parse_args()
-    parts = given.parts or ["page", "storage", "watching", "laboratory"]
-    table = Table()
-    if "page" in parts:
-        page.measure(table)
-    if "storage" in parts:
-        storage.measure(table)
-    if {"watching", "laboratory"} & set(parts):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-            server = Server(Path(folder) / "data")
-            server.start()
-            time.sleep(WARM)
-            try:
-                if "watching" in parts:
-                    watching.measure(server.url, table, given.seconds)
-                if "laboratory" in parts:
-                    laboratory.measure(server.url, table)
-            finally:
-                server.close()
-    machine = (
-        f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}"
+    for part in given.parts or PARTS:
+        table = Table()
+        match part:
+            case "page":
+                page.measure(table)
+            case "storage":
+                storage.measure(table)
+            case "watching":
+                with warm_server() as url:
+                    watching.measure(url, table, given.seconds)
+            case "laboratory":
+                with warm_server() as url:
+                    laboratory.measure(url, table)
+        text = f"On {machine()}.\n\n{table.markdown()}\n"
+        print(f"\n{text}")
+        if given.save:
+            save(part, text)
+
+
+@contextmanager
+def warm_server() -> Iterator[str]:
+    """The address of a server of its own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        server = Server(Path(folder) / "data")
+        server.start()
+        time.sleep(WARM)
+        try:
+            yield server.url
+        finally:
+            server.close()
+
+
+def machine() -> str:
+    """What it was measured on."""
+    return f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}, torch {torch.__version__}"
+
+
+def save(part: str, text: str) -> None:
+    """Put a part's section in its place among those that are kept."""
+    _, *kept = PAGE.read_text().split("\n## ") if PAGE.exists() else [""]
+    sections = dict(section.split("\n\n", 1) for section in kept) | {part.capitalize(): text}
+    written = [
+        f"## {name.capitalize()}\n\n{sections[name.capitalize()].strip()}\n"
+        for name in PARTS
+        if name.capitalize() in sections
+    ]
+    head = (
+        "# Benchmarks\n\nWritten by `make bench ARGS=--save`: each figure beside a peer or a limit, in the same run.\n"
     )
-    print(f"\n{machine}\n\n{table.markdown()}")
-    if given.save:
-        text = f"# Benchmarks\n\nWritten by `make bench ARGS=--save`, on {machine}.\n\n{table.markdown()}\n"
-        (Path(__file__).parent.parent / "docs" / "benchmarks.md").write_text(text)
+    PAGE.write_text("\n".join([head, *written]))
 
 
 if __name__ == "__main__":
