@@ -16,8 +16,9 @@ from normscope import __version__, catalogue
 from normscope.spec import DETAILS
 
 from . import figures
-from .access import Reader, Rights, link_rights
+from .access import Owner, Reader, Rights, link_rights
 from .api import TheRun, TheStore, find_experiment
+from .comparison import compare
 from .links import find_link
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ async def _experiment(request: Request, store: Store, rights: Rights, id: str, l
     claim = catalogue.CLAIMS.get(shown["claim"])
     return _page(
         "experiment.html", request, experiment=shown, claim=None if claim is None else asdict(claim),
-        figures=figures.build(shown, _measured(claim, shown["settings"])), link=link,
+        figures=figures.build(shown, _measured(claim, shown["settings"])), link=link, differences=None,
     )  # fmt: skip
 
 
@@ -87,6 +88,19 @@ def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, lis
     }
     charts = {tab: [c for name in names for c in catalogue.CHARTS.get(name, ())] for tab, names in tabs.items()}
     return {tab: found for tab, found in charts.items() if found}
+
+
+@router.get("/compare/{ids}")
+async def comparison(ids: str, request: Request, store: TheStore, _: Owner) -> HTMLResponse:
+    """Runs of any experiments, given with commas between, as if they were of one."""
+    try:
+        shown, differences = await compare(store, ids.split(","))
+    except ValueError as error:
+        raise HTTPException(404, str(error)) from error
+    return _page(
+        "experiment.html", request, experiment=shown, claim=None, differences=differences,
+        figures=figures.build(shown, _measured(None, {"detail": "everything"})), link=None,
+    )  # fmt: skip
 
 
 @router.get("/r/{id}")

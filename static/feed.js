@@ -133,7 +133,7 @@ export class Feed {
     const began = performance.now();
     const { experiment } = this.state;
     try {
-      if (experiment.runs.some((run) => !isDone(run) && !this.#watches(run))) {
+      if (experiment.id && experiment.runs.some((run) => !isDone(run) && !this.#watches(run))) {
         /** @type {{runs: BriefRun[]}} */
         const { runs } = await this.api.get(`/api/experiments/${encodeURIComponent(experiment.id)}/runs`);
         this.state.setRuns(runs.filter((run) => !this.#watches(run)));

@@ -1,6 +1,7 @@
 /** The experiment page: puts the parts together. */
 
 import { Api } from "./api.js";
+import { offerRuns } from "./compare.js";
 import { Controls } from "./controls.js";
 import { Cursor } from "./cursor.js";
 import { Desk } from "./desk.js";
@@ -43,7 +44,8 @@ const feed = new Feed(state, api, (text, final) => {
 });
 new Controls(desk, api);
 new Cursor(desk, () => void feed.sharpen());
-if (page.link === null) new Share(state, api);
+if (!page.experiment.id) void offerRuns(api, page.experiment.runs.map((run) => run.id));
+else if (page.link === null) new Share(state, api);
 listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {
   desk.theme = theme;
@@ -76,6 +78,8 @@ function arrange() {
   sidebar.arrange();
   state.version++;
   const query = state.query;
+  const compare = document.querySelector('[data-testid="compare"]');
+  if (compare) compare.setAttribute("href", `${page.root}/compare/${state.runs.map((run) => encodeURIComponent(run.id)).join(",")}`);
   const address = location.pathname + (query ? `?${query}` : "");
   if (address !== location.pathname + location.search) history.replaceState(null, "", address);
 }

@@ -72,7 +72,10 @@ export class State {
     for (const run of runs) {
       const at = places.get(run.id);
       if (at === undefined) continue;
-      const known = (this.experiment.runs[at] = { ...this.experiment.runs[at], ...run });
+      const { arm, seed, varied } = this.experiment.runs[at];
+      // Where runs of any experiments are compared, the page has named them.
+      const own = this.experiment.id ? {} : { arm, seed, varied };
+      const known = (this.experiment.runs[at] = { ...this.experiment.runs[at], ...run, ...own });
       this.history(run.id).limit = bound(summariesOf(known));
     }
     this.#choose();

@@ -198,3 +198,26 @@ def test_the_command_asks_for_the_same_nets(
     known = catalogue.claim(claim)
     specs = known.specs(known.check(settings, arms or known.default_arms), arms or known.default_arms)
     assert known.specs(known.check(again["settings"], again["arms"]), again["arms"]) == specs
+
+
+def test_a_comparison_takes_runs_of_any_experiments_and_says_what_is_wrong_with_others(shared_server: Server) -> None:
+    settings = {**TINY, "seeds": 2, "shifts": [0]}
+    ids = [run["id"] for run in start(shared_server, {"claim": 1, "size": "quick", "settings": settings})["runs"]]
+
+    def opened(path: str) -> tuple[int, str]:
+        answer = shared_server.http.get(f"{shared_server.url}/compare/{path}")
+        return answer.status_code, answer.text
+
+    status, text = opened(",".join(ids[:3]))
+    assert status == 200
+    assert "What differs" in text
+    whole = json.loads(text.split('id="page">')[1].split("</script>")[0])["experiment"]
+    assert [run["id"] for run in whole["runs"]] == ids[:3]
+    assert len({run["arm"] for run in whole["runs"]}) == 3
+    for path, sentence in (
+        ("nothing", "there is no run"),
+        (",", "0 runs cannot be compared"),
+        (",".join(f"r{i}" for i in range(13)), "13 runs cannot be compared; choose 1 to 12"),
+    ):
+        assert opened(path)[0] == 404
+        assert sentence in opened(path)[1]

@@ -150,6 +150,26 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
         expect(rows.first.locator(drawn).first).to_be_attached()
 
 
+def test_runs_of_two_experiments_are_compared(shared_server: Server, visit: Visit) -> None:
+    runs = finished(shared_server)
+    other = shared_server.post("/api/experiments", {"claim": 3, "size": "quick", "settings": {"steps": 5, "seeds": 1}})
+    for run in other.json()["runs"]:
+        shared_server.wait_status(run["id"], "finished", timeout=120)
+    page = visit(f"{shared_server.url}/e/{runs[0]['experiment']}?arms=0")
+    page.get_by_test_id("compare").click()
+    expect(page).to_have_url(re.compile(rf"/compare/{runs[0]['id']}$"))
+    expect(page.get_by_test_id("differences")).to_contain_text("the same settings")
+    page.get_by_test_id("add-run").select_option(other.json()["runs"][0]["id"])
+    expect(page.get_by_test_id("arms").get_by_role("button")).to_have_count(2)
+    row = page.get_by_test_id("differences").locator("tr", has_text="activation")
+    expect(row).to_contain_text("relu")
+    expect(row).to_contain_text("sigmoid")
+    wait_for(lambda: len(page.evaluate("() => window.normscope?.painted ?? {}")) == 2, "both runs to be drawn")
+    page.get_by_test_id("arms").get_by_role("button").first.click()
+    expect(page).to_have_url(re.compile(r"\?arms=1$"))
+    expect(page.get_by_test_id("pause")).to_have_count(0)
+
+
 def test_a_link_shows_the_finding_read_only(shared_server: Server, visit: Visit) -> None:
     experiment = finished(shared_server)[0]["experiment"]
     link = shared_server.post("/api/links", {"experiment": experiment, "view": "tab=finding"}).json()["url"]
