@@ -30,6 +30,9 @@
  */
 
 const HOVER_PERIOD = 400;
+/** Pixels that a picture is higher than the chart, for its title and its legend. */
+const HEAD = 44;
+const FOOT = 26;
 
 /** Whether Plotly is here: it is large, and the rest of the page does not wait for it. */
 export function canDraw() {
@@ -70,6 +73,7 @@ export class Chart {
    */
   dress(brushes, theme) {
     this.theme = theme;
+    this.brushes = brushes;
     this.traces = brushes.flatMap((brush) => this.figure.roles.map((role) => makeTrace(role, brush, theme)));
     this.key = "";
   }
@@ -105,12 +109,7 @@ export class Chart {
   #tell(drawing, key) {
     const { Plotly } = window;
     if (!Plotly) return;
-    const { heats = [], lines } = drawing;
-    this.traces.forEach((trace, i) => {
-      const heat = heats[i];
-      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
-      else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
-    });
+    this.#fill(drawing);
     void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
     const groups = this.host.querySelectorAll(".scatterlayer > .trace");
     this.paths = [...groups].map((group) => ({
@@ -120,6 +119,41 @@ export class Chart {
     this.key = key;
     this.stale = false;
     this.toldAt = performance.now();
+  }
+
+  /** @param {Drawing} drawing */
+  #fill({ heats = [], lines }) {
+    this.traces.forEach((trace, i) => {
+      const heat = heats[i];
+      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
+      else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
+    });
+  }
+
+  /**
+   * What is shown as a picture that stands alone: with a title and a legend.
+   * @param {"png" | "svg"} format
+   * @param {[string, string]} words the title and what is below it
+   * @param {string} paper the background
+   * @returns {Promise<string>} a data URL, twice as large as on the page
+   */
+  async picture(format, [title, below], paper) {
+    const { Plotly } = window;
+    if (!Plotly || !this.drawing) throw new Error("nothing is drawn yet");
+    this.#fill(this.drawing);
+    const layout = this.#layout(this.drawing);
+    const { margin } = layout;
+    const text = `<b>${escaped(title)}</b><br><sub>${escaped(below)}</sub>`;
+    Object.assign(layout, {
+      ...{ paper_bgcolor: paper, plot_bgcolor: paper, showlegend: true },
+      ...{ height: layout.height + HEAD + FOOT, margin: { ...margin, t: margin.t + HEAD, b: margin.b + FOOT } },
+      title: { text, x: 0, xref: "paper", y: 1, yref: "container", yanchor: "top", pad: { t: 10 }, font: { size: 14 } },
+      legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } },
+    });
+    const traces = this.traces.map((trace) => ({ ...trace, showlegend: false }));
+    const figure = { data: [...traces, ...(this.brushes ?? []).map(legendTrace)], layout, config: this.config };
+    const { width, height } = layout;
+    return Plotly.toImage(figure, { format, width, height, scale: 2 });
   }
 
   /** @param {Drawing} drawing @returns {Layout} */
@@ -199,6 +233,17 @@ function makeTrace(role, { name, color: own, dash }, theme) {
   // Contours lie on top of each other, so they have to be opaque.
   if (trace.type === "contour") trace.colorscale = ramp((t) => mixed(paper, color, t * alpha));
   return trace;
+}
+
+/** An arm's entry in the legend: a line of its own, as some charts have no lines. @param {Brush} brush */
+function legendTrace({ name, color, dash }) {
+  const line = { color, dash, width: 2 };
+  return { type: "scatter", mode: "lines", name: escaped(name), x: [null], y: [null], line, showlegend: true };
+}
+
+/** Words that Plotly shall not read as markup. @param {string} words */
+function escaped(words) {
+  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 /**

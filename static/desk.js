@@ -5,6 +5,7 @@ import { extent } from "./lines.js";
 import { Panel } from "./panel.js";
 import { number } from "./scale.js";
 import { labelOf } from "./shown.js";
+import { takeMenu } from "./take.js";
 
 /**
  * @typedef {import("./charts.js").Brush} Brush
@@ -34,6 +35,9 @@ export class Desk {
     return labelOf(run, this.state.differing);
   }
 
+  /** All frames that the page has of a run. */
+  framesOf = (/** @type {Run} */ { id }) => this.state.history(id).frames;
+
   /** The place of a run's colour among the theme's. @param {Run} run */
   colorOf(run) {
     return this.state.arms.indexOf(run.arm) % this.figures.themes[this.theme].arms.length;
@@ -62,11 +66,13 @@ export class Desk {
     const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);
     this.painter.jobs.add(panel);
     this.panels.add(panel);
+    panel.caption.append(takeMenu(this, panel));
     return panel;
   }
 
   /** @param {Panel} panel @param {Run[]} [runs] */
   dress(panel, runs = this.state.runs) {
+    panel.runs = runs;
     const brushes = runs.map((run) => this.brushOf(run));
     if (runs.length === 1) brushes[0].dash = "solid"; // nothing to tell it from
     panel.dress(brushes, this.figures.themes[this.theme].layout);

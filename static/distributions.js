@@ -4,6 +4,7 @@ import { find, make, write } from "./element.js";
 import { LayerRow } from "./row.js";
 import { scalarLine } from "./lines.js";
 import { KINDS } from "./frame.js";
+import { seriesTable } from "./table.js";
 import { showsLayer } from "./view.js";
 
 /**
@@ -99,7 +100,7 @@ function lossPanel(desk) {
   const { state } = desk;
   return desk.linesPanel(
     "loss",
-    { testid: "chart-loss", first: true, period: 0 },
+    { testid: "chart-loss", first: true, period: 0, table: seriesTable([{ column: "loss", series: "loss", of: ({ mean }) => mean[0] }], desk.framesOf) },
     (run, [train]) => scalarLine(state.history(run.id), "loss", train),
     (run) => state.frameAtCursor(run.id)?.scalar("loss") ?? NaN,
     { floor: 0 },
@@ -111,7 +112,7 @@ function accuracyPanel(desk) {
   const { state } = desk;
   return desk.linesPanel(
     "accuracy",
-    { testid: "chart-accuracy" },
+    { testid: "chart-accuracy", table: accuracyTable(desk) },
     (run, [train, test]) => {
       scalarLine(state.history(run.id), "accuracy", train, 100);
       scalarLine(state.history(run.id), "test_accuracy", test, 100);
@@ -122,4 +123,12 @@ function accuracyPanel(desk) {
     },
     { floor: 0, ceiling: 101 },
   );
+}
+
+/** @param {Desk} desk */
+function accuracyTable(desk) {
+  const quantities = ["accuracy", "test_accuracy"].map((series) => {
+    return { column: `${series} (%)`, series, of: (/** @type {import("./frame.js").Series} */ { mean }) => 100 * mean[0] };
+  });
+  return seriesTable(quantities, desk.framesOf);
 }

@@ -4,6 +4,7 @@ import { Column, niceRange, steadyRange } from "./column.js";
 import { make } from "./element.js";
 import { between, extent, extremeLine } from "./lines.js";
 import { Surfaces } from "./surface.js";
+import { pointsTable, seriesTable } from "./table.js";
 
 /**
  * @typedef {import("./desk.js").Desk} Desk
@@ -49,7 +50,7 @@ function rangePanel(desk) {
   const { state } = desk;
   return desk.linesPanel(
     "landscape",
-    { testid: "chart-landscape" },
+    { testid: "chart-landscape", table: seriesTable([quantity("landscape.loss", "low"), quantity("landscape.loss", "high")], desk.framesOf) },
     (run, [range, high, low]) => {
       extremeLine(state.history(run.id), "landscape.loss", "high", high);
       extremeLine(state.history(run.id), "landscape.loss", "low", low);
@@ -72,7 +73,7 @@ function largestPanel(desk, name) {
   const series = `landscape.${name}`;
   return desk.linesPanel(
     name,
-    { testid: `chart-${name}` },
+    { testid: `chart-${name}`, table: seriesTable([quantity(series, "high")], desk.framesOf) },
     (run, [largest]) => extremeLine(state.history(run.id), series, "high", largest),
     (run) => Math.max(...(probed(desk, run, series)?.high ?? [NaN])),
     { floor: 0 },
@@ -95,7 +96,12 @@ function curvePanel(desk) {
   const lines = state.experiment.runs.map(() => new Column());
   /** @type {[number, number] | null} */
   let range = null;
-  return desk.panel("curve", { testid: "chart-curve", period: 120 }, (panel) => {
+  const table = pointsTable(["eta", "loss"], (run) => {
+    const line = new Column();
+    fillCurve(desk, run, line);
+    return { step: state.history(run.id).lastWith("landscape.eta", state.view.step)?.firstStep ?? NaN, line };
+  });
+  return desk.panel("curve", { testid: "chart-curve", period: 120, table }, (panel) => {
     const mine = lines.slice(0, state.runs.length);
     state.runs.forEach((run, i) => fillCurve(desk, run, mine[i]));
     const { low, high } = extent(mine);
@@ -119,4 +125,14 @@ function fillCurve({ state }, run, line) {
   const loss = frame?.series.get("landscape.loss")?.mean ?? [];
   if (frame && loss.length) line.push(0, frame.scalar("loss"));
   for (let i = 0; i < loss.length; i++) line.push(eta[i], loss[i]);
+}
+
+/**
+ * The smallest or largest of a vector, as a column.
+ * @param {string} series
+ * @param {"low" | "high"} which
+ * @returns {import("./table.js").Quantity}
+ */
+function quantity(series, which) {
+  return { column: `${series} ${which}`, series, of: ({ low, high }) => (which === "low" ? Math.min(...low) : Math.max(...high)) };
 }

@@ -3,6 +3,7 @@
 import { niceRange, steadyRange, Column } from "./column.js";
 import { make } from "./element.js";
 import { extent, measuredLines, profileLines } from "./lines.js";
+import { pointsTable, seriesTable } from "./table.js";
 import { LINEAR, LOGARITHMIC } from "./scale.js";
 
 /**
@@ -68,7 +69,7 @@ function measured({ state }, run, name) {
 function measuredPanel(desk, name, scale) {
   return desk.linesPanel(
     name,
-    { testid: `chart-${name}`, period: PERIOD },
+    { testid: `chart-${name}`, period: PERIOD, table: measuredTable(desk, name) },
     (run, lines) => measuredLines(desk.state.history(run.id), name, scale, lines),
     (run) => measured(desk, run, name),
     { scale, about: "at the cursor, mean over layers" },
@@ -85,7 +86,13 @@ function profilePanel(desk, name, scale) {
   const { state } = desk;
   /** @type {[number, number] | null} */
   let range = null;
-  return desk.panel(name, { testid: `chart-${name}`, period: PERIOD }, (panel) => {
+  const table = pointsTable(["layer", name], (run) => {
+    const line = new Column();
+    const frame = state.history(run.id).lastWith(name, state.view.step);
+    profileLines(frame, name, LINEAR, line);
+    return { step: frame?.firstStep ?? NaN, line };
+  });
+  return desk.panel(name, { testid: `chart-${name}`, period: PERIOD, table }, (panel) => {
     const lines = state.runs.map((run) => {
       const line = new Column();
       profileLines(state.history(run.id).lastWith(name, state.view.step), name, scale, line);
@@ -97,4 +104,19 @@ function profilePanel(desk, name, scale) {
     const last = Math.max(2, ...lines.map(({ x, n }) => (n ? x[n - 1] : 0)));
     return { x: [0.5, last + 0.5], y: range, lines, yticks: scale.ticks(range) };
   });
+}
+
+/**
+ * @param {Desk} desk
+ * @param {string} name
+ */
+function measuredTable(desk, name) {
+  /** @param {string} column @param {(values: number[]) => number} of */
+  const over = (column, of) => {
+    const finite = (/** @type {import("./frame.js").Series} */ { mean }) => of([...mean].filter(Number.isFinite));
+    return { column: `${name} ${column}`, series: name, of: finite };
+  };
+  const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const quantities = [over("mean", mean), over("low", (v) => Math.min(...v)), over("high", (v) => Math.max(...v))];
+  return seriesTable(quantities, desk.framesOf);
 }

@@ -13,6 +13,8 @@ import { make } from "./element.js";
  * @property {boolean} [quiet] the sentence is in the heading's tooltip
  * @property {boolean} [first] drawn before all others
  * @property {number} [period] least milliseconds between two drawings
+ * @property {string} [layer] whose numbers it shows
+ * @property {import("./table.js").Table} [table] its numbers in full
  */
 
 /** Least milliseconds between two drawings of a chart, unless it says otherwise. */
@@ -50,11 +52,14 @@ export class Panel {
     if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = options.quiet ? make("h3", { title: figure.sentence }, figure.title) : make("h2", {}, figure.title);
-    this.element = make("figure", { class: "panel" }, make("figcaption", {}, this.title, this.readout));
+    this.caption = make("figcaption", {}, this.title, this.readout);
+    this.element = make("figure", { class: "panel" }, this.caption);
     if (!options.quiet) this.element.append(make("p", { class: "sentence" }, figure.sentence));
     this.element.append(this.plot);
     this.chart = new Chart(this.host, figure, config);
     this.visible = false;
+    /** The runs that it shows. @type {import("./types.js").Run[]} */
+    this.runs = [];
     /** The state's version that is drawn; -1: draw anew. */
     this.drawn = -1;
     this.drawnAt = 0;

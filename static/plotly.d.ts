@@ -34,6 +34,7 @@ declare global {
   interface Window {
     Plotly?: {
       react(host: HTMLElement, traces: Trace[], layout: Layout, config: object): Promise<HTMLElement>;
+      toImage(figure: object, options: { format: string; width: number; height: number; scale: number }): Promise<string>;
       purge(host: HTMLElement): void;
       Fx: { unhover(host: HTMLElement): void };
     };

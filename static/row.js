@@ -4,6 +4,7 @@ import { Column, niceRange, steadyRange } from "./column.js";
 import { make, write } from "./element.js";
 import { momentsOf, percentilesOf, placeOf, warm } from "./layer.js";
 import { bandExtent, bandLines, densityLines } from "./lines.js";
+import { histogramTable, percentilesTable } from "./table.js";
 import { makeScale, number, unitOf } from "./scale.js";
 import { addRow, difference, grid, heat, RIDGES, ridges } from "./shares.js";
 import { jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "./sketch.js";
@@ -106,7 +107,9 @@ export class LayerRow {
   #stepsPanel(runs) {
     const { mode } = this.state.view;
     const lines = Array.from({ length: mode === "ridges" ? RIDGES : 3 }, () => new Column());
-    const options = { testid: "chart-bands", steps: mode !== "ridges", quiet: true, period: mode === "bands" ? undefined : SLOW };
+    const table = (mode === "bands" ? percentilesTable : histogramTable)(this.name, this.desk.framesOf, () => this.state.kind);
+    const shared = { testid: "chart-bands", quiet: true, layer: this.name, table };
+    const options = { ...shared, steps: mode !== "ridges", period: mode === "bands" ? undefined : SLOW };
     return this.desk.panel(mode, options, (_, deadline) => {
       if (!this.#measure(deadline)) return null;
       const range = this.range ?? [0, 1];
@@ -125,7 +128,9 @@ export class LayerRow {
   #histogramPanel() {
     const { state, desk } = this;
     const lines = state.runs.flatMap(() => [new Column(), new Column()]);
-    return desk.panel("histogram", { testid: "chart-histogram", quiet: true }, (panel, deadline) => {
+    const atCursor = (/** @type {Run} */ { id }) => [state.frameAtCursor(id)].filter((frame) => frame !== undefined);
+    const table = histogramTable(this.name, atCursor, () => state.kind);
+    return desk.panel("histogram", { testid: "chart-histogram", quiet: true, layer: this.name, table }, (panel, deadline) => {
       if (!this.#measure(deadline)) return null;
       const shown = state.runs.map((run) => rowAtCursor(state, run, this.name));
       this.valueRange = steadyRange(this.valueRange, this.#valuesAt(shown));

@@ -51,7 +51,8 @@ function frameOf({ state }, id) {
 /** @param {Desk} desk @param {Run} run */
 function surfacePanel(desk, run) {
   const path = new Column();
-  const panel = desk.panel("surface", { testid: "chart-surface", quiet: true, period: PERIOD }, () => {
+  const table = { columns: ["a", "b", "loss"], rows: () => pointsOf(frameOf(desk, run.id)) };
+  const panel = desk.panel("surface", { testid: "chart-surface", quiet: true, period: PERIOD, table }, () => {
     const frame = frameOf(desk, run.id);
     if (!frame) return null;
     const [a, b, losses] = ["a", "b", "loss"].map((name) => valuesOf(frame, name));
@@ -67,6 +68,13 @@ function surfacePanel(desk, run) {
   write(panel.readout, `${shares.join(" and ")} of the path`);
   panel.readout.title = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
   return panel;
+}
+
+/** Each point of a surface with its loss. @param {Frame | undefined} frame */
+function pointsOf(frame) {
+  if (!frame) return [];
+  const [a, b, losses] = ["a", "b", "loss"].map((name) => valuesOf(frame, name));
+  return Array.from(losses, (loss, i) => [a[Math.floor(i / b.length)], b[i % b.length], loss]);
 }
 
 /** @param {Frame} frame @param {string} name */
