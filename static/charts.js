@@ -33,6 +33,8 @@ const HOVER_PERIOD = 400;
 /** Pixels that a picture is higher than the chart, for its title and its legend. */
 const HEAD = 44;
 const FOOT = 26;
+/** Pixels that a picture is wide at least: its title needs them. */
+const NARROWEST = 520;
 
 /** Whether Plotly is here: it is large, and the rest of the page does not wait for it. */
 export function canDraw() {
@@ -142,18 +144,18 @@ export class Chart {
     if (!Plotly || !this.drawing) throw new Error("nothing is drawn yet");
     this.#fill(this.drawing);
     const layout = this.#layout(this.drawing);
-    const { margin } = layout;
+    const { margin, height } = layout;
+    const width = Math.max(layout.width, NARROWEST);
     const text = `<b>${escaped(title)}</b><br><sub>${escaped(below)}</sub>`;
     Object.assign(layout, {
       ...{ paper_bgcolor: paper, plot_bgcolor: paper, showlegend: true },
-      ...{ height: layout.height + HEAD + FOOT, margin: { ...margin, t: margin.t + HEAD, b: margin.b + FOOT } },
-      title: { text, x: 0, xref: "paper", y: 1, yref: "container", yanchor: "top", pad: { t: 10 }, font: { size: 14 } },
+      ...{ width, height: height + HEAD + FOOT, margin: { ...margin, t: margin.t + HEAD, b: margin.b + FOOT } },
+      title: { text, x: 0, xref: "container", xanchor: "left", pad: { l: 14 }, y: 1 - 20 / (height + HEAD + FOOT), yref: "container", font: { size: 14 } },
       legend: { orientation: "h", x: 0, y: 0, yref: "container", yanchor: "bottom", font: { size: 11 } },
     });
     const traces = this.traces.map((trace) => ({ ...trace, showlegend: false }));
     const figure = { data: [...traces, ...(this.brushes ?? []).map(legendTrace)], layout, config: this.config };
-    const { width, height } = layout;
-    return Plotly.toImage(figure, { format, width, height, scale: 2 });
+    return Plotly.toImage(figure, { format, width, height: layout.height, scale: 2 });
   }
 
   /** @param {Drawing} drawing @returns {Layout} */

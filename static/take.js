@@ -52,8 +52,7 @@ async function take(desk, panel, ending) {
   const { title } = panel.chart.figure;
   const heading = [panel.options.layer, title].filter(Boolean).join(": ");
   const paper = getComputedStyle(document.documentElement).getPropertyValue("--card").trim();
-  const step = desk.state.view.step === null ? "newest step" : "step";
-  const below = `${desk.state.experiment.name}, ${step} ${desk.state.step}`;
+  const below = `Step ${desk.state.step} of ${desk.state.experiment.name}`;
   save(name, await panel.chart.picture(ending, [heading, below], paper));
 }
 
