@@ -4,6 +4,8 @@
  * (about 1 ms), and Plotly hears of the new data when an axis moves, the size changes or a pointer comes near.
  */
 
+import { faded, mixed, ramp } from "./colors.js";
+
 /**
  * @typedef {import("./plotly.js").Trace} Trace
  * @typedef {import("./plotly.js").Layout} Layout
@@ -246,38 +248,6 @@ function legendTrace({ name, color, dash }) {
 /** Words that Plotly shall not read as markup. @param {string} words */
 function escaped(words) {
   return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-}
-
-/**
- * From nothing to the arm's colour. Shares differ by orders of magnitude, so it rises as their square root does.
- * @param {(share: number) => string} colorAt
- */
-function ramp(colorAt) {
-  return [0, 0.2, 0.4, 0.6, 0.8, 1].map((t) => [t * t, colorAt(t)]);
-}
-
-/**
- * @param {string} hex
- * @param {number} alpha
- */
-function faded(hex, alpha) {
-  return `rgba(${partsOf(hex).join()},${alpha})`;
-}
-
-/**
- * Between two colours.
- * @param {string} from
- * @param {string} to
- * @param {number} share of the second
- */
-function mixed(from, to, share) {
-  const [a, b] = [partsOf(from), partsOf(to)];
-  return `rgb(${a.map((part, i) => Math.round(part + share * (b[i] - part))).join()})`;
-}
-
-/** Red, green and blue. @param {string} hex */
-function partsOf(hex) {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
 }
 
 /**
