@@ -19,6 +19,7 @@ from .links import make_link, revoke_link
 from .metrics import metrics
 from .schemas import (
     BriefOut,
+    Changes,
     ExperimentBriefOut,
     ExperimentOut,
     ExperimentsOut,
@@ -124,6 +125,13 @@ async def post_experiment(
 async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:
     """One experiment with its runs."""
     return await find_experiment(store, rights, id)
+
+
+@router.patch("/api/experiments/{id}")
+async def patch_experiment(experiment: TheExperiment, body: Changes, store: TheStore, rights: Owner) -> ExperimentOut:
+    """Give an experiment another name."""
+    await store.change(Experiment, experiment.id, name=body.name)
+    return await find_experiment(store, rights, experiment.id)
 
 
 @router.get("/api/experiments/{id}/runs")

@@ -26,6 +26,14 @@ class NewExperiment(BaseModel):
     name: Text | None = None
 
 
+class Changes(BaseModel):
+    """What to change about an experiment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Text
+
+
 class Pace(BaseModel):
     """How fast a run may go."""
 

@@ -80,6 +80,16 @@ export class Api {
     return (await this.#fetch(path, { method: "POST", body })).json();
   }
 
+  /**
+   * @template T
+   * @param {string} path
+   * @param {unknown} body
+   * @returns {Promise<T>}
+   */
+  async patch(path, body) {
+    return (await this.#fetch(path, { method: "PATCH", body })).json();
+  }
+
   /** @param {string} path */
   async delete(path) {
     await this.#fetch(path, { method: "DELETE" });

@@ -30,6 +30,13 @@ export class ExperimentList {
     /** @type {BriefExperiment[] | null} */
     this.experiments = null;
     this.asking = false;
+    this.search = find("search", HTMLInputElement);
+    this.search.value = new URLSearchParams(location.search).get("q") ?? "";
+    this.search.addEventListener("input", () => {
+      const wanted = this.search.value.trim();
+      history.replaceState(null, "", wanted ? `?q=${encodeURIComponent(wanted)}` : location.pathname);
+      this.#show(this.experiments ?? []);
+    });
     /** Those whose row is old. @type {Set<BriefExperiment>} */
     this.old = new Set();
     this.live = new LiveSocket(api.socket("/ws/live"), {
@@ -90,10 +97,13 @@ export class ExperimentList {
 
   /** @param {BriefExperiment[]} experiments */
   #show(experiments) {
+    this.search.hidden = !experiments.length;
     if (!experiments.length) return this.list.replaceChildren(make("p", { class: "empty" }, this.options.empty));
+    const found = experiments.filter((experiment) => holds(experiment, this.search.value));
+    if (!found.length) return this.list.replaceChildren(make("p", { class: "empty", role: "status" }, "No experiment has all these words."));
     const titles = ["name", "arms", "status", "progress", "when"].map((title) => make("span", {}, title));
     const head = make("div", { class: "experiment-head", "aria-hidden": "true" }, ...titles);
-    this.list.replaceChildren(head, ...experiments.map((experiment) => this.#row(experiment)));
+    this.list.replaceChildren(head, ...found.map((experiment) => this.#row(experiment)));
   }
 
   /** @param {BriefExperiment} experiment */
@@ -112,6 +122,16 @@ export class ExperimentList {
       make("time", { datetime: new Date(1000 * created).toISOString() }, when(created)),
     );
   }
+}
+
+/**
+ * Whether an experiment has every one of some words: in its name, its arms or its status.
+ * @param {BriefExperiment} experiment
+ * @param {string} words
+ */
+export function holds({ name, runs }, words) {
+  const text = [name, ...runs.map((run) => run.arm || run.name), overall(runs)].join(" ").toLowerCase();
+  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
 /** @param {BriefRun[]} runs */

@@ -12,6 +12,7 @@ import { Feed } from "./feed.js";
 import { FindingTab } from "./finding.js";
 import { Landscape } from "./landscape.js";
 import { Painter } from "./painter.js";
+import { allowRenaming } from "./rename.js";
 import { Share } from "./share.js";
 import { Sidebar } from "./sidebar.js";
 import { State } from "./state.js";
@@ -42,10 +43,13 @@ const feed = new Feed(state, api, (text, final) => {
   note.hidden = !text;
   note.dataset.final = String(final);
 });
-new Controls(desk, api);
+const controls = new Controls(desk, api);
 new Cursor(desk, () => void feed.sharpen());
 if (!page.experiment.id) void offerRuns(api, page.experiment.runs.map((run) => run.id));
-else if (page.link === null) new Share(state, api);
+else if (page.link === null) {
+  new Share(state, api);
+  allowRenaming(api, page.experiment, (sentence) => controls.say(sentence));
+}
 listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {
   desk.theme = theme;

@@ -221,3 +221,18 @@ def test_a_comparison_takes_runs_of_any_experiments_and_says_what_is_wrong_with_
     ):
         assert opened(path)[0] == 404
         assert sentence in opened(path)[1]
+
+
+def test_an_experiment_is_renamed_by_its_owner_alone(shared_server: Server) -> None:
+    settings = {**TINY, "seeds": 1, "shifts": [0]}
+    experiment = start(shared_server, {"claim": 1, "size": "quick", "settings": settings})["id"]
+    url = f"{shared_server.url}/api/experiments/{experiment}"
+    assert shared_server.http.patch(url, json={"name": "digits, again"}).json()["name"] == "digits, again"
+    assert shared_server.get(f"/api/experiments/{experiment}")["name"] == "digits, again"
+    for body in ({"name": ""}, {"name": "x" * 201}, {"name": 5}, {}, {"claim": 2}):
+        assert shared_server.http.patch(url, json=body).status_code == 422
+    link = shared_server.post("/api/links", {"experiment": experiment, "view": ""}).json()
+    token = link["url"].removeprefix("/s/")
+    assert shared_server.http.patch(f"{url}?link={token}", json={"name": "mine"}).status_code == 403
+    assert shared_server.http.patch(f"{shared_server.url}/api/experiments/none", json={"name": "x"}).status_code == 404
+    assert shared_server.get(f"/api/experiments/{experiment}")["name"] == "digits, again"

@@ -150,6 +150,30 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
         expect(rows.first.locator(drawn).first).to_be_attached()
 
 
+def test_an_experiment_is_renamed_and_found(shared_server: Server, visit: Visit) -> None:
+    experiment = finished(shared_server)[0]["experiment"]
+    page = visit(f"{shared_server.url}/e/{experiment}")
+    page.get_by_test_id("rename").click()
+    page.get_by_test_id("name").fill("no such name")
+    page.get_by_test_id("name").press("Escape")
+    expect(page.get_by_test_id("title")).not_to_have_text("no such name")
+    page.get_by_test_id("rename").click()
+    page.get_by_test_id("name").fill("careful rates")
+    page.get_by_test_id("name").press("Enter")
+    expect(page.get_by_test_id("title")).to_have_text("careful rates")
+    expect(page).to_have_title("careful rates · Normscope")
+    page.goto(f"{shared_server.url}/?q=rates%20finished")
+    rows = page.get_by_test_id("experiment-row")
+    expect(rows.first).to_contain_text("careful rates")
+    shown = rows.count()
+    page.get_by_test_id("search").fill("careful batch finished")
+    expect(rows).to_have_count(1)
+    assert shown >= 1
+    expect(page).to_have_url(re.compile(r"\?q=careful%20batch%20finished$"))
+    page.get_by_test_id("search").fill("zzz")
+    expect(page.get_by_test_id("experiments")).to_contain_text("No experiment has all these words.")
+
+
 def test_runs_of_two_experiments_are_compared(shared_server: Server, visit: Visit) -> None:
     runs = finished(shared_server)
     other = shared_server.post("/api/experiments", {"claim": 3, "size": "quick", "settings": {"steps": 5, "seeds": 1}})
