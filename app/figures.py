@@ -22,7 +22,7 @@ ARMS: Final = {
     "dark": ["#56B4E9", "#FF8A3D", "#2BC79A", "#E08FBF", "#F0E442", "#9CCBF0", "#B0B0B0"],
 }
 RIDGES: Final = 12
-"""Densities over steps that show a run, as in `static/shares.js`."""
+"""Densities over steps that show a run, as in `static/lines/shares.js`."""
 _STEP: Final = "step %{x:,.0f}"
 _NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {

@@ -1,13 +1,13 @@
 /** A claim's own page: its rule in words, the form that tries it, and its experiments. */
 
-import { Api } from "./api.js";
-import { method, sentenceOf } from "./criterion.js";
+import { Api } from "./server/api.js";
+import { method, sentenceOf } from "./tabs/criterion.js";
 import { data, find, make } from "./element.js";
-import { enter, prepare } from "./enter.js";
-import { ExperimentList } from "./experiments.js";
-import { makeForm } from "./form.js";
-import { keepTheme } from "./theme.js";
-import { judge } from "./verdicts.js";
+import { enter, prepare } from "./controls/enter.js";
+import { ExperimentList } from "./controls/experiments.js";
+import { makeForm } from "./controls/form.js";
+import { keepTheme } from "./controls/theme.js";
+import { judge } from "./controls/verdicts.js";
 
 /** @type {{claim: import("./types.js").Claim, root: string, plotly: string}} */
 const page = data("page");

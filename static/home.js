@@ -1,12 +1,12 @@
 /** The home page: what can be started, and what has been. */
 
-import { Api } from "./api.js";
+import { Api } from "./server/api.js";
 import { data, find } from "./element.js";
-import { enter, prepare } from "./enter.js";
-import { ExperimentList } from "./experiments.js";
-import { makeCard } from "./form.js";
-import { keepTheme } from "./theme.js";
-import { judge } from "./verdicts.js";
+import { enter, prepare } from "./controls/enter.js";
+import { ExperimentList } from "./controls/experiments.js";
+import { makeCard } from "./controls/form.js";
+import { keepTheme } from "./controls/theme.js";
+import { judge } from "./controls/verdicts.js";
 
 /** @type {{claim: import("./types.js").Claim, root: string, plotly: string}} */
 const page = data("page");

@@ -96,13 +96,13 @@ def test_a_running_server_never_loads_torch() -> None:
 
 
 def test_one_file_knows_plotly_and_one_knows_bytes() -> None:
-    scripts = {p.name: p.read_text() for p in (HOUSE / "static").glob("*.js")}
+    scripts = {p.name: p.read_text() for p in (HOUSE / "static").rglob("*.js")}
     assert {name for name, text in scripts.items() if "Plotly." in text} == {"charts.js"}
     assert {name for name, text in scripts.items() if "DataView" in text} == {"wire.js"}
 
 
 def test_pages_need_no_other_host() -> None:
-    for path in [*(HOUSE / "static").iterdir(), *(HOUSE / "templates").iterdir()]:
+    for path in [*(HOUSE / "static").rglob("*"), *(HOUSE / "templates").iterdir()]:
         if path.suffix in (".js", ".css", ".html"):
             text = path.read_text()
             for scheme in ("http://", "https://"):
@@ -118,5 +118,5 @@ def test_source_files_stay_readable() -> None:
     long: dict[str, int] = {}
     for room in ("normscope", "app", "trainer"):
         long |= {str(p): n for p in files(room) if (n := len(p.read_text().splitlines())) > 300}
-    long |= {p.name: n for p in (HOUSE / "static").glob("*.js") if (n := len(p.read_text().splitlines())) > 300}
+    long |= {p.name: n for p in (HOUSE / "static").rglob("*.js") if (n := len(p.read_text().splitlines())) > 300}
     assert long == {}

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { method, placement, sentenceOf } from "../../static/criterion.js";
+import { method, placement, sentenceOf } from "../../static/tabs/criterion.js";
 
 /** @type {import("../../static/types.js").Evidence} */
 const evidence = {

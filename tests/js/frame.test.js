@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Frame, KINDS } from "../../static/frame.js";
-import { placeOf } from "../../static/layer.js";
-import { State } from "../../static/state.js";
+import { Frame, KINDS } from "../../static/data/frame.js";
+import { placeOf } from "../../static/data/layer.js";
+import { State } from "../../static/data/state.js";
 
 /** @param {string} name @param {string[]} kinds */
 const layer = (name, kinds) => ({ name, type: "Linear", kinds });

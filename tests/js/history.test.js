@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Frame } from "../../static/frame.js";
-import { bound, History } from "../../static/history.js";
+import { Frame } from "../../static/data/frame.js";
+import { bound, History } from "../../static/data/history.js";
 
 /**
  * @param {number} seq

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Column } from "../../static/column.js";
-import { Frame } from "../../static/frame.js";
-import { History } from "../../static/history.js";
-import { measuredLines, profileLines } from "../../static/lines.js";
-import { LINEAR, LOGARITHMIC } from "../../static/scale.js";
+import { Column } from "../../static/lines/column.js";
+import { Frame } from "../../static/data/frame.js";
+import { History } from "../../static/data/history.js";
+import { measuredLines, profileLines } from "../../static/lines/lines.js";
+import { LINEAR, LOGARITHMIC } from "../../static/lines/scale.js";
 
 /** A history whose frame at each step holds these values, or none. @param {(number[] | null)[]} every */
 function measured(every) {

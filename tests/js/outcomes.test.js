@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { tabulate, toCsv } from "../../static/outcomes.js";
+import { tabulate, toCsv } from "../../static/tabs/outcomes.js";
 
 /** @type {import("../../static/types.js").Outcome[]} */
 const outcomes = [

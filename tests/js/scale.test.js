@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { makeScale, number } from "../../static/scale.js";
+import { makeScale, number } from "../../static/lines/scale.js";
 
 test("asinh's labels keep apart, zero and the outermost powers among them", () => {
   for (const [unit, most] of [[1e-4, 0.05], [1, 3], [0.01, 1e6], [1, 1.2]]) {

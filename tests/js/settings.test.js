@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { beginning, changes, countRuns, objection, textOf, valueOf } from "../../static/settings.js";
+import { beginning, changes, countRuns, objection, textOf, valueOf } from "../../static/controls/settings.js";
 
 /** @type {import("../../static/types.js").Setting} */
 const steps = { name: "steps", label: "Steps", kind: "int", default: 5, low: 1, high: 9, unit: "", choices: null, sentence: "" };

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Column } from "../../static/column.js";
-import { Frame } from "../../static/frame.js";
-import { History } from "../../static/history.js";
-import { LINEAR } from "../../static/scale.js";
-import { difference, heat, RIDGES, ridges } from "../../static/shares.js";
+import { Column } from "../../static/lines/column.js";
+import { Frame } from "../../static/data/frame.js";
+import { History } from "../../static/data/history.js";
+import { LINEAR } from "../../static/lines/scale.js";
+import { difference, heat, RIDGES, ridges } from "../../static/lines/shares.js";
 
 /** A layer whose values all lie in one bin, [1, 1.125) or, mirrored, below zero. @param {number[]} signs at each step */
 function source(signs) {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { conditionsOf, labelOf, progressOf, shownRuns, tally } from "../../static/shown.js";
-import { parseView } from "../../static/view.js";
+import { conditionsOf, labelOf, progressOf, shownRuns, tally } from "../../static/data/shown.js";
+import { parseView } from "../../static/data/view.js";
 
 /** @typedef {import("../../static/types.js").BriefRun} BriefRun */
 

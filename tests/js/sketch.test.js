@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { addShares, BINS, EDGES, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "../../static/sketch.js";
-import { decodeFrame } from "../../static/wire.js";
+import { addShares, BINS, EDGES, jensenShannon, kolmogorovSmirnov, quantiles, wasserstein } from "../../static/data/sketch.js";
+import { decodeFrame } from "../../static/server/wire.js";
 import { bytes, close, expected } from "./golden.js";
 
 test("the edges are the fixed ones", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Frame } from "../../static/frame.js";
-import { csvOf, fileName, histogramTable, seriesTable } from "../../static/table.js";
+import { Frame } from "../../static/data/frame.js";
+import { csvOf, fileName, histogramTable, seriesTable } from "../../static/lines/table.js";
 
 /** @typedef {import("../../static/types.js").Run} Run */
 

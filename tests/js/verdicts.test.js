@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { isDecidable } from "../../static/verdicts.js";
+import { isDecidable } from "../../static/controls/verdicts.js";
 
 /** @param {import("../../static/types.js").Status[]} statuses of one run for each seed */
 function experiment(statuses) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { formatView, matches, parseView, showsLayer } from "../../static/view.js";
+import { formatView, matches, parseView, showsLayer } from "../../static/data/view.js";
 
 test("nothing chosen is an empty query", () => assert.equal(formatView(parseView("")), ""));
 

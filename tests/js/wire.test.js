@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { mergeFrames } from "../../static/frame.js";
-import { decodeFrame, decodeLive, decodeStream, WireError } from "../../static/wire.js";
+import { mergeFrames } from "../../static/data/frame.js";
+import { decodeFrame, decodeLive, decodeStream, WireError } from "../../static/server/wire.js";
 import { bytes, close, expected } from "./golden.js";
 
 /**
- * @param {import("../../static/frame.js").Frame} frame
+ * @param {import("../../static/data/frame.js").Frame} frame
  * @param {import("./golden.js").ExpectedFrame & Record<string, unknown>} wanted
  */
 function assertFrame(frame, wanted) {

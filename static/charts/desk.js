@@ -1,0 +1,144 @@
+/** What everything that draws shares: the state, the figures, the painter, and how runs look. */
+
+import { Column, niceRange, stepRange, steadyRange } from "../lines/column.js";
+import { extent } from "../lines/lines.js";
+import { Panel } from "./panel.js";
+import { number } from "../lines/scale.js";
+import { labelOf } from "../data/shown.js";
+import { takeMenu } from "./take.js";
+
+/**
+ * @typedef {import("./charts.js").Brush} Brush
+ * @typedef {import("../types.js").Run} Run
+ */
+
+const DASHES = ["solid", "dash", "dot", "longdash", "dashdot"];
+
+export class Desk {
+  /**
+   * @param {import("../data/state.js").State} state
+   * @param {import("../types.js").Figures} figures
+   * @param {import("./painter.js").Painter} painter
+   */
+  constructor(state, figures, painter) {
+    this.state = state;
+    this.figures = figures;
+    this.painter = painter;
+    /** @type {import("../types.js").Theme} */
+    this.theme = "light";
+    /** @type {Set<Panel>} */
+    this.panels = new Set();
+  }
+
+  /** What people call a run among those that are shown. @param {Run} run */
+  nameOf(run) {
+    return labelOf(run, this.state.differing);
+  }
+
+  /** All frames that the page has of a run. */
+  framesOf = (/** @type {Run} */ { id }) => this.state.history(id).frames;
+
+  /** The place of a run's colour among the theme's. @param {Run} run */
+  colorOf(run) {
+    return this.state.arms.indexOf(run.arm) % this.figures.themes[this.theme].arms.length;
+  }
+
+  /** @param {Run} run @returns {Brush} */
+  brushOf(run) {
+    const color = this.colorOf(run);
+    const siblings = this.state.runs.filter((other) => this.colorOf(other) === color);
+    const dash = DASHES[siblings.findIndex(({ id }) => id === run.id) % DASHES.length];
+    return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[color], dash };
+  }
+
+  /** The part of the step axis that is shown. */
+  get steps() {
+    const planned = Math.max(0, ...this.state.runs.map((run) => run.steps ?? 0));
+    return stepRange(this.state.newestStep, planned);
+  }
+
+  /**
+   * @param {string} name of the figure
+   * @param {import("./panel.js").Options} options
+   * @param {(panel: Panel, deadline: number) => import("./charts.js").Drawing | null} prepare
+   */
+  panel(name, options, prepare) {
+    const panel = new Panel(this.figures.charts[name], this.figures.config, options, prepare);
+    this.painter.jobs.add(panel);
+    this.panels.add(panel);
+    panel.caption.append(takeMenu(this, panel));
+    return panel;
+  }
+
+  /** @param {Panel} panel @param {Run[]} [runs] */
+  dress(panel, runs = this.state.runs) {
+    panel.runs = runs;
+    const brushes = runs.map((run) => this.brushOf(run));
+    if (runs.length === 1) brushes[0].dash = "solid"; // nothing to tell it from
+    panel.dress(brushes, this.figures.themes[this.theme].layout);
+  }
+
+  /** @param {Panel} panel */
+  remove(panel) {
+    this.painter.jobs.delete(panel);
+    this.panels.delete(panel);
+    panel.remove();
+  }
+
+  /**
+   * A panel of lines over steps, each run bringing one for each role of the figure.
+   * @param {string} name
+   * @param {import("./panel.js").Options} options
+   * @param {(run: Run, lines: Column[]) => void} fill
+   * @param {(run: Run) => number} read the number at the cursor, beside the heading
+   * @param {{floor?: number, ceiling?: number, about?: string, scale?: import("../lines/scale.js").Scale}} [more]
+   */
+  linesPanel(name, options, fill, read, more = {}) {
+    const roles = this.figures.charts[name].roles.length;
+    /** @type {Column[]} */
+    const lines = [];
+    /** @type {[number, number] | null} */
+    let range = null;
+    const panel = this.panel(name, { steps: true, ...options }, () => {
+      const { runs } = this.state;
+      while (lines.length < runs.length * roles) lines.push(new Column());
+      const mine = lines.slice(0, runs.length * roles);
+      runs.forEach((run, i) => fill(run, mine.slice(i * roles, (i + 1) * roles)));
+      const { low, high } = extent(mine);
+      range = steadyRange(range, clipped(niceRange(low, high), more));
+      this.readOut(panel, read);
+      return { x: this.steps, y: range, lines: mine, yticks: more.scale?.ticks(range) };
+    });
+    panel.readout.title = more.about ?? "at the cursor";
+    return panel;
+  }
+
+  /**
+   * Write each run's number at the cursor beside a panel's heading.
+   * @param {Panel} panel
+   * @param {(run: Run) => number} read
+   */
+  readOut(panel, read) {
+    const { runs } = this.state;
+    while (panel.readout.childElementCount > runs.length) panel.readout.lastElementChild?.remove();
+    while (panel.readout.childElementCount < runs.length) panel.readout.append(document.createElement("b"));
+    runs.forEach((run, i) => {
+      const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
+      const text = number(read(run));
+      if (element.textContent !== text) element.textContent = text;
+      const color = `var(--text${this.colorOf(run)})`;
+      if (element.style.color !== color) element.style.color = color;
+      element.setAttribute("aria-label", this.nameOf(run));
+    });
+  }
+}
+
+/**
+ * A range that does not show what cannot be: shares above 100 %, losses below zero.
+ * @param {[number, number]} range
+ * @param {{floor?: number, ceiling?: number}} bounds
+ * @returns {[number, number]}
+ */
+function clipped([low, high], { floor = -Infinity, ceiling = Infinity }) {
+  return [low < 0 || floor === 0 ? Math.max(low, floor) : low, Math.min(high, ceiling)];
+}

@@ -1,0 +1,69 @@
+/** The menu that saves a panel's chart: as a picture that stands alone, or its numbers. */
+
+import { make } from "../element.js";
+import { csvOf, fileName } from "../lines/table.js";
+
+/**
+ * @typedef {import("./desk.js").Desk} Desk
+ * @typedef {import("./panel.js").Panel} Panel
+ */
+
+const TYPES = { png: "image/png", svg: "image/svg+xml", csv: "text/csv" };
+
+/**
+ * @param {Desk} desk
+ * @param {Panel} panel
+ */
+export function takeMenu(desk, panel) {
+  const buttons = /** @type {(keyof typeof TYPES)[]} */ (Object.keys(TYPES)).map((ending) => {
+    const click = () => {
+      menu.open = false;
+      void take(desk, panel, ending);
+    };
+    return make("button", { type: "button", "data-testid": `take-${ending}`, click }, ending.toUpperCase());
+  });
+  const about = [panel.options.layer, panel.chart.figure.title].filter(Boolean).join(", ");
+  const summary = make("summary", { "aria-label": `Save this chart: ${about}`, title: "Save this chart", "data-testid": "take" });
+  summary.textContent = "⤓";
+  const menu = make("details", { class: "take" }, summary, make("div", { role: "group", "aria-label": "Save as" }, ...buttons));
+  menu.addEventListener("focusout", ({ relatedTarget }) => {
+    if (!(relatedTarget instanceof Node && menu.contains(relatedTarget))) menu.open = false;
+  });
+  menu.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    menu.open = false;
+    summary.focus();
+  });
+  return menu;
+}
+
+/**
+ * @param {Desk} desk
+ * @param {Panel} panel
+ * @param {keyof typeof TYPES} ending
+ */
+async function take(desk, panel, ending) {
+  const name = fileName(namesOf(desk, panel), ending);
+  if (ending === "csv") {
+    const conditions = desk.state.differing.filter((condition) => condition !== "seed");
+    const csv = panel.options.table ? csvOf(panel.options.table, panel.runs, conditions) : "";
+    return save(name, URL.createObjectURL(new Blob([csv], { type: TYPES.csv })));
+  }
+  const { title } = panel.chart.figure;
+  const heading = [panel.options.layer, title].filter(Boolean).join(": ");
+  const paper = getComputedStyle(document.documentElement).getPropertyValue("--card").trim();
+  const below = `Step ${desk.state.step} of ${desk.state.experiment.name}`;
+  save(name, await panel.chart.picture(ending, [heading, below], paper));
+}
+
+/** What tells a file from others. @param {Desk} desk @param {Panel} panel */
+function namesOf({ state }, { options, chart, runs }) {
+  const one = runs.length === 1 && state.runs.length > 1 ? runs[0].arm : "";
+  return [state.experiment.name, chart.figure.title, options.layer ?? "", one, `step-${state.step}`];
+}
+
+/** @param {string} name @param {string} url */
+function save(name, url) {
+  make("a", { href: url, download: name }).click();
+  if (url.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}

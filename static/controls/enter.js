@@ -1,0 +1,32 @@
+/** From a page where experiments are started to an experiment's own. */
+
+import { make } from "../element.js";
+
+/**
+ * Get Plotly ready while a person reads.
+ * @param {string} address
+ */
+export function prepare(address) {
+  addEventListener("load", () => {
+    requestIdleCallback(() => document.head.append(make("script", { src: address, async: true })), { timeout: 1000 });
+  });
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+/**
+ * Open an experiment's page in this document, where Plotly is ready: to load it anew takes longer than the first steps.
+ * @param {string} path
+ * @param {() => void} leave
+ */
+export async function enter(path, leave) {
+  if (!window.Plotly) return location.assign(path);
+  const response = await fetch(path);
+  if (!response.ok) return location.assign(path);
+  const { body, title } = new DOMParser().parseFromString(await response.text(), "text/html");
+  leave();
+  history.pushState(null, "", path);
+  addEventListener("popstate", () => location.reload());
+  document.title = title;
+  document.body.replaceWith(body);
+  await import("../experiment.js");
+}

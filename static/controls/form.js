@@ -1,0 +1,170 @@
+/** The form that starts an experiment, made from the claim's sizes, arms and settings. */
+
+import { ApiError } from "../server/api.js";
+import { make, write } from "../element.js";
+import { beginning, changes, countRuns, isList, objection, textOf, valueOf } from "./settings.js";
+
+/**
+ * @typedef {import("../types.js").Claim} Claim
+ * @typedef {import("../types.js").Setting} Setting
+ * @typedef {import("../types.js").Experiment} Experiment
+ * @typedef {import("../server/api.js").Api} Api
+ * @typedef {(experiment: Experiment) => void} Started
+ */
+
+/** @param {Setting} setting */
+function makeField(setting) {
+  const id = `setting-${setting.name}`;
+  const attributes = { id, name: setting.name, "aria-describedby": `${id}-about ${id}-wrong` };
+  const input =
+    setting.kind === "choice"
+      ? make("select", attributes, ...(setting.choices ?? []).map((choice) => make("option", {}, choice)))
+      : make("input", { ...attributes, inputmode: isList(setting) ? "text" : "decimal", autocomplete: "off", spellcheck: "false" });
+  input.value = textOf(setting.default);
+  const wrong = make("em", { id: `${id}-wrong`, role: "alert" });
+  const line = make("span", { class: isList(setting) ? "line list" : "line" }, input, make("span", { class: "unit" }, setting.unit));
+  const about = make("small", { id: `${id}-about` }, setting.sentence);
+  const element = make("div", { class: "field" }, make("label", { for: id }, setting.label), line, wrong, about);
+  const check = () => {
+    const sentence = objection(setting, input.value);
+    write(wrong, sentence);
+    input.setAttribute("aria-invalid", String(sentence !== ""));
+    return sentence === "";
+  };
+  input.addEventListener("input", check);
+  return { setting, input, element, check };
+}
+
+/** @param {Claim} claim */
+function makeArms(claim) {
+  return claim.arms.map((arm) => {
+    const box = make("input", { type: "checkbox", name: "arm", value: arm.name, checked: claim.default_arms.includes(arm.name) });
+    const text = make("span", {}, make("b", {}, arm.name), " ", make("small", {}, arm.sentence));
+    return { box, element: make("label", { class: "choice" }, box, text) };
+  });
+}
+
+/** The parts of a form, and what a person has put into them. */
+class Form {
+  /**
+   * @param {Claim} claim
+   * @param {Api} api
+   * @param {Started} started
+   */
+  constructor(claim, api, started) {
+    this.claim = claim;
+    this.api = api;
+    this.started = started;
+    /** The size that was chosen; null if nobody was asked. @type {string | null} */
+    this.size = null;
+    this.fields = claim.settings.map(makeField);
+    this.arms = makeArms(claim);
+    this.button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
+    this.error = make("p", { class: "error", role: "alert", "data-testid": "error", hidden: true });
+    this.legend = make("fieldset", {}, make("legend", {}, "Arms"), ...this.arms.map((arm) => arm.element));
+    this.grid = make("div", { class: "fields" }, ...this.fields.map((field) => field.element));
+    this.settings = make("details", { class: "settings" }, make("summary", {}, "Settings"));
+    this.element = make("form", { class: "card", novalidate: true });
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#submit();
+    });
+  }
+
+  get values() {
+    return Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
+  }
+
+  get chosen() {
+    return this.arms.filter((arm) => arm.box.checked).map((arm) => arm.box.value);
+  }
+
+  /** Begin anew with a size. @param {string} size */
+  begin(size) {
+    this.size = size;
+    const { values, arms } = beginning(this.claim, size);
+    for (const { setting, input, check } of this.fields) {
+      input.value = textOf(values[setting.name]);
+      check();
+    }
+    for (const { box } of this.arms) box.checked = arms.includes(box.value);
+  }
+
+  /** @param {string} sentence */
+  say(sentence) {
+    write(this.error, sentence);
+    this.error.hidden = !sentence;
+  }
+
+  /** Ask the server to start the experiment; the button says so meanwhile. */
+  async #submit() {
+    const wrong = this.fields.filter((field) => !field.check());
+    const { chosen, claim, size } = this;
+    this.say(chosen.length ? "" : "Choose at least one arm.");
+    if (wrong.length || !chosen.length) {
+      this.settings.open = true;
+      return wrong[0]?.input.focus();
+    }
+    const settings = changes(this.values, beginning(claim, size).values);
+    this.button.disabled = true;
+    write(this.button, "Starting…");
+    try {
+      const body = { claim: claim.number, settings, arms: chosen, ...(size !== null && { size }) };
+      this.started(await this.api.post("/api/experiments", body));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.say(error.message);
+      this.button.disabled = false;
+      write(this.button, "Start");
+    }
+  }
+}
+
+/**
+ * A card with a claim and the button that tries it.
+ * @param {Claim} claim
+ * @param {Api} api
+ * @param {Started} started
+ */
+export function makeCard(claim, api, started) {
+  const form = new Form(claim, api, started);
+  const about = make("a", { href: `${api.root}/c/${claim.number}` }, "About this claim");
+  const measures = make("p", { class: "measures" }, claim.measures, " ", about);
+  const text = make("div", {}, make("h2", {}, claim.title, " ", make("span", { "data-claim": claim.number })), make("p", {}, claim.sentence), measures);
+  form.settings.append(form.legend, form.grid);
+  form.element.append(make("div", { class: "head" }, text, form.button), form.error, form.settings);
+  return form.element;
+}
+
+/**
+ * The form of a claim's own page: sizes to begin with, every arm and setting in sight.
+ * @param {Claim} claim
+ * @param {Api} api
+ * @param {Started} started
+ */
+export function makeForm(claim, api, started) {
+  const form = new Form(claim, api, started);
+  const about = make("p", { "data-testid": "size-about" });
+  const count = make("p", { class: "count", "data-testid": "count", role: "status" });
+  const recount = () => {
+    const sound = form.fields.every(({ setting, input }) => !objection(setting, input.value));
+    if (sound && form.chosen.length) write(count, countRuns(claim, form.values, form.chosen.length));
+  };
+  const choose = (/** @type {string} */ size) => {
+    form.begin(size);
+    write(about, claim.sizes[size].sentence);
+    recount();
+  };
+  const sizes = Object.keys(claim.sizes).map((size, i) => {
+    const box = make("input", { type: "radio", name: "size", value: size, checked: i === 0, change: () => choose(size) });
+    return make("label", {}, box, make("span", {}, size));
+  });
+  const segments = make("div", { class: "segments", role: "radiogroup", "aria-label": "Size" }, ...sizes);
+  const head = make("div", { class: "head" }, make("div", {}, make("h2", {}, "Try it"), segments, about, count), form.button);
+  form.settings.append(form.grid);
+  form.settings.open = true;
+  form.element.append(head, form.error, form.legend, form.settings);
+  form.element.addEventListener("input", recount);
+  choose(Object.keys(claim.sizes)[0]);
+  return form.element;
+}

@@ -1,0 +1,127 @@
+/** The experiment page: puts the parts together. */
+
+import { Api } from "./server/api.js";
+import { offerRuns } from "./controls/compare.js";
+import { Controls } from "./controls/controls.js";
+import { Cursor } from "./controls/cursor.js";
+import { Desk } from "./charts/desk.js";
+import { Distributions } from "./tabs/distributions.js";
+import { data, find, write } from "./element.js";
+import { MeasuredTab } from "./tabs/measured.js";
+import { Feed } from "./server/feed.js";
+import { FindingTab } from "./tabs/finding.js";
+import { Landscape } from "./tabs/landscape.js";
+import { Painter } from "./charts/painter.js";
+import { allowRenaming } from "./controls/rename.js";
+import { Share } from "./controls/share.js";
+import { Sidebar } from "./controls/sidebar.js";
+import { State } from "./data/state.js";
+import { keepTheme } from "./controls/theme.js";
+
+/** @typedef {{element: HTMLElement, arrange: () => void, reveal: () => void}} Tab */
+
+/** @type {import("./types.js").PageData} */
+const page = data("page");
+const api = new Api(page.root, page.link);
+const state = new State(page.experiment, location.search);
+const painter = new Painter(() => state.version);
+const desk = new Desk(state, page.figures, painter);
+const distributions = new Distributions(desk);
+/** Those that the experiment has. @type {Partial<Record<import("./data/view.js").Tab, Tab>>} */
+const tabs = { distributions, landscape: new Landscape(desk) };
+for (const name of /** @type {const} */ (["gradients", "normalizer", "evidence"])) {
+  const charts = page.figures.measured[name];
+  if (charts) tabs[name] = new MeasuredTab(desk, charts);
+}
+if (page.claim) tabs.finding = new FindingTab(state, api, page.claim);
+const sidebar = new Sidebar(desk, goTo);
+const note = find("connection", HTMLElement);
+
+find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
+const feed = new Feed(state, api, (text, final) => {
+  write(note, text);
+  note.hidden = !text;
+  note.dataset.final = String(final);
+});
+const controls = new Controls(desk, api);
+new Cursor(desk, () => void feed.sharpen());
+if (!page.experiment.id) void offerRuns(api, page.experiment.runs.map((run) => run.id));
+else if (page.link === null) {
+  new Share(state, api);
+  allowRenaming(api, page.experiment, (sentence) => controls.say(sentence));
+}
+listen();
+keepTheme(find("theme", HTMLButtonElement), (theme) => {
+  desk.theme = theme;
+  const style = document.documentElement.style;
+  page.figures.themes[theme].arms.forEach((color, i) => {
+    style.setProperty(`--arm${i}`, color);
+    style.setProperty(`--text${i}`, `color-mix(in srgb, ${color}, var(--ink) 35%)`); // to be read, not only told apart
+  });
+  arrange();
+});
+state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
+reportPaints();
+keepHeadHeight();
+
+/** The tab that the view names; the first if the experiment has no such tab. */
+function shownTab() {
+  return tabs[state.view.tab] ?? distributions;
+}
+
+/** Show what the view says. */
+function arrange() {
+  const { view } = state;
+  for (const tab of Object.values(tabs)) tab.element.hidden = tab !== shownTab();
+  for (const button of document.querySelectorAll("button[data-view]")) {
+    if (!(button instanceof HTMLElement)) continue;
+    const [key, value] = (button.dataset.view ?? "").split("=");
+    button.setAttribute("aria-pressed", String(view[/** @type {"tab"} */ (key)] === value));
+  }
+  shownTab().arrange();
+  sidebar.arrange();
+  state.version++;
+  const query = state.query;
+  const compare = document.querySelector('[data-testid="compare"]');
+  if (compare) compare.setAttribute("href", `${page.root}/compare/${state.runs.map((run) => encodeURIComponent(run.id)).join(",")}`);
+  const address = location.pathname + (query ? `?${query}` : "");
+  if (address !== location.pathname + location.search) history.replaceState(null, "", address);
+}
+
+/** Let every button with data-view="key=value" show what it says. */
+function listen() {
+  for (const button of document.querySelectorAll("button[data-view]")) {
+    button.addEventListener("click", () => {
+      const [key, value] = button.getAttribute("data-view")?.split("=") ?? [];
+      state.show({ [key]: value });
+    });
+  }
+}
+
+/** Let what sticks below the header know its height; on a narrow window the list of layers begins folded. */
+function keepHeadHeight() {
+  const head = document.querySelector("header.top");
+  if (!head) return;
+  new ResizeObserver(() => {
+    document.documentElement.style.setProperty("--head", `${head.getBoundingClientRect().height}px`);
+  }).observe(head);
+  if (innerWidth <= 900) document.querySelector("details.layers")?.removeAttribute("open");
+}
+
+/** @param {string} name of a layer */
+function goTo(name) {
+  if (state.view.tab !== "distributions") state.show({ tab: "distributions" });
+  distributions.scrollTo(name);
+}
+
+/** Say what the loss chart shows, after it has been drawn: benchmarks and tests read it. */
+function reportPaints() {
+  const { loss } = distributions;
+  const draw = loss.draw.bind(loss);
+  loss.draw = (version, deadline) => {
+    draw(version, deadline);
+    const steps = state.runs.map((run) => [run.id, state.history(run.id).newest?.lastStep ?? -1]);
+    const paintedAt = performance.timeOrigin + performance.now();
+    window.normscope = { painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
+  };
+}

@@ -1,0 +1,229 @@
+/** From histories to lines: what each kind of chart shows. Pure; the columns are changed in place. */
+
+import { MERGE } from "../data/frame.js";
+import { percentilesOf, PROBABILITIES } from "../data/layer.js";
+
+/**
+ * @typedef {import("./column.js").Column} Column
+ * @typedef {import("../data/frame.js").Frame} Frame
+ * @typedef {import("../data/history.js").History} History
+ * @typedef {import("./scale.js").Scale} Scale
+ */
+
+const MISSING = new Float64Array(PROBABILITIES.length).fill(NaN);
+
+/** Where a frame lies on the step axis. @param {Frame} frame */
+export function middle(frame) {
+  return (frame.firstStep + frame.lastStep) / 2;
+}
+
+/**
+ * Frames in groups as long as the coarsest: the newest, not yet merged, must not look noisier than the rest.
+ * @param {Frame[]} frames
+ * @returns {Frame[][]}
+ */
+function groups(frames) {
+  const span = frames.length ? MERGE ** frames[0].level : 1;
+  if (span === 1) return frames.map((frame) => [frame]);
+  /** @type {Frame[][]} */
+  const result = [];
+  let current = -1;
+  for (const frame of frames) {
+    const group = Math.floor(frame.seq / span);
+    if (group === current) result[result.length - 1].push(frame);
+    else result.push([frame]);
+    current = group;
+  }
+  return result;
+}
+
+/** @param {Frame[]} group */
+function middleOf(group) {
+  return (group[0].firstStep + group[group.length - 1].lastStep) / 2;
+}
+
+/**
+ * A scalar over steps.
+ * @param {History} history
+ * @param {string} name
+ * @param {Column} line
+ * @param {number} [factor]
+ */
+export function scalarLine({ frames }, name, line, factor = 1) {
+  line.clear();
+  for (const group of groups(frames)) {
+    let sum = 0;
+    let samples = 0;
+    for (const frame of group) {
+      const series = frame.series.get(name);
+      if (!series) continue;
+      sum += series.mean[0] * series.samples;
+      samples += series.samples;
+    }
+    if (samples) line.push(middleOf(group), (sum / samples) * factor);
+  }
+}
+
+/**
+ * The largest or smallest of a vector over steps.
+ * @param {History} history
+ * @param {string} name
+ * @param {"low" | "high"} which
+ * @param {Column} line
+ */
+export function extremeLine({ frames }, name, which, line) {
+  line.clear();
+  for (const frame of frames) {
+    const series = frame.series.get(name);
+    if (series) line.push(middle(frame), which === "low" ? Math.min(...series.low) : Math.max(...series.high));
+  }
+}
+
+/**
+ * A measured quantity over steps: its mean over layers, and for a vector the band from the least to the most.
+ * @param {History} history
+ * @param {string} name
+ * @param {Scale} scale
+ * @param {Column[]} lines
+ */
+export function measuredLines({ frames }, name, scale, [band, line]) {
+  band.clear();
+  line.clear();
+  const shown = frames.flatMap((frame) => {
+    const values = [...(frame.series.get(name)?.mean ?? [])].filter(Number.isFinite);
+    return values.length ? [{ x: middle(frame), values }] : [];
+  });
+  for (const { x, values } of shown) {
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    line.push(x, scale.to(mean));
+    line.more.push([mean]);
+  }
+  if (!shown.some(({ values }) => values.length > 1)) return;
+  for (const { x, values } of shown) pushFinite(band, x, scale.to(Math.max(...values)));
+  for (const { x, values } of shown.reverse()) pushFinite(band, x, scale.to(Math.min(...values)));
+}
+
+/**
+ * A measured vector over its layers, counted from 1, at a step.
+ * @param {Frame | undefined} frame
+ * @param {string} name
+ * @param {Scale} scale
+ * @param {Column} line
+ */
+export function profileLines(frame, name, scale, line) {
+  line.clear();
+  frame?.series.get(name)?.mean.forEach((value, i) => {
+    line.push(i + 1, scale.to(value));
+    line.more.push([value]);
+  });
+}
+
+/** @param {Column} line @param {number} x @param {number} y */
+function pushFinite(line, x, y) {
+  if (Number.isFinite(y)) line.push(x, y);
+}
+
+/**
+ * The outline of the area between two lines over the same steps.
+ * @param {Column} low
+ * @param {Column} high
+ * @param {Column} area
+ */
+export function between(low, high, area) {
+  area.clear();
+  for (let i = 0; i < high.n; i++) pushFinite(area, high.x[i], high.y[i]);
+  for (let i = low.n - 1; i >= 0; i--) pushFinite(area, low.x[i], low.y[i]);
+}
+
+/**
+ * A layer's percentiles over steps: the outer band, the inner one, the median.
+ * @param {History} history
+ * @param {number} place
+ * @param {Scale} scale
+ * @param {Column[]} lines
+ */
+export function bandLines({ frames }, place, scale, [outer, inner, median]) {
+  for (const line of [outer, inner, median]) line.clear();
+  const shown = groups(frames).map((group) => ({ x: middleOf(group), q: averaged(group, place) }));
+  const known = shown.filter(({ q }) => !Number.isNaN(q[2]));
+  for (const { x, q } of known) {
+    outer.push(x, scale.to(q[4]));
+    inner.push(x, scale.to(q[3]));
+    median.push(x, scale.to(q[2]));
+    median.more.push(q);
+  }
+  for (const { x, q } of known.reverse()) {
+    outer.push(x, scale.to(q[0]));
+    inner.push(x, scale.to(q[1]));
+  }
+}
+
+/**
+ * A layer's percentiles, averaged over a group of frames.
+ * @param {Frame[]} group
+ * @param {number} place
+ */
+function averaged(group, place) {
+  const rows = group.map((frame) => frame.row(place));
+  if (group.length === 1) return rows[0] < 0 ? MISSING : percentilesOf(group[0], rows[0]);
+  const known = group.flatMap((frame, i) => (rows[i] < 0 ? [] : [percentilesOf(frame, rows[i])]));
+  return MISSING.map((_, i) => known.reduce((sum, q) => sum + q[i], 0) / known.length);
+}
+
+/**
+ * The smallest 5 % and the largest 95 % percentile of all frames, and a typical spread.
+ * @param {History} history
+ * @param {number} place
+ */
+export function bandExtent({ frames }, place) {
+  let low = Infinity;
+  let high = -Infinity;
+  let spread = 0;
+  for (const frame of frames) {
+    const row = frame.row(place);
+    if (row < 0) continue;
+    const [q05, q25, , q75, q95] = percentilesOf(frame, row);
+    if (q05 < low) low = q05;
+    if (q95 > high) high = q95;
+    if (q75 - q25 > 0) spread = q75 - q25;
+  }
+  return { low, high, spread };
+}
+
+/**
+ * A density as its outline and the area under it.
+ * @param {Float64Array} cells edges on the axis
+ * @param {Float64Array} shares
+ * @param {Scale} scale
+ * @param {Column[]} lines
+ */
+export function densityLines(cells, shares, scale, [area, outline]) {
+  area.clear();
+  outline.clear();
+  const last = shares.length - 1;
+  area.push((cells[0] + cells[1]) / 2, 0);
+  for (let i = 0; i <= last; i++) {
+    const x = (cells[i] + cells[i + 1]) / 2;
+    const y = shares[i] / (cells[i + 1] - cells[i]);
+    area.push(x, y);
+    outline.push(x, y);
+    outline.more.push([scale.from(x)]);
+  }
+  area.push((cells[last] + cells[last + 1]) / 2, 0);
+}
+
+/**
+ * The smallest and largest finite y of some lines.
+ * @param {Column[]} lines
+ */
+export function extent(lines) {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const { y, n } of lines) {
+    for (let i = 0; i < n; i++) {
+      if (y[i] < low && y[i] > -Infinity) low = y[i];
+      if (y[i] > high && y[i] < Infinity) high = y[i];
+    }
+  }
+  return { low, high };
+}

@@ -1,0 +1,210 @@
+/** Frames and news from the server: the socket, its reconnection, and what it skipped, from history. */
+
+import { ApiError } from "./api.js";
+import { isDone } from "../data/shown.js";
+import { decodeLive, decodeStream } from "./wire.js";
+
+/**
+ * @typedef {import("../data/state.js").State} State
+ * @typedef {import("./api.js").Api} Api
+ * @typedef {import("../types.js").BriefRun} BriefRun
+ * @typedef {import("../types.js").LiveMessage} LiveMessage
+ */
+
+const FIRST_DELAY = 500;
+const LONGEST_DELAY = 8000;
+const POINTS = 600;
+
+/** Least milliseconds between two questions after runs that are not shown, and how many times as long as one takes. */
+const LOOK_PERIOD = 3000;
+const LOOK_EASE = 20;
+
+/** A socket that comes back by itself. */
+export class LiveSocket {
+  /**
+   * @param {string} url
+   * @param {{opened: () => void, closed: (reason: string) => void, text: (m: LiveMessage) => void,
+   *          binary?: (b: ArrayBuffer) => void}} on
+   */
+  constructor(url, on) {
+    this.url = url;
+    this.on = on;
+    this.delay = FIRST_DELAY;
+    this.#open();
+    addEventListener("online", () => this.#hurry());
+  }
+
+  #open() {
+    this.socket = new WebSocket(this.url);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onopen = () => {
+      this.delay = FIRST_DELAY;
+      this.on.opened();
+    };
+    this.socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.on.text(JSON.parse(data));
+      else this.on.binary?.(data);
+    };
+    this.socket.onclose = ({ code, reason }) => this.#closed(code === 1008 ? reason : "");
+  }
+
+  /** @param {string} reason why the server will not have us back; empty if the connection was lost */
+  #closed(reason) {
+    this.on.closed(reason);
+    if (reason) return;
+    this.timer = setTimeout(() => this.#open(), this.delay * (0.75 + Math.random() / 2));
+    this.delay = Math.min(2 * this.delay, LONGEST_DELAY);
+  }
+
+  #hurry() {
+    if (this.socket?.readyState !== WebSocket.CLOSED) return;
+    clearTimeout(this.timer);
+    this.#open();
+  }
+
+  /** For good. */
+  close() {
+    if (!this.socket) return;
+    this.socket.onclose = null;
+    this.socket.close();
+  }
+
+  /** @param {object} message */
+  send(message) {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+}
+
+/** Keeps a state's histories complete and its runs up to date. */
+export class Feed {
+  /**
+   * @param {State} state
+   * @param {Api} api
+   * @param {(note: string, final: boolean) => void} tell what to say about the connection; empty when all is well
+   */
+  constructor(state, api, tell) {
+    this.state = state;
+    this.api = api;
+    this.tell = tell;
+    this.generation = 0;
+    /** How often it was decided what to watch. */
+    this.turn = 0;
+    /** @type {string[]} */
+    this.watched = [];
+    /** Runs whose history is on its way, and whether it must be fetched again after. @type {Map<string, boolean>} */
+    this.completing = new Map();
+    this.live = new LiveSocket(api.socket("/ws/live"), {
+      opened: () => {
+        this.generation = 0;
+        if (api.link === null) this.live.send({ type: "list" }); // who comes by a link has to ask
+        void this.#watch();
+        void this.#lookAround();
+      },
+      closed: (reason) => this.tell(reason || "Connection lost. Reconnecting…", reason !== ""),
+      text: (message) => this.#hear(message),
+      binary: (buffer) => this.#take(buffer),
+    });
+    let shown = idsOf(state.runs);
+    state.listen(() => {
+      if (idsOf(state.runs) === shown) return;
+      shown = idsOf(state.runs);
+      void this.#watch();
+    });
+  }
+
+  /** Fetch what there is of the runs that are shown, then ask for all that comes after it. */
+  async #watch() {
+    const turn = ++this.turn;
+    const { runs } = this.state;
+    const unknown = runs.filter((run) => run.last_seq > this.state.history(run.id).last + 1);
+    await Promise.all(unknown.map((run) => this.#complete(run.id)));
+    if (turn !== this.turn) return; // others are to be shown by now
+    this.watched = runs.map((run) => run.id);
+    const after = Object.fromEntries(this.watched.map((id) => [id, this.state.history(id).last]));
+    this.generation++;
+    this.live.send({ type: "watch", runs: this.watched, after });
+    this.tell("", false);
+    void this.sharpen();
+  }
+
+  /** Hear how the runs are that are not shown, and so not watched. */
+  async #lookAround() {
+    clearTimeout(this.looking);
+    const began = performance.now();
+    const { experiment } = this.state;
+    try {
+      if (experiment.id && experiment.runs.some((run) => !isDone(run) && !this.#watches(run))) {
+        /** @type {{runs: BriefRun[]}} */
+        const { runs } = await this.api.get(`/api/experiments/${encodeURIComponent(experiment.id)}/runs`);
+        this.state.setRuns(runs.filter((run) => !this.#watches(run)));
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the socket says if the server is away
+    }
+    if (this.api.link === null) return;
+    const pause = Math.max(LOOK_PERIOD, LOOK_EASE * (performance.now() - began));
+    this.looking = setTimeout(() => void this.#lookAround(), pause);
+  }
+
+  /** @param {BriefRun} run */
+  #watches(run) {
+    return this.watched.includes(run.id);
+  }
+
+  /** @param {LiveMessage} message */
+  #hear(message) {
+    if (message.type === "run") {
+      // Of a watched run the whole story comes beside; its short one may be older.
+      if ("layers" in message.run || !this.#watches(message.run)) this.state.setRuns([message.run]);
+    } else if (message.type === "skipped") void this.#complete(message.run);
+    else this.tell(message.message, true);
+  }
+
+  /** @param {ArrayBuffer} buffer */
+  #take(buffer) {
+    const { slot, generation, frames } = decodeLive(buffer);
+    const run = this.watched[slot];
+    if (generation !== this.generation % 256 || run === undefined) return;
+    const whole = this.state.history(run).add(frames);
+    if (!whole) void this.#complete(run);
+    this.state.changed("frames");
+  }
+
+  /** Make a run's history whole again from the store. @param {string} run */
+  async #complete(run) {
+    if (this.completing.has(run)) {
+      this.completing.set(run, true);
+      return;
+    }
+    this.completing.set(run, false);
+    try {
+      const history = this.state.history(run);
+      history.replace(decodeStream(await this.api.history(run, { points: Math.min(POINTS, history.limit) })));
+      this.state.changed("frames");
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.tell(`Part of the history is missing. ${error.message}`, false);
+    }
+    const again = this.completing.get(run);
+    this.completing.delete(run);
+    if (again) void this.#complete(run);
+  }
+
+  /** Get the very frames at the cursor where the page only has merged ones. */
+  async sharpen() {
+    const { step } = this.state.view;
+    if (step === null) return;
+    const coarse = this.state.runs.filter((run) => (this.state.frameAtCursor(run.id)?.level ?? 0) > 0);
+    for (const run of coarse) {
+      const parameters = { first_step: step, last_step: step, points: 1 };
+      const frames = decodeStream(await this.api.history(run.id, parameters));
+      if (frames.length) this.state.exact.set(run.id, frames[0]);
+    }
+    if (coarse.length) this.state.changed("frames");
+  }
+}
+
+/** @param {{id: string}[]} runs */
+function idsOf(runs) {
+  return runs.map((run) => run.id).join();
+}

@@ -1,0 +1,138 @@
+/** The tab of the loss landscape: what lies along the gradient, and around the path. */
+
+import { Column, niceRange, steadyRange } from "../lines/column.js";
+import { make } from "../element.js";
+import { between, extent, extremeLine } from "../lines/lines.js";
+import { Surfaces } from "./surface.js";
+import { pointsTable, seriesTable } from "../lines/table.js";
+
+/**
+ * @typedef {import("../charts/desk.js").Desk} Desk
+ * @typedef {import("../types.js").Run} Run
+ */
+
+export class Landscape {
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.desk = desk;
+    this.panels = [
+      rangePanel(desk),
+      curvePanel(desk),
+      largestPanel(desk, "predictiveness"),
+      largestPanel(desk, "beta"),
+    ];
+    this.empty = make("p", { class: "empty" }, "Nothing was sampled along the gradient yet. It is done every few steps, if the settings ask for it.");
+    this.surfaces = new Surfaces(desk);
+    const grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
+    this.element = make("section", { class: "landscape" }, this.empty, grid, this.surfaces.element);
+    this.key = "";
+  }
+
+  /** Say that there is nothing, until there is. */
+  reveal() {
+    const { state } = this.desk;
+    this.empty.hidden ||= state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    this.surfaces.arrange(this.desk.theme);
+  }
+
+  arrange() {
+    const { state, theme } = this.desk;
+    this.reveal();
+    const key = [theme, ...state.runs.map((run) => run.id)].join();
+    if (key === this.key) return;
+    this.key = key;
+    for (const panel of this.panels) this.desk.dress(panel);
+  }
+}
+
+/** @param {Desk} desk */
+function rangePanel(desk) {
+  const { state } = desk;
+  return desk.linesPanel(
+    "landscape",
+    { testid: "chart-landscape", table: seriesTable([quantity("landscape.loss", "low"), quantity("landscape.loss", "high")], desk.framesOf) },
+    (run, [range, high, low]) => {
+      extremeLine(state.history(run.id), "landscape.loss", "high", high);
+      extremeLine(state.history(run.id), "landscape.loss", "low", low);
+      between(low, high, range);
+    },
+    (run) => {
+      const series = probed(desk, run, "landscape.loss");
+      return series ? Math.max(...series.high) - Math.min(...series.low) : NaN;
+    },
+    { floor: 0, about: "largest less smallest loss at the cursor" },
+  );
+}
+
+/**
+ * @param {Desk} desk
+ * @param {"predictiveness" | "beta"} name
+ */
+function largestPanel(desk, name) {
+  const { state } = desk;
+  const series = `landscape.${name}`;
+  return desk.linesPanel(
+    name,
+    { testid: `chart-${name}`, table: seriesTable([quantity(series, "high")], desk.framesOf) },
+    (run, [largest]) => extremeLine(state.history(run.id), series, "high", largest),
+    (run) => Math.max(...(probed(desk, run, series)?.high ?? [NaN])),
+    { floor: 0 },
+  );
+}
+
+/**
+ * A series at the last probed step up to the cursor.
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {string} name
+ */
+function probed({ state }, run, name) {
+  return state.history(run.id).lastWith(name, state.view.step)?.series.get(name);
+}
+
+/** @param {Desk} desk */
+function curvePanel(desk) {
+  const { state } = desk;
+  const lines = state.experiment.runs.map(() => new Column());
+  /** @type {[number, number] | null} */
+  let range = null;
+  const table = pointsTable(["eta", "loss"], (run) => {
+    const line = new Column();
+    fillCurve(desk, run, line);
+    return { step: state.history(run.id).lastWith("landscape.eta", state.view.step)?.firstStep ?? NaN, line };
+  });
+  return desk.panel("curve", { testid: "chart-curve", period: 120, table }, (panel) => {
+    const mine = lines.slice(0, state.runs.length);
+    state.runs.forEach((run, i) => fillCurve(desk, run, mine[i]));
+    const { low, high } = extent(mine);
+    range = steadyRange(range, niceRange(low, high));
+    const longest = Math.max(0, ...mine.map(({ x, n }) => (n ? x[n - 1] : 0)));
+    desk.readOut(panel, (run) => state.history(run.id).lastWith("landscape.eta", state.view.step)?.scalar("loss") ?? NaN);
+    return { x: [-0.02 * longest, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
+  });
+}
+
+/**
+ * The loss over the step length, from where the weights are.
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {Column} line
+ */
+function fillCurve({ state }, run, line) {
+  line.clear();
+  const frame = state.history(run.id).lastWith("landscape.eta", state.view.step);
+  const eta = frame?.series.get("landscape.eta")?.mean ?? [];
+  const loss = frame?.series.get("landscape.loss")?.mean ?? [];
+  if (frame && loss.length) line.push(0, frame.scalar("loss"));
+  for (let i = 0; i < loss.length; i++) line.push(eta[i], loss[i]);
+}
+
+/**
+ * The smallest or largest of a vector, as a column.
+ * @param {string} series
+ * @param {"low" | "high"} which
+ * @returns {import("../lines/table.js").Quantity}
+ */
+function quantity(series, which) {
+  return { column: `${series} ${which}`, series, of: ({ low, high }) => (which === "low" ? Math.min(...low) : Math.max(...high)) };
+}
