@@ -16,6 +16,7 @@ import { allowRenaming } from "./controls/rename.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
 import { State } from "./data/state.js";
+import { Zoom } from "./controls/zoom.js";
 import { keepTheme } from "./controls/theme.js";
 
 /** @typedef {{element: HTMLElement, arrange: () => void, reveal: () => void}} Tab */
@@ -45,6 +46,7 @@ const feed = new Feed(state, api, (text, final) => {
 });
 const controls = new Controls(desk, api);
 new Cursor(desk, () => void feed.sharpen());
+new Zoom(desk);
 if (!page.experiment.id) void offerRuns(api, page.experiment.runs.map((run) => run.id));
 else if (page.link === null) {
   new Share(state, api);
@@ -120,7 +122,7 @@ function reportPaints() {
   const draw = loss.draw.bind(loss);
   loss.draw = (version, deadline) => {
     draw(version, deadline);
-    const steps = state.runs.map((run) => [run.id, state.history(run.id).newest?.lastStep ?? -1]);
+    const steps = state.runs.map((run) => [run.id, state.whole(run.id).newest?.lastStep ?? -1]);
     const paintedAt = performance.timeOrigin + performance.now();
     window.normscope = { painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
   };

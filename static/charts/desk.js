@@ -51,8 +51,13 @@ export class Desk {
     return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[color], dash };
   }
 
-  /** The part of the step axis that is shown. */
+  /** The part of the step axis that is shown. @returns {[number, number]} */
   get steps() {
+    return this.state.view.span ?? this.allSteps;
+  }
+
+  /** The whole step axis. */
+  get allSteps() {
     const planned = Math.max(0, ...this.state.runs.map((run) => run.steps ?? 0));
     return stepRange(this.state.newestStep, planned);
   }
@@ -68,6 +73,12 @@ export class Desk {
     this.panels.add(panel);
     panel.caption.append(takeMenu(this, panel));
     return panel;
+  }
+
+  /** The panel over steps that something on the page belongs to. @param {EventTarget | null} target */
+  panelAt(target) {
+    const plot = target instanceof Element ? target.closest(".plot.steps") : null;
+    return [...this.panels].find((panel) => panel.plot === plot && panel.chart.drawing);
   }
 
   /** @param {Panel} panel @param {Run[]} [runs] */

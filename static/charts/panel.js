@@ -48,7 +48,8 @@ export class Panel {
     const label = `${figure.title}. ${figure.sentence}`;
     this.host = make("div", { class: "host" });
     this.line = make("div", { class: "plot-cursor", hidden: true });
-    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line);
+    this.band = make("div", { class: "plot-span", hidden: true });
+    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line, this.band);
     if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = options.quiet ? make("h3", { title: figure.sentence }, figure.title) : make("h2", {}, figure.title);
@@ -116,6 +117,28 @@ export class Panel {
     const share = (step - range[0]) / (range[1] - range[0]); // on the axis that is drawn, which may be old
     this.line.hidden = !(share >= 0 && share <= 1);
     this.line.style.transform = `translateX(${(left + share * width).toFixed(1)}px)`;
+  }
+
+  /**
+   * Shade some steps, or none.
+   * @param {[number, number] | null} span
+   */
+  mark(span) {
+    const range = this.chart.drawing?.x;
+    if (!this.options.steps || !range) return;
+    this.band.hidden = span === null;
+    if (!span) return;
+    const { left, width } = this.chart.span;
+    const [from, to] = span.map((step) => left + width * Math.max(0, Math.min(1, (step - range[0]) / (range[1] - range[0]))));
+    Object.assign(this.band.style, { left: `${from}px`, width: `${to - from}px` });
+  }
+
+  /** The step at a place of the window, between those that the chart shows. @param {number} clientX */
+  stepAt(clientX) {
+    const range = this.chart.drawing?.x ?? [0, 1];
+    const { left, width } = this.chart.span;
+    const share = (clientX - this.plot.getBoundingClientRect().left - left) / width;
+    return range[0] + Math.max(0, Math.min(1, share)) * (range[1] - range[0]);
   }
 
   remove() {

@@ -90,7 +90,7 @@ export class Chooser {
     if (runs.length > 1) return `${runs.filter(isDone).length}/${runs.length} done`;
     const [run] = runs;
     if (!run) return "";
-    const step = state.history(run.id).newest?.lastStep ?? run.last_step;
+    const step = state.whole(run.id).newest?.lastStep ?? run.last_step;
     return run.status === "running" && step >= 0 ? step.toLocaleString("en") : run.status;
   }
 }

@@ -123,7 +123,7 @@ export class Controls {
     const text = step < 0 ? "–" : step.toLocaleString("en");
     write(this.step, planned ? `${text} / ${(planned - 1).toLocaleString("en")}` : text);
     const going = runs.filter((run) => run.status === "running");
-    const rates = going.map((run) => rateOf(state.history(run.id))).filter(Number.isFinite);
+    const rates = going.map((run) => rateOf(state.whole(run.id))).filter(Number.isFinite);
     write(this.rate, rates.length ? (rates.reduce((a, b) => a + b) / rates.length).toFixed(rates[0] < 10 ? 1 : 0) : "–");
     const costs = runs.map((run) => latest(this.desk, run, "watch_cost")).filter(Number.isFinite);
     write(this.cost, costs.length ? `${(100 * Math.max(...costs)).toFixed(1)} %` : "–");
@@ -175,7 +175,7 @@ export class Controls {
  * @param {string} name
  */
 function latest({ state }, run, name) {
-  return state.history(run.id).lastWith(name, state.view.step)?.scalar(name) ?? NaN;
+  return state.lastWith(run.id, name)?.scalar(name) ?? NaN;
 }
 
 /**

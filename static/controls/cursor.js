@@ -35,7 +35,8 @@ export class Cursor {
   /** @param {number | null} step null follows the newest */
   move(step) {
     const { state } = this.desk;
-    state.show({ step: step === null ? null : Math.max(0, Math.min(Math.round(step), state.newestStep)) });
+    const at = step === null ? null : Math.max(0, Math.min(Math.round(step), state.newestStep));
+    state.show({ step: at, span: at === null ? state.view.span : around(state.view.span, at) });
     clearTimeout(this.timer);
     this.timer = setTimeout(this.settled, 180);
   }
@@ -47,7 +48,8 @@ export class Cursor {
     this.playButton.setAttribute("aria-label", playing ? "Stop playing" : "Play from the cursor");
     if (!playing) return;
     const { state } = this.desk;
-    if (state.view.step === null || state.view.step >= state.newestStep) this.move(0);
+    const [first, last] = state.bounds;
+    if (state.view.step === null || state.step < first || state.step >= last) this.move(first);
     this.#advance(performance.now());
   }
 
@@ -56,9 +58,10 @@ export class Cursor {
     requestAnimationFrame((now) => {
       const { state } = this.desk;
       if (!this.playing) return;
-      if (state.step >= state.newestStep) return this.play(false);
-      const gone = ((now - then) / 1000 / PLAY_SECONDS) * state.newestStep;
-      if (gone >= 1) this.move(state.step + gone);
+      const [first, last] = state.bounds;
+      if (state.step >= last) return this.play(false);
+      const gone = ((now - then) / 1000 / PLAY_SECONDS) * (last - first);
+      if (gone >= 1) this.move(Math.min(state.step + gone, last));
       this.#advance(gone >= 1 ? now : then);
     });
   }
@@ -80,16 +83,9 @@ export class Cursor {
 
   /** Drag the cursor on any chart over steps. @param {PointerEvent} event */
   #grab(event) {
-    const plot = event.target instanceof Element ? event.target.closest(".plot.steps") : null;
-    if (!(plot instanceof HTMLElement) || event.button !== 0) return;
-    const chart = [...this.desk.panels].find((panel) => panel.plot === plot)?.chart;
-    if (!chart?.drawing) return;
-    const { span, drawing } = chart;
-    const follow = (/** @type {PointerEvent} */ { clientX }) => {
-      const share = (clientX - plot.getBoundingClientRect().left - span.left) / span.width;
-      const [from, to] = drawing.x;
-      this.move(from + share * (to - from));
-    };
+    const panel = this.desk.panelAt(event.target);
+    if (!panel || event.button !== 0 || event.shiftKey) return;
+    const follow = (/** @type {PointerEvent} */ { clientX }) => this.move(panel.stepAt(clientX));
     const release = () => {
       document.removeEventListener("pointermove", follow);
       document.body.classList.remove("dragging");
@@ -113,14 +109,30 @@ export class Cursor {
     this.drawnAt = performance.now();
     const { state } = this.desk;
     const { step, newestStep } = state;
-    this.range.max = String(Math.max(0, newestStep));
+    const [first, last] = state.bounds;
+    this.range.min = String(first);
+    this.range.max = String(last);
     this.range.value = String(step);
-    this.range.disabled = newestStep < 1;
-    this.range.style.setProperty("--done", `${newestStep > 0 ? (100 * step) / newestStep : 0}%`);
+    this.range.disabled = last <= first;
+    const done = Math.max(0, Math.min(1, (step - first) / (last - first || 1)));
+    this.range.style.setProperty("--done", `${(100 * done).toFixed(2)}%`);
     write(this.number, newestStep < 0 ? "–" : step.toLocaleString("en"));
     this.range.setAttribute("aria-valuetext", `step ${step}`);
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
     write(this.followLabel, state.runs.every(isDone) ? "Newest" : "Follow live");
     for (const panel of this.desk.panels) panel.point(step);
   }
+}
+
+/**
+ * A span as long as the given one that holds a step.
+ * @param {[number, number] | null} span
+ * @param {number} step
+ * @returns {[number, number] | null}
+ */
+function around(span, step) {
+  if (!span || (span[0] <= step && step <= span[1])) return span;
+  const length = span[1] - span[0];
+  const first = step < span[0] ? step : step - length;
+  return [first, first + length];
 }

@@ -160,7 +160,7 @@ export class Sidebar {
     /** The largest of each arm's runs, by the arm's colour. @type {Map<number, number>} */
     const moves = new Map();
     for (const run of state.runs) {
-      const move = drift(state.history(run.id).at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
+      const move = drift(state.whole(run.id).at(earlier), state.frameAtCursor(run.id), placeOf(run, item.layer.name));
       const color = this.desk.colorOf(run);
       const known = moves.get(color) ?? NaN;
       moves.set(color, move <= known ? known : move);
@@ -181,7 +181,7 @@ export class Sidebar {
     item.worst = null;
     const sentences = [];
     for (const run of state.runs) {
-      const history = state.history(run.id);
+      const history = state.whole(run.id);
       const found = troubleOf(history, placeOf(run, item.layer.name), history.indexAt(state.step));
       if (!found) continue;
       item.worst ??= found;

@@ -106,6 +106,17 @@ export class History {
   }
 
   /**
+   * What shows the steps of a span, as a history of its own.
+   * @param {[number, number]} span the first and the last step
+   */
+  cut([first, last]) {
+    const part = new History(this.limit);
+    const end = this.indexAt(last) + 1;
+    part.frames = this.frames.slice(Math.max(0, this.indexAt(first)), end).filter((frame) => frame.lastStep >= first);
+    return part;
+  }
+
+  /**
    * The frame that shows a step, or the newest.
    * @param {number | null} step
    * @returns {Frame | undefined}

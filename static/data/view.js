@@ -20,6 +20,7 @@ import { KINDS } from "./frame.js";
  * @property {Record<string, string>} where what was varied, and the seed: one of its values, or all; else the first
  * @property {number[]} arms places among the experiment's arms; none: every arm
  * @property {number | null} step the cursor; null follows the newest
+ * @property {[number, number] | null} span the first and the last of the steps that charts show; null: all
  */
 
 /** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
@@ -49,6 +50,7 @@ export function parseView(query) {
     where: pairs(given.get("where")),
     arms: names(given.get("arms")).map(Number).filter(Number.isInteger),
     step: step >= 0 ? step : null,
+    span: spanOf(given.get("span")),
   };
 }
 
@@ -60,6 +62,12 @@ export function parseView(query) {
  */
 function pick(choices, value) {
   return choices.find((choice) => choice === value) ?? choices[0];
+}
+
+/** @param {string | null} text such as 200-400 @returns {[number, number] | null} */
+function spanOf(text) {
+  const [, first, last] = (/^(\d{1,15})-(\d{1,15})$/.exec(text ?? "") ?? []).map(Number);
+  return first < last ? [first, last] : null;
 }
 
 /** @param {string | null} list */
@@ -88,6 +96,7 @@ export function formatView(view) {
   if (where.length) parts.push(`where=${where.map((pair) => pair.map(encodeURIComponent).join(":")).join(",")}`);
   if (view.arms.length) parts.push(`arms=${view.arms.join(",")}`);
   if (view.step !== null) parts.push(`step=${view.step}`);
+  if (view.span) parts.push(`span=${view.span.join("-")}`);
   return parts.join("&");
 }
 

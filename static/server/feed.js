@@ -14,6 +14,8 @@ import { decodeLive, decodeStream } from "./wire.js";
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 8000;
 const POINTS = 600;
+/** Milliseconds that a span must have been shown before more is asked of it. */
+const SETTLE = 60;
 
 /** Least milliseconds between two questions after runs that are not shown, and how many times as long as one takes. */
 const LOOK_PERIOD = 3000;
@@ -105,7 +107,12 @@ export class Feed {
       binary: (buffer) => this.#take(buffer),
     });
     let shown = idsOf(state.runs);
+    let span = state.view.span?.join();
     state.listen(() => {
+      if (state.view.span?.join() !== span) {
+        span = state.view.span?.join();
+        void this.#lookCloser();
+      }
       if (idsOf(state.runs) === shown) return;
       shown = idsOf(state.runs);
       void this.#watch();
@@ -116,15 +123,16 @@ export class Feed {
   async #watch() {
     const turn = ++this.turn;
     const { runs } = this.state;
-    const unknown = runs.filter((run) => run.last_seq > this.state.history(run.id).last + 1);
+    const unknown = runs.filter((run) => run.last_seq > this.state.whole(run.id).last + 1);
     await Promise.all(unknown.map((run) => this.#complete(run.id)));
     if (turn !== this.turn) return; // others are to be shown by now
     this.watched = runs.map((run) => run.id);
-    const after = Object.fromEntries(this.watched.map((id) => [id, this.state.history(id).last]));
+    const after = Object.fromEntries(this.watched.map((id) => [id, this.state.whole(id).last]));
     this.generation++;
     this.live.send({ type: "watch", runs: this.watched, after });
     this.tell("", false);
     void this.sharpen();
+    void this.#lookCloser();
   }
 
   /** Hear how the runs are that are not shown, and so not watched. */
@@ -165,8 +173,7 @@ export class Feed {
     const { slot, generation, frames } = decodeLive(buffer);
     const run = this.watched[slot];
     if (generation !== this.generation % 256 || run === undefined) return;
-    const whole = this.state.history(run).add(frames);
-    if (!whole) void this.#complete(run);
+    if (!this.state.take(run, frames)) void this.#complete(run);
     this.state.changed("frames");
   }
 
@@ -178,9 +185,8 @@ export class Feed {
     }
     this.completing.set(run, false);
     try {
-      const history = this.state.history(run);
-      history.replace(decodeStream(await this.api.history(run, { points: Math.min(POINTS, history.limit) })));
-      this.state.changed("frames");
+      const { limit } = this.state.whole(run);
+      this.state.replace(run, decodeStream(await this.api.history(run, { points: Math.min(POINTS, limit) })));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.tell(`Part of the history is missing. ${error.message}`, false);
@@ -188,6 +194,28 @@ export class Feed {
     const again = this.completing.get(run);
     this.completing.delete(run);
     if (again) void this.#complete(run);
+  }
+
+  /** Get the frames of the span that is shown, where the page only has merged ones. */
+  async #lookCloser() {
+    clearTimeout(this.closer);
+    await new Promise((settled) => (this.closer = setTimeout(settled, SETTLE))); // a wheel asks for many spans in a row
+    const { span, step } = this.state.view;
+    if (!span) return;
+    const blurred = this.state.runs.filter((run) => this.state.blurred(run.id));
+    const points = Math.min(POINTS, ...blurred.map((run) => this.state.whole(run.id).limit));
+    try {
+      await Promise.all(
+        blurred.map(async ({ id }) => {
+          const parameters = { first_step: span[0], last_step: span[1], points };
+          this.state.sharpen(id, span, decodeStream(await this.api.history(id, parameters)));
+        }),
+      );
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.tell(`These steps are shown coarsely. ${error.message}`, false);
+    }
+    if (step !== null) void this.sharpen();
   }
 
   /** Get the very frames at the cursor where the page only has merged ones. */

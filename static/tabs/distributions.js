@@ -71,7 +71,7 @@ export class Distributions {
     const { state } = this.desk;
     const known = ["accuracy", "test_accuracy"];
     if (this.accuracy.element.hidden) {
-      const some = state.runs.some((run) => known.some((name) => state.history(run.id).newest?.series.has(name)));
+      const some = state.runs.some((run) => known.some((name) => state.whole(run.id).newest?.series.has(name)));
       this.accuracy.element.hidden = !some;
     }
   }
@@ -118,7 +118,7 @@ function accuracyPanel(desk) {
       scalarLine(state.history(run.id), "test_accuracy", test, 100);
     },
     (run) => {
-      const frame = state.history(run.id).lastWith("test_accuracy", state.view.step);
+      const frame = state.lastWith(run.id, "test_accuracy");
       return 100 * (frame?.scalar("test_accuracy") ?? state.frameAtCursor(run.id)?.scalar("accuracy") ?? NaN);
     },
     { floor: 0, ceiling: 101 },

@@ -31,7 +31,7 @@ export class Landscape {
   /** Say that there is nothing, until there is. */
   reveal() {
     const { state } = this.desk;
-    this.empty.hidden ||= state.runs.some((run) => state.history(run.id).lastWith("landscape.loss", null));
+    this.empty.hidden ||= state.runs.some((run) => state.whole(run.id).lastWith("landscape.loss", null));
     this.surfaces.arrange(this.desk.theme);
   }
 
@@ -87,7 +87,7 @@ function largestPanel(desk, name) {
  * @param {string} name
  */
 function probed({ state }, run, name) {
-  return state.history(run.id).lastWith(name, state.view.step)?.series.get(name);
+  return state.lastWith(run.id, name)?.series.get(name);
 }
 
 /** @param {Desk} desk */
@@ -99,7 +99,7 @@ function curvePanel(desk) {
   const table = pointsTable(["eta", "loss"], (run) => {
     const line = new Column();
     fillCurve(desk, run, line);
-    return { step: state.history(run.id).lastWith("landscape.eta", state.view.step)?.firstStep ?? NaN, line };
+    return { step: state.lastWith(run.id, "landscape.eta")?.firstStep ?? NaN, line };
   });
   return desk.panel("curve", { testid: "chart-curve", period: 120, table }, (panel) => {
     const mine = lines.slice(0, state.runs.length);
@@ -107,7 +107,7 @@ function curvePanel(desk) {
     const { low, high } = extent(mine);
     range = steadyRange(range, niceRange(low, high));
     const longest = Math.max(0, ...mine.map(({ x, n }) => (n ? x[n - 1] : 0)));
-    desk.readOut(panel, (run) => state.history(run.id).lastWith("landscape.eta", state.view.step)?.scalar("loss") ?? NaN);
+    desk.readOut(panel, (run) => state.lastWith(run.id, "landscape.eta")?.scalar("loss") ?? NaN);
     return { x: [-0.02 * longest, longest > 0 ? longest * 1.03 : 1], y: [Math.max(0, range[0]), range[1]], lines: mine };
   });
 }
@@ -120,7 +120,7 @@ function curvePanel(desk) {
  */
 function fillCurve({ state }, run, line) {
   line.clear();
-  const frame = state.history(run.id).lastWith("landscape.eta", state.view.step);
+  const frame = state.lastWith(run.id, "landscape.eta");
   const eta = frame?.series.get("landscape.eta")?.mean ?? [];
   const loss = frame?.series.get("landscape.loss")?.mean ?? [];
   if (frame && loss.length) line.push(0, frame.scalar("loss"));

@@ -35,7 +35,7 @@ export class MeasuredTab {
   /** Say that there is nothing, until there is. */
   reveal() {
     const { state } = this.desk;
-    const known = () => state.runs.some((run) => this.names.some((name) => state.history(run.id).lastWith(name, null)));
+    const known = () => state.runs.some((run) => this.names.some((name) => state.whole(run.id).lastWith(name, null)));
     this.empty.hidden ||= known();
     this.grid.hidden = !this.empty.hidden;
   }
@@ -57,7 +57,7 @@ export class MeasuredTab {
  * @param {string} name
  */
 function measured({ state }, run, name) {
-  const values = [...(state.history(run.id).lastWith(name, state.view.step)?.series.get(name)?.mean ?? [])].filter(Number.isFinite);
+  const values = [...(state.lastWith(run.id, name)?.series.get(name)?.mean ?? [])].filter(Number.isFinite);
   return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : NaN;
 }
 
@@ -88,14 +88,14 @@ function profilePanel(desk, name, scale) {
   let range = null;
   const table = pointsTable(["layer", name], (run) => {
     const line = new Column();
-    const frame = state.history(run.id).lastWith(name, state.view.step);
+    const frame = state.lastWith(run.id, name);
     profileLines(frame, name, LINEAR, line);
     return { step: frame?.firstStep ?? NaN, line };
   });
   return desk.panel(name, { testid: `chart-${name}`, period: PERIOD, table }, (panel) => {
     const lines = state.runs.map((run) => {
       const line = new Column();
-      profileLines(state.history(run.id).lastWith(name, state.view.step), name, scale, line);
+      profileLines(state.lastWith(run.id, name), name, scale, line);
       return line;
     });
     const { low, high } = extent(lines);

@@ -45,7 +45,7 @@ export class Surfaces {
  * @param {string} id
  */
 function frameOf({ state }, id) {
-  return state.history(id).lastWith("surface.loss", null);
+  return state.whole(id).lastWith("surface.loss", null);
 }
 
 /** @param {Desk} desk @param {Run} run */

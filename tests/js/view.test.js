@@ -6,12 +6,12 @@ import { formatView, matches, parseView, showsLayer } from "../../static/data/vi
 test("nothing chosen is an empty query", () => assert.equal(formatView(parseView("")), ""));
 
 test("a view goes through the address bar and back", () => {
-  const query = "tab=landscape&mode=heat&scale=asinh&sort=drift&layers=fc1,a%20b&runs=r1&where=rate:0.1,seed:all&arms=0,2&step=120";
+  const query = "tab=landscape&mode=heat&scale=asinh&sort=drift&layers=fc1,a%20b&runs=r1&where=rate:0.1,seed:all&arms=0,2&step=120&span=100-200";
   assert.equal(formatView(parseView(`?${query}`)), query);
 });
 
 test("what makes no sense is the default", () => {
-  assert.equal(formatView(parseView("tab=nowhere&step=-3&mode=&layers=,,&scale=log&where=rate,&arms=x")), "");
+  assert.equal(formatView(parseView("tab=nowhere&step=-3&mode=&layers=,,&scale=log&where=rate,&arms=x&span=9-9")), "");
 });
 
 test("globs match whole names, words match parts", () => {
