@@ -16,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from normscope import __version__
 
 from . import api, ingest, live, pages
+from .assets import HOUSE
 from .bus import open_bus
 from .experiments import Experiments, RefusedError
 from .findings import Findings
@@ -58,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan)
     for part in (api, ingest, live, pages):
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=pages.HOUSE / "static"), name="static")
+    app.mount("/static", StaticFiles(directory=HOUSE / "static"), name="static")
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoreError, _unstored)
     app.add_exception_handler(RequestValidationError, _invalid)

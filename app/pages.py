@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import jinja2
-import plotly
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from normscope import __version__, catalogue
 from normscope.spec import DETAILS
 
-from . import figures
+from . import figures, standalone
 from .access import Owner, Reader, Rights, link_rights
-from .api import TheRun, TheStore, find_experiment
+from .api import TheFindings, TheRun, TheStore, find_experiment
+from .assets import HOUSE, PLOTLY, PLOTLY_PATH
 from .comparison import compare
 from .links import find_link
+from .store import Experiment, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from normscope.catalogue import Chart, Claim
 
-    from .store import Store
+    from .findings import Findings
+    from .store import Link, Store
 
 router = APIRouter(include_in_schema=False)
 
-HOUSE: Final = Path(__file__).parent.parent
-"""Where `static` and `templates` are, in a checkout and where installed alike."""
-_PLOTLY: Final = f"vendor/plotly-{plotly.__version__}.min.js"
+Runs = Annotated[str, Query(max_length=400, description="Ids with commas between.")]
+View = Annotated[str, Query(max_length=2000, description="A page's query.")]
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(HOUSE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
@@ -42,8 +42,8 @@ _templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a claim's siz
 
 def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
     root = request.scope.get("root_path", "")
-    common = {"root": root, "version": __version__, "plotly_url": f"{root}/static/{_PLOTLY}"}
-    html = _templates.get_template(template).render(**common, **context)
+    common = {"root": root, "version": __version__, "plotly_url": root + PLOTLY_PATH, "saved": None}
+    html = _templates.get_template(template).render(common | context)
     return HTMLResponse(html, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
@@ -66,16 +66,48 @@ async def claim(number: int, request: Request) -> HTMLResponse:
 @router.get("/e/{id}")
 async def experiment(id: str, request: Request, store: TheStore, rights: Reader) -> HTMLResponse:
     """An experiment, live or finished."""
-    return await _experiment(request, store, rights, id, None)
+    return _page("experiment.html", request, **await _experiment(store, rights, id, None))
 
 
-async def _experiment(request: Request, store: Store, rights: Rights, id: str, link: str | None) -> HTMLResponse:
+@router.get("/e/{id}/saved.html")
+async def saved_experiment(
+    id: str, request: Request, store: TheStore, rights: Reader, findings: TheFindings, runs: Runs, view: View = ""
+) -> HTMLResponse:
+    """A view of an experiment as one file that needs no server."""
+    return await _saved(request, store, findings, await _experiment(store, rights, id, None), runs, view)
+
+
+async def _experiment(store: Store, rights: Rights, id: str, link: str | None) -> dict[str, Any]:
     shown = (await find_experiment(store, rights, id)).model_dump()
     claim = catalogue.CLAIMS.get(shown["claim"])
-    return _page(
-        "experiment.html", request, experiment=shown, claim=None if claim is None else asdict(claim),
-        figures=figures.build(shown, _measured(claim, shown["settings"])), link=link, differences=None,
-    )  # fmt: skip
+    return {
+        "experiment": shown, "claim": None if claim is None else asdict(claim), "link": link, "differences": None,
+        "figures": figures.build(shown, _measured(claim, shown["settings"])), "reading": link is not None,
+    }  # fmt: skip
+
+
+async def _saved(
+    request: Request, store: Store, findings: Findings, context: dict[str, Any], runs: str, view: str
+) -> HTMLResponse:
+    shown = context["experiment"]
+    try:
+        kept = await standalone.keep(store, shown, [one for one in runs.split(",") if one], view)
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
+    finding = None
+    if context["claim"] is not None:
+        experiment = await store.get(Experiment, shown["id"])
+        assert experiment is not None
+        finding = await findings.of(experiment, await store.find(Run, experiment=experiment.id))
+    context |= {"link": None, "reading": True, "saved": standalone.whole(kept, finding)}
+    response = _page("experiment.html", request, **context, parts=await standalone.parts())
+    response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(shown["name"])}.html"'
+    return response
+
+
+def _file_name(name: str) -> str:
+    """A name in letters that every system takes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:80] or "experiment"
 
 
 def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, list[Chart]]:
@@ -93,14 +125,26 @@ def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, lis
 @router.get("/compare/{ids}")
 async def comparison(ids: str, request: Request, store: TheStore, _: Owner) -> HTMLResponse:
     """Runs of any experiments, given with commas between, as if they were of one."""
+    return _page("experiment.html", request, **await _comparison(store, ids))
+
+
+@router.get("/compare/{ids}/saved.html")
+async def saved_comparison(
+    ids: str, request: Request, store: TheStore, findings: TheFindings, _: Owner, runs: Runs, view: View = ""
+) -> HTMLResponse:
+    """A view of runs of any experiments as one file that needs no server."""
+    return await _saved(request, store, findings, await _comparison(store, ids), runs, view)
+
+
+async def _comparison(store: Store, ids: str) -> dict[str, Any]:
     try:
         shown, differences = await compare(store, ids.split(","))
     except ValueError as error:
         raise HTTPException(404, str(error)) from error
-    return _page(
-        "experiment.html", request, experiment=shown, claim=None, differences=differences,
-        figures=figures.build(shown, _measured(None, {"detail": "everything"})), link=None,
-    )  # fmt: skip
+    return {
+        "experiment": shown, "claim": None, "link": None, "differences": differences, "reading": False,
+        "figures": figures.build(shown, _measured(None, {"detail": "everything"})),
+    }  # fmt: skip
 
 
 @router.get("/r/{id}")
@@ -112,19 +156,32 @@ async def run(run: TheRun, request: Request) -> RedirectResponse:
 @router.get("/s/{token}")
 async def shared(token: str, request: Request, store: TheStore) -> Response:
     """What a link opens: its view, read-only."""
+    link, rights = await _opened(store, token)
+    if link.view and not request.url.query:
+        return RedirectResponse(f"{request.url.path}?{link.view}", 307)
+    return _page("experiment.html", request, **await _experiment(store, rights, link.experiment, token))
+
+
+@router.get("/s/{token}/saved.html")
+async def saved_shared(
+    token: str, request: Request, store: TheStore, findings: TheFindings, runs: Runs, view: View = ""
+) -> HTMLResponse:
+    """A view of what a link opens as one file that needs no server."""
+    link, rights = await _opened(store, token)
+    return await _saved(request, store, findings, await _experiment(store, rights, link.experiment, None), runs, view)
+
+
+async def _opened(store: Store, token: str) -> tuple[Link, Rights]:
+    """A link that opens, and what it allows."""
     rights = await link_rights(store, token)
     link = await find_link(store, token)
     if rights is None or link is None:
         raise HTTPException(404, "this link is unknown or has been revoked")
-    if link.view and not request.url.query:
-        return RedirectResponse(f"{request.url.path}?{link.view}", 307)
-    return await _experiment(request, store, rights, link.experiment, token)
+    return link, rights
 
 
-@router.get(f"/static/{_PLOTLY}")
+@router.get(PLOTLY_PATH)
 async def plotly_js() -> FileResponse:
-    """Plotly's own JavaScript, from the installed package: no other host is needed, and versions cannot drift."""
-    path = Path(str(files("plotly"))) / "package_data" / "plotly.min.js"
-    return FileResponse(
-        path, media_type="text/javascript", headers={"Cache-Control": "public, max-age=31536000, immutable"}
-    )
+    """Plotly's own JavaScript."""
+    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
+    return FileResponse(PLOTLY, media_type="text/javascript", headers=headers)

@@ -6,13 +6,14 @@ import { Controls } from "./controls/controls.js";
 import { Cursor } from "./controls/cursor.js";
 import { Desk } from "./charts/desk.js";
 import { Distributions } from "./tabs/distributions.js";
-import { data, find, write } from "./element.js";
+import { data, find, make, write } from "./element.js";
 import { MeasuredTab } from "./tabs/measured.js";
 import { Feed } from "./server/feed.js";
 import { FindingTab } from "./tabs/finding.js";
 import { Landscape } from "./tabs/landscape.js";
 import { Painter } from "./charts/painter.js";
 import { allowRenaming } from "./controls/rename.js";
+import { restore, SavedApi } from "./server/saved.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
 import { State } from "./data/state.js";
@@ -23,8 +24,9 @@ import { keepTheme } from "./controls/theme.js";
 
 /** @type {import("./types.js").PageData} */
 const page = data("page");
-const api = new Api(page.root, page.link);
-const state = new State(page.experiment, location.search);
+const { saved } = page;
+const api = saved ? new SavedApi(saved) : new Api(page.root, page.link);
+const state = new State(page.experiment, location.search || (saved?.view ?? ""), saved?.arms);
 const painter = new Painter(() => state.version);
 const desk = new Desk(state, page.figures, painter);
 const distributions = new Distributions(desk);
@@ -39,16 +41,23 @@ const sidebar = new Sidebar(desk, goTo);
 const note = find("connection", HTMLElement);
 
 find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
-const feed = new Feed(state, api, (text, final) => {
-  write(note, text);
-  note.hidden = !text;
-  note.dataset.final = String(final);
-});
 const controls = new Controls(desk, api);
-new Cursor(desk, () => void feed.sharpen());
+if (saved) {
+  new Cursor(desk, () => {});
+  const at = new Date(1000 * saved.at);
+  write(find("saved", HTMLElement), `saved ${at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}`);
+} else {
+  const feed = new Feed(state, api, (text, final) => {
+    write(note, text);
+    note.hidden = !text;
+    note.dataset.final = String(final);
+  });
+  new Cursor(desk, () => void feed.sharpen());
+  find("save-page", HTMLButtonElement).addEventListener("click", savePage);
+}
 new Zoom(desk);
-if (!page.experiment.id) void offerRuns(api, page.experiment.runs.map((run) => run.id));
-else if (page.link === null) {
+if (!page.experiment.id && !saved) void offerRuns(api, page.experiment.runs.map((run) => run.id));
+else if (!api.readOnly) {
   new Share(state, api);
   allowRenaming(api, page.experiment, (sentence) => controls.say(sentence));
 }
@@ -63,12 +72,19 @@ keepTheme(find("theme", HTMLButtonElement), (theme) => {
   arrange();
 });
 state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
+if (saved) restore(state, saved);
 reportPaints();
 keepHeadHeight();
 
 /** The tab that the view names; the first if the experiment has no such tab. */
 function shownTab() {
   return tabs[state.view.tab] ?? distributions;
+}
+
+/** Save what is shown as one file that needs no server. */
+function savePage() {
+  const query = new URLSearchParams({ runs: state.runs.map((run) => run.id).join(), view: state.query });
+  make("a", { href: `${location.pathname}/saved.html?${query}`, download: "" }).click();
 }
 
 /** Show what the view says. */
@@ -87,7 +103,16 @@ function arrange() {
   const compare = document.querySelector('[data-testid="compare"]');
   if (compare) compare.setAttribute("href", `${page.root}/compare/${state.runs.map((run) => encodeURIComponent(run.id)).join(",")}`);
   const address = location.pathname + (query ? `?${query}` : "");
-  if (address !== location.pathname + location.search) history.replaceState(null, "", address);
+  if (address !== location.pathname + location.search) keepAddress(address);
+}
+
+/** @param {string} address */
+function keepAddress(address) {
+  try {
+    history.replaceState(null, "", address);
+  } catch (error) {
+    if (!saved) throw error; // browsers may forbid it to a file
+  }
 }
 
 /** Let every button with data-view="key=value" show what it says. */

@@ -167,4 +167,20 @@ export interface PageData {
   figures: Figures;
   link: string | null;
   root: string;
+  /** In a file that was saved: all that the server would say. */
+  saved: Saved | null;
+}
+
+export interface Saved {
+  /** Unix seconds. */
+  at: number;
+  /** The query of the view that it opens with. */
+  view: string;
+  /** Those of the whole experiment, in order. */
+  arms: string[];
+  /** By run: frames, in base64. */
+  histories: Record<string, string>;
+  /** The same of the span that the view shows. */
+  closeups: Record<string, string>;
+  finding: Finding | null;
 }

@@ -52,7 +52,7 @@ export class Controls {
     this.errors = find("errors", HTMLElement);
     this.trouble = "";
     this.shown = "";
-    if (api.link === null && desk.state.experiment.id) this.#buttons();
+    if (!api.readOnly && desk.state.experiment.id) this.#buttons();
     desk.painter.jobs.add(this);
   }
 

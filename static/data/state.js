@@ -30,14 +30,15 @@ export class State {
   /**
    * @param {Experiment} experiment
    * @param {string} query
+   * @param {string[]} [arms] in order, if the experiment had more than these runs have
    */
-  constructor(experiment, query) {
+  constructor(experiment, query, arms) {
     this.experiment = experiment;
     this.view = parseView(query);
     /** All that is known of each run, from its first step to its newest. @type {Map<string, History>} */
     this.wholes = new Map(experiment.runs.map((run) => [run.id, new History(bound(summariesOf(run)))]));
     /** Arms in the order of their first run: an arm's place gives its colour. */
-    this.arms = [...new Set(experiment.runs.map((run) => run.arm))];
+    this.arms = arms ?? [...new Set(experiment.runs.map((run) => run.arm))];
     /** What differs from run to run beside the arm, with its values. */
     this.conditions = conditionsOf(experiment.runs);
     /** The runs that the view shows. @type {Run[]} */

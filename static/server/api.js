@@ -22,6 +22,11 @@ export class Api {
     this.link = link;
   }
 
+  /** Whether nothing can be changed through it. */
+  get readOnly() {
+    return this.link !== null;
+  }
+
   /**
    * A path with the link's token and other parameters.
    * @param {string} path

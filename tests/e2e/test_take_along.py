@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
 import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.sync_api import expect
+
+from tests.conftest import wait_for
 
 from .test_page import wait_painted
 
@@ -83,3 +87,59 @@ def test_numbers_are_those_of_the_history(shared_server: Server, visit: Visit, e
     bins = table(take(page, "chart-histogram", "csv"))
     assert {row["step"] for row in bins} == {"7"}
     assert sum(float(row["share"]) for row in bins) == pytest.approx(len(runs), rel=1e-4)
+
+
+def test_a_view_as_one_file_opens_without_a_server(server: Server, visit: Visit, tmp_path: Path) -> None:
+    runs = server.begin(steps=700, pace=0)["runs"]
+    for run in runs:
+        server.wait_status(run["id"], "finished")
+    page = visit(f"{server.url}/e/{runs[0]['experiment']}?mode=heat&step=300&span=280-320")
+    wait_painted(page, 699)
+    with page.expect_download() as download:
+        page.get_by_test_id("save-page").click()
+    assert download.value.suggested_filename.endswith(".html")
+    file = tmp_path / "view.html"
+    download.value.save_as(file)
+    page.close()
+    server.stop()
+    text = file.read_text()
+    assert server.url not in text
+    assert 'src="' not in text
+    page = visit(file.as_uri())
+    wait_painted(page, 699)
+    expect(page.get_by_test_id("saved")).to_contain_text("saved")
+    expect(page.get_by_test_id("cursor-step")).to_have_text("300")
+    expect(page.get_by_text("Heat map", exact=True)).to_have_attribute("aria-pressed", "true")
+    for gone in ("pause", "share", "rename", "compare", "save-page"):
+        expect(page.get_by_test_id(gone)).to_have_count(0)
+    expect(page.get_by_test_id("chart-accuracy")).to_be_visible()
+    numbers = page.locator(".row .numbers").first
+    before = numbers.inner_text()
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_test_id("cursor-step")).to_have_text("301")
+    wait_for(lambda: numbers.inner_text() != before, "the numbers of another step")
+    rows = table(take(page, "chart-loss", "csv"))
+    assert [int(row["step"]) for row in rows if row["arm"] == "batch"] == list(range(280, 321))
+    page.keyboard.press("0")
+    expect(page.get_by_test_id("zoom-whole")).to_be_hidden()
+    for tab in ("Landscape", "Finding"):
+        page.get_by_role("button", name=tab, exact=True).click()
+    expect(page.get_by_label("Command that repeats this")).to_have_value(re.compile("normscope run 1"))
+
+
+def test_a_link_saves_what_it_opens_and_no_more(shared_server: Server, experiment: str) -> None:
+    server = shared_server
+    url = server.post("/api/links", {"experiment": experiment, "view": ""}).json()["url"]
+    token = url.rpartition("/")[2]
+    other = server.begin(steps=5, pace=0)["runs"][0]
+    runs = [run["id"] for run in server.get(f"/api/experiments/{experiment}")["runs"]]
+    saved = server.http.get(f"{server.url}{url}/saved.html", params={"runs": ",".join(runs)})
+    assert saved.status_code == 200
+    assert saved.headers["content-disposition"].startswith("attachment")
+    assert token not in saved.text
+    for wrong, why in ((other["id"], "there is no run"), ("", "show 1 to 12")):
+        refused = server.http.get(f"{server.url}{url}/saved.html", params={"runs": wrong})
+        assert refused.status_code == 422
+        assert why in refused.json()["detail"]
+    assert server.http.get(f"{server.url}/s/unknown/saved.html", params={"runs": runs[0]}).status_code == 404

@@ -1,0 +1,117 @@
+"""A view as one file: everything that the page needs to show it, so that it opens without a server, anywhere, later."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import re
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urljoin
+
+from normscope import wire
+
+from . import query
+from .assets import HOUSE, PLOTLY
+from .store import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .schemas import FindingOut
+    from .store import Store
+
+MOST: Final = 12
+"""Runs in a file: each adds about two megabytes."""
+POINTS: Final = 600
+"""Frames of a run's whole history, and of the span that is shown, as on the page."""
+ENTRY: Final = "experiment.js"
+_IMPORT: Final = re.compile(r'(\bfrom |^import )"(\.{1,2}/[^"]+)"', re.MULTILINE)
+
+
+async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: str) -> dict[str, Any]:
+    """What a file keeps of some of an experiment's runs, which become all that it has.
+
+    Args:
+        store: Where the histories are.
+        shown: The experiment, as its page gets it; runs that are not kept are taken out of it.
+        ids: The runs to keep.
+        view: The page's query, for the view that the file opens with.
+
+    Returns:
+        `at` (unix seconds), `view`, `arms` (those of the whole experiment: their order gives colours), and by run
+        `histories` and, if the view shows only some steps, `closeups`, both base64 of frames as `GET
+        /api/runs/{id}/history` answers them.
+
+    Raises:
+        ValueError: If there are no runs, too many, or one is not of the experiment.
+    """
+    known = {run["id"]: run for run in shown["runs"]}
+    if unknown := [one for one in ids if one not in known]:
+        raise ValueError(f"there is no run {unknown[0]!r} here")
+    if not 1 <= len(ids) <= MOST:
+        raise ValueError(f"{len(ids)} runs cannot be saved in one file; show 1 to {MOST} of them")
+    arms = list(dict.fromkeys(run["arm"] for run in shown["runs"]))
+    shown["runs"] = [run for run in shown["runs"] if run["id"] in ids]
+    span = _span(view)
+    runs = await store.find(Run, id=list(ids))
+    return {
+        "at": time.time(),
+        "view": view,
+        "arms": arms,
+        "histories": {run.id: await _history(store, run, 0, None) for run in runs},
+        "closeups": {} if span is None else {run.id: await _history(store, run, *span) for run in runs},
+    }
+
+
+async def _history(store: Store, run: Run, first: int, last: int | None) -> str:
+    frames = await query.history(store, run, first_step=first, last_step=last, points=POINTS, layers=None)
+    return base64.b64encode(wire.pack(frames)).decode()
+
+
+def _span(view: str) -> tuple[int, int] | None:
+    """The steps that a view shows alone; the page's `static/data/view.js` writes them."""
+    found = re.fullmatch(r"(\d{1,15})-(\d{1,15})", parse_qs(view).get("span", [""])[0])
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def whole(saved: dict[str, Any], finding: FindingOut | None) -> dict[str, Any]:
+    """What the page's script reads, with the finding as it was."""
+    return saved | {"finding": None if finding is None else finding.model_dump()}
+
+
+async def parts() -> dict[str, Any]:
+    """What every file has: `modules` (an import map), `style`, and `plotly` (gzip, in base64)."""
+    return {"modules": _modules(), "style": _style(), "plotly": await asyncio.to_thread(_plotly)}
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> str:
+    return base64.b64encode(gzip.compress(PLOTLY.read_bytes(), mtime=0)).decode()
+
+
+@lru_cache(maxsize=1)
+def _style() -> str:
+    return (HOUSE / "static" / "style.css").read_text("utf-8")
+
+
+@lru_cache(maxsize=1)
+def _modules() -> dict[str, str]:
+    """The page's modules as addresses that hold them whole.
+
+    A module of which only the text is known has no place that others could be beside, so what it imports by a path gets
+    a name of its own.
+    """
+    found: dict[str, str] = {}
+    waiting = [ENTRY]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        text = (HOUSE / "static" / path).read_text("utf-8")
+        waiting += [urljoin(path, match[2]) for match in _IMPORT.finditer(text)]
+        text = _IMPORT.sub(lambda match, path=path: f'{match[1]}"normscope/{urljoin(path, match[2])}"', text)  # type: ignore[misc]
+        found[path] = "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
+    return {f"normscope/{path}": address for path, address in sorted(found.items())}
