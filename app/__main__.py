@@ -37,6 +37,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server"
     )
+    parser.add_argument(
+        "--keep-deleted", type=float, default=usual.keep_deleted, metavar="HOURS",
+        help="for how long a deleted experiment can be brought back (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 
@@ -52,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings(
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
+            keep_deleted=given.keep_deleted,
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)

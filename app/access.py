@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, HTTPException, Request
 
 from .links import find_link
-from .store import Link
+from .store import Experiment, Link
 
 if TYPE_CHECKING:
     from fastapi import WebSocket
@@ -40,6 +40,9 @@ async def link_rights(store: Store, token: str) -> Rights | None:
     """What a link's token allows; None if it is unknown or revoked."""
     link = await find_link(store, token)
     if link is None:
+        return None
+    experiment = await store.get(Experiment, link.experiment)
+    if experiment is None or experiment.deleted is not None:
         return None
     if time.time() - (link.last_used or 0) > 60:  # noted by the minute: reading must not become writing
         await store.change(Link, link.id, last_used=time.time())

@@ -13,6 +13,7 @@ from normscope import catalogue, wire
 
 from . import query
 from .access import Owner, Reader, owner
+from .estimate import estimate
 from .experiments import Experiments
 from .findings import Findings
 from .links import make_link, revoke_link
@@ -20,6 +21,7 @@ from .metrics import metrics
 from .schemas import (
     BriefOut,
     Changes,
+    EstimateOut,
     ExperimentBriefOut,
     ExperimentOut,
     ExperimentsOut,
@@ -71,7 +73,7 @@ async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOu
 
 async def _experiment(store: TheStore, rights: Reader, id: str) -> Experiment:
     experiment = await store.get(Experiment, id)
-    if experiment is None or not rights.may_read(id):
+    if experiment is None or experiment.deleted is not None or not rights.may_read(id):
         raise HTTPException(404, f"there is no experiment {id!r}")
     return experiment
 
@@ -102,7 +104,7 @@ async def get_catalogue() -> dict[str, list[dict[str, Any]]]:
 async def get_experiments(store: TheStore, _: Owner) -> ExperimentsOut:
     """All experiments, newest first, with their runs in short."""
     # Experiments first: one that is added meanwhile is then left out whole, not shown without its runs.
-    found = await store.find(Experiment)
+    found = await store.find(Experiment, deleted=None)
     runs: defaultdict[str, list[Brief]] = defaultdict(list)
     for run in await store.find(Brief):
         runs[run.experiment].append(run)
@@ -129,9 +131,34 @@ async def get_experiment(id: str, store: TheStore, rights: Reader) -> Experiment
 
 @router.patch("/api/experiments/{id}")
 async def patch_experiment(experiment: TheExperiment, body: Changes, store: TheStore, rights: Owner) -> ExperimentOut:
-    """Give an experiment another name."""
-    await store.change(Experiment, experiment.id, name=body.name)
+    """Give an experiment another name, tags or notes."""
+    changes = body.model_dump(exclude_none=True)
+    if not changes:
+        raise HTTPException(422, "there is nothing to change: give a name, tags or notes")
+    await store.change(Experiment, experiment.id, **changes)
     return await find_experiment(store, rights, experiment.id)
+
+
+@router.delete("/api/experiments/{id}", status_code=204, dependencies=[Depends(owner)])
+async def delete_experiment(experiment: TheExperiment, experiments: TheExperiments) -> None:
+    """Stop an experiment's runs and throw it away; for some hours it can be brought back."""
+    await experiments.delete(experiment.id)
+
+
+@router.post("/api/experiments/{id}/restore")
+async def post_restore(id: str, store: TheStore, rights: Owner) -> ExperimentOut:
+    """Bring a deleted experiment back, as long as it has not been removed for good."""
+    await store.change(Experiment, id, deleted=None)
+    return await find_experiment(store, rights, id)
+
+
+@router.post("/api/estimate")
+async def post_estimate(body: NewExperiment, store: TheStore, _: Owner) -> EstimateOut:
+    """How long an experiment would take, were it started now."""
+    try:
+        return EstimateOut(**await estimate(store, body.claim, body.settings, body.arms, body.size))
+    except ValueError as error:
+        raise HTTPException(422, str(error)) from error
 
 
 @router.get("/api/experiments/{id}/runs")

@@ -38,7 +38,14 @@ async def compare(store: Store, ids: Sequence[str]) -> tuple[dict[str, Any], lis
         run.arm, run.seed, run.varied = label, 0, {}
     created = max(run.created for run in runs)
     whole = ExperimentOut(
-        id="", name=f"{len(runs)} runs compared", claim=None, settings={}, created=created, runs=shown
+        id="",
+        name=f"{len(runs)} runs compared",
+        claim=None,
+        settings={},
+        tags=[],
+        notes="",
+        created=created,
+        runs=shown,
     )
     return whole.model_dump(), _differences(runs)
 

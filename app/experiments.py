@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from normscope import catalogue
 from normscope.errors import NormscopeError
 
-from .store import Experiment, Run
+from .store import Brief, Experiment, Link, Run
 from .store.records import ACTIVE, ENDED
 from .tokens import digest, new_id, new_token
 
@@ -34,6 +36,7 @@ LOST_AFTER: Final = 15.0
 STOP_PATIENCE: Final = 5.0
 """Seconds that a run may take to stop by itself; then its process is asked to end, and after as long again made to."""
 _LOOK_EVERY: Final = 1.0
+_CLEAR_EVERY: Final = 60.0
 
 
 class RefusedError(NormscopeError):
@@ -66,17 +69,33 @@ class Experiments:
             ValueError: If the claim, the size, a setting or an arm is refused.
         """
         claim = catalogue.claim(number)
-        if size is not None:
-            settings = claim.sized(size, settings)
-            arms = claim.sizes[size].arms if arms is None else arms
-        arms = claim.default_arms if arms is None else arms
-        whole = claim.check(settings, arms)
+        whole, arms = claim.plan(settings, arms, size)
         experiment = Experiment(new_id(), name or claim.title, time.time(), claim.number, dict(whole))
         runs = [_run(experiment, place, spec) for place, spec in enumerate(claim.specs(whole, arms))]
         await self.store.add(experiment, *runs)
         await self._announce(*runs)
         await self.bus.publish("due", experiment.id)
         return experiment
+
+    async def delete(self, experiment: str) -> None:
+        """Stop an experiment's runs and hide it; `restore` brings it back until it is removed for good."""
+        await self.store.change(Experiment, experiment, deleted=time.time())
+        await self.control_all(experiment, "stop")
+        for link in await self.store.find(Link, experiment=experiment, revoked=None):
+            await self.bus.publish("revoked", link.id)  # closes what it has opened
+
+    async def remove_deleted(self, now: float) -> None:
+        """Remove for good what was thrown away long enough ago and has ended."""
+        for experiment in await self.store.find(Experiment):
+            if experiment.deleted is None or now - experiment.deleted < 3600 * self.settings.keep_deleted:
+                continue
+            runs = await self.store.find(Brief, experiment=experiment.id)
+            if any(run.status not in ENDED for run in runs):
+                continue
+            for run in runs:
+                await asyncio.to_thread(shutil.rmtree, self.folder(run.id), ignore_errors=True)
+            await self.store.remove(experiment.id)
+            log.info("removed experiment %s, which had been deleted", experiment.id)
 
     async def adopt(self, name: str, key: str) -> Run:
         """A run for a training process that nobody started from here, in an experiment of its own."""
@@ -147,12 +166,16 @@ class Experiments:
                 await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
 
     async def watch_over(self) -> None:
-        """Notice, for as long as the server lives, runs that went silent or do not stop."""
+        """Notice, for as long as the server lives, runs that went silent or do not stop, and clear away the deleted."""
+        cleared = -math.inf
         while True:
             await asyncio.sleep(_LOOK_EVERY)
             try:
                 for run in await self.store.find(Run, status=ACTIVE):
                     await self._look_after(run, time.time())
+                if time.monotonic() - cleared > _CLEAR_EVERY:
+                    cleared = time.monotonic()
+                    await self.remove_deleted(time.time())
             except NormscopeError as error:  # a full disk, say: look again later
                 log.warning("cannot look after the runs: %s", error)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
@@ -12,6 +11,8 @@ if TYPE_CHECKING:
 
 Number = StrictInt | StrictFloat
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Tag = Annotated[str, Field(pattern=r"^[^\s,]{1,40}$")]
+"""A word without blanks and commas."""
 
 
 class NewExperiment(BaseModel):
@@ -27,11 +28,21 @@ class NewExperiment(BaseModel):
 
 
 class Changes(BaseModel):
-    """What to change about an experiment."""
+    """What to change about an experiment: whatever is given."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Text
+    name: Text | None = None
+    tags: Annotated[list[Tag], Field(max_length=20)] | None = None
+    notes: Annotated[str, Field(max_length=10_000)] | None = None
+
+
+class EstimateOut(BaseModel):
+    """How long an experiment would take."""
+
+    runs: int
+    seconds: float | None = Field(description="Until the last run ends; null if none of the claim has finished here.")
+    basis: int = Field(description="How many finished runs this rests on.")
 
 
 class Pace(BaseModel):
@@ -117,9 +128,13 @@ class RunOut(BaseModel):
         return cls(**_plain(cls, run), varied=varied(run), status=status(run), control=control)
 
 
+_MADE: Final = frozenset({"varied", "status", "control", "runs"})
+"""Fields that are not kept as they are shown."""
+
+
 def _plain(kind: type[BaseModel], record: object) -> dict[str, Any]:
     """The fields that are shown as they are kept."""
-    return {name: getattr(record, name) for name in kind.model_fields if name not in ("varied", "status", "control")}
+    return {name: getattr(record, name) for name in kind.model_fields if name not in _MADE}
 
 
 def status(run: Brief | Run) -> str:
@@ -140,13 +155,15 @@ class ExperimentOut(BaseModel):
     name: str
     claim: int | None
     settings: dict[str, Any]
+    tags: list[str]
+    notes: str
     created: float
     runs: list[RunOut]
 
     @classmethod
     def of(cls, experiment: Experiment, runs: list[Run]) -> Self:
         """What may be shown of an experiment."""
-        return cls(**asdict(experiment), runs=[RunOut.of(run) for run in runs])
+        return cls(**_plain(cls, experiment), runs=[RunOut.of(run) for run in runs])
 
 
 class ExperimentBriefOut(BaseModel):
@@ -156,13 +173,15 @@ class ExperimentBriefOut(BaseModel):
     name: str
     claim: int | None
     settings: dict[str, Any]
+    tags: list[str]
+    notes: str
     created: float
     runs: list[BriefOut]
 
     @classmethod
     def of(cls, experiment: Experiment, runs: list[Brief]) -> Self:
         """What may be shown of an experiment."""
-        return cls(**asdict(experiment), runs=[BriefOut.of(run) for run in runs])
+        return cls(**_plain(cls, experiment), runs=[BriefOut.of(run) for run in runs])
 
 
 class ExperimentsOut(BaseModel):

@@ -23,6 +23,7 @@ class Settings:
         bus: URL of the bus.
         launcher: URL of the launcher.
         browser: Whether to open a browser when ready.
+        keep_deleted: Hours for which a deleted experiment can be brought back.
         hosts: Further names this server is reached by, beside loopback's.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     bus: str = "memory:"
     launcher: str = "local:"
     browser: bool = True
+    keep_deleted: float = 24.0
     hosts: tuple[str, ...] = ()
 
     @property

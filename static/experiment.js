@@ -12,7 +12,7 @@ import { Feed } from "./server/feed.js";
 import { FindingTab } from "./tabs/finding.js";
 import { Landscape } from "./tabs/landscape.js";
 import { Painter } from "./charts/painter.js";
-import { allowRenaming } from "./controls/rename.js";
+import { edit, makeTags } from "./controls/edit.js";
 import { restore, SavedApi } from "./server/saved.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
@@ -41,7 +41,7 @@ const sidebar = new Sidebar(desk, goTo);
 const note = find("connection", HTMLElement);
 
 find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
-const controls = new Controls(desk, api);
+new Controls(desk, api);
 if (saved) {
   new Cursor(desk, () => {});
   const at = new Date(1000 * saved.at);
@@ -59,7 +59,7 @@ new Zoom(desk);
 if (!page.experiment.id && !saved) void offerRuns(api, page.experiment.runs.map((run) => run.id));
 else if (!api.readOnly) {
   new Share(state, api);
-  allowRenaming(api, page.experiment, (sentence) => controls.say(sentence));
+  find("edit", HTMLButtonElement).addEventListener("click", () => edit(api, page.experiment, describe));
 }
 listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {
@@ -73,12 +73,25 @@ keepTheme(find("theme", HTMLButtonElement), (theme) => {
 });
 state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
 if (saved) restore(state, saved);
+describe();
 reportPaints();
 keepHeadHeight();
 
 /** The tab that the view names; the first if the experiment has no such tab. */
 function shownTab() {
   return tabs[state.view.tab] ?? distributions;
+}
+
+/** Show what people wrote about the experiment. */
+function describe() {
+  const { name, tags, notes } = page.experiment;
+  const title = find("title", HTMLElement);
+  write(title, name);
+  title.title = name;
+  document.title = `${name} · Normscope`;
+  const about = find("described", HTMLElement);
+  about.replaceChildren(...makeTags(tags), ...(notes ? [make("p", {}, notes)] : []));
+  about.hidden = !about.childElementCount;
 }
 
 /** Save what is shown as one file that needs no server. */

@@ -36,7 +36,9 @@ export interface Experiment {
   id: string;
   name: string;
   claim: number | null;
-  settings: Record<string, unknown>;
+  settings: Record<string, Value>;
+  tags: string[];
+  notes: string;
   created: number;
   runs: Run[];
 }

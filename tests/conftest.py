@@ -60,6 +60,7 @@ class Server:
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
+    flags: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -73,7 +74,10 @@ class Server:
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app", "--port", str(self.port), "--data", str(self.data), "--no-browser"],
+                [
+                    sys.executable, "-m", "app", "--port", str(self.port), "--data", str(self.data), "--no-browser",
+                    *self.flags,
+                ],
                 cwd=HOUSE, stdout=log, stderr=log,
             )  # fmt: skip
         wait_for(self.answers, "the server to answer")

@@ -79,10 +79,11 @@ def test_ports_import_nothing_above_them(port: str) -> None:
 
 
 @pytest.mark.parametrize(("port", "protocol"), [("store", "Store"), ("bus", "Bus"), ("launcher", "Launcher")])
-def test_a_port_has_at_most_seven_methods(port: str, protocol: str) -> None:
+def test_a_port_asks_for_at_most_seven_methods(port: str, protocol: str) -> None:
     tree = ast.parse((HOUSE / "app" / port / "__init__.py").read_text())
     (found,) = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == protocol]
-    methods = [n for n in found.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [n for n in found.body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    methods = [n for n in functions if len(n.body) == 1]  # a docstring alone: the adapter has to write it
     assert 1 <= len(methods) <= 7
 
 

@@ -17,6 +17,7 @@ from scipy import stats
 from normscope import catalogue, wire
 from normscope.command.arguments import arguments, experiment
 
+from .conftest import wait_for
 from .frames import Trainer
 
 if TYPE_CHECKING:
@@ -229,10 +230,74 @@ def test_an_experiment_is_renamed_by_its_owner_alone(shared_server: Server) -> N
     url = f"{shared_server.url}/api/experiments/{experiment}"
     assert shared_server.http.patch(url, json={"name": "digits, again"}).json()["name"] == "digits, again"
     assert shared_server.get(f"/api/experiments/{experiment}")["name"] == "digits, again"
-    for body in ({"name": ""}, {"name": "x" * 201}, {"name": 5}, {}, {"claim": 2}):
+    wrong: list[dict[str, Any]] = [{"name": ""}, {"name": "x" * 201}, {"name": 5}, {}, {"claim": 2}]
+    wrong += [{"tags": ["two words"]}, {"tags": "x"}, {"notes": "x" * 10_001}]
+    for body in wrong:
         assert shared_server.http.patch(url, json=body).status_code == 422
     link = shared_server.post("/api/links", {"experiment": experiment, "view": ""}).json()
     token = link["url"].removeprefix("/s/")
     assert shared_server.http.patch(f"{url}?link={token}", json={"name": "mine"}).status_code == 403
     assert shared_server.http.patch(f"{shared_server.url}/api/experiments/none", json={"name": "x"}).status_code == 404
     assert shared_server.get(f"/api/experiments/{experiment}")["name"] == "digits, again"
+
+
+def test_tags_and_notes_stay_with_an_experiment(server: Server) -> None:
+    experiment = start(server, {"claim": 1, "size": "quick", "settings": {**TINY, "seeds": 1, "shifts": [0]}})["id"]
+    url = f"{server.url}/api/experiments/{experiment}"
+    assert server.http.patch(url, json={"tags": ["course", "week-3"], "notes": "Look at fc3."}).status_code == 200
+    assert server.http.patch(url, json={"name": "digits"}).status_code == 200
+    server.stop()
+    server.start()
+    found = server.get("/api/experiments")["experiments"][0]
+    assert (found["name"], found["tags"], found["notes"]) == ("digits", ["course", "week-3"], "Look at fc3.")
+
+
+def test_what_was_deleted_comes_back_until_it_is_removed(server: Server) -> None:
+    going = start(server, {"claim": 1, "size": "quick", "settings": {**TINY, "seeds": 1, "steps": 5000, "pace": 5}})[
+        "id"
+    ]
+    run = server.get(f"/api/experiments/{going}")["runs"][0]["id"]
+    link = server.post("/api/links", {"experiment": going, "view": ""}).json()["url"]
+    url = f"{server.url}/api/experiments/{going}"
+    token = link.removeprefix("/s/")
+    assert server.http.delete(f"{url}?link={token}").status_code == 403
+    wait_for(lambda: server.get(f"/api/runs/{run}")["last_step"] >= 0, "a step")
+    assert server.http.delete(url).status_code == 204
+    assert server.get("/api/experiments")["experiments"] == []
+    for gone in (url, f"{server.url}/e/{going}", server.url + link):
+        assert server.http.get(gone).status_code == 404
+    assert server.http.delete(url).status_code == 404
+    assert server.http.get(f"{server.url}/api/runs/{run}/history?link={token}").status_code == 403
+    server.wait_status(run, "stopped")
+    assert server.post(f"/api/experiments/{going}/restore").json()["id"] == going
+    assert server.http.get(server.url + link).status_code == 200
+    assert [e["id"] for e in server.get("/api/experiments")["experiments"]] == [going]
+    folder = server.data / "runs" / run
+    assert folder.exists()
+    server.stop()
+    server.flags = ("--keep-deleted", "0")
+    server.start()
+    assert server.http.delete(url).status_code == 204
+    server.stop()
+    server.start()  # clears away as it begins, and then every minute
+    wait_for(lambda: server.http.get(f"{server.url}/api/runs/{run}").status_code == 404, "its removal")
+    assert server.post(f"/api/experiments/{going}/restore").status_code == 404
+    assert not folder.exists()
+
+
+def test_an_estimate_comes_from_what_has_run_here(server: Server) -> None:
+    settings = {**TINY, "seeds": 1, "shifts": [0], "parallel": 2}
+    plan = {"claim": 1, "size": "quick", "settings": settings, "arms": ["none", "batch"]}
+    assert server.post("/api/estimate", plan).json() == {"runs": 2, "seconds": None, "basis": 0}
+    runs = start(server, plan)["runs"]
+    for run in runs:
+        server.wait_status(run["id"], "finished")
+    took = [server.get(f"/api/runs/{run['id']}") for run in runs]
+    seconds = sum(run["ended"] - run["started"] for run in took)
+    once = server.post("/api/estimate", plan).json()
+    assert once["basis"] == 2
+    assert once["seconds"] == pytest.approx(seconds / 2)
+    twice = server.post("/api/estimate", plan | {"settings": {**settings, "seeds": 2, "parallel": 1}}).json()
+    assert twice["runs"] == 4
+    assert twice["seconds"] == pytest.approx(2 * seconds)
+    assert server.post("/api/estimate", plan | {"settings": {"steps": -1}}).status_code == 422

@@ -238,6 +238,26 @@ def test_a_database_of_the_first_schema_is_upgraded_with_what_is_in_it(tmp_path:
     play(f"sqlite:///{tmp_path}/n.db", scenario)
 
 
+def test_an_experiment_is_removed_with_all_that_is_its_own(url: str) -> None:
+    other = Experiment("other", "Another", 5.0, None, {}, ["kept"], "stays", 6.0)
+    runs = [Run(f"r{i}", "exp", "n", f"h{i}", 1.0 + i) for i in range(2)]
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, *runs, Link("link", "secret", "exp", "", 3.0))
+        await store.add(other, Run("stays", "other", "n", "h", 1.0), Link("l2", "s2", "other", "", 3.0))
+        for run in ("r0", "r1", "stays"):
+            many = [block(i) for i in range(2500)]  # more than one transaction takes
+            await store.append(run, many, last_seq=2499, last_step=2499, seen=1.0)
+        await store.remove("exp")
+        assert await store.find(Experiment) == [other]
+        assert [run.id for run in await store.find(Run)] == ["stays"]
+        assert [link.id for link in await store.find(Link)] == ["l2"]
+        assert [len(await store.blocks(run, 0, 0, 9999)) for run in ("r0", "r1", "stays")] == [0, 0, 2500]
+        await store.remove("exp")
+
+    play(url, scenario)
+
+
 def test_a_full_disk_is_a_sentence_and_harms_nothing(tmp_path: Path) -> None:
     """A real limit: the database may not grow past the pages it has."""
 

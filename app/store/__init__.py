@@ -23,13 +23,13 @@ class StoreError(NormscopeError):
 
 
 class Store(Protocol):
-    """Where everything is kept. Every method raises StoreError when the world fails it."""
+    """Where everything is kept. Every method raises StoreError when the world fails it.
+
+    An adapter has seven methods of its own; `get` is made of one of them.
+    """
 
     async def add(self, *records: Record) -> None:
         """Keep new records, all or none."""
-
-    async def get(self, kind: type[R], id: str) -> R | None:
-        """The record with this id."""
 
     async def find(self, kind: type[R], limit: int | None = None, **where: Any) -> list[R]:
         """All records, or the first few, whose fields equal the given values (or are in a given list), oldest first."""
@@ -43,8 +43,16 @@ class Store(Protocol):
     async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
         """The run's blocks of one level with an index in [first, last], in order."""
 
+    async def remove(self, experiment: str) -> None:
+        """Remove an experiment and all that belongs to it. What breaks off can be done again."""
+
     async def close(self) -> None:
         """Finish what is being written and let go."""
+
+    async def get(self, kind: type[R], id: str) -> R | None:
+        """The record with this id."""
+        found = await self.find(kind, id=id)
+        return found[0] if found else None
 
 
 def prepare_store(url: str) -> None:

@@ -13,13 +13,24 @@ ENDED: Final = ("finished", "stopped", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A question put to several nets. `claim` is its number in the catalogue; None for a user's own net."""
+    """A question put to several nets.
+
+    Attributes:
+        claim: Its number in the catalogue; None for a user's own net.
+        settings: The claim's, whole.
+        tags: Words by which people find it again.
+        notes: What people wrote about it.
+        deleted: When it was thrown away, unix seconds; what belongs to it stays for a while.
+    """
 
     id: str
     name: str
     created: float
     claim: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    notes: str = ""
+    deleted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from . import StoreError, tables
+from . import Store, StoreError, tables
+from .records import Brief
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+REMOVED_AT_ONCE: Final = 2000
+"""Blocks that are removed in one transaction."""
 
-class SqlStore:
+
+class SqlStore(Store):
     """Experiments, runs, links and blocks in the tables of `tables.py`."""
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -41,11 +45,6 @@ class SqlStore:
                 connection.execute(sa.insert(tables.TABLES[type(record)]).values(**asdict(record)))
 
         await self._write(operation)
-
-    async def get(self, kind: type[T], id: str) -> T | None:
-        """The record with this id."""
-        found = await self.find(kind, id=id)
-        return found[0] if found else None
 
     async def find(self, kind: type[T], limit: int | None = None, **where: Any) -> list[T]:
         """Records with these values, oldest first."""
@@ -90,6 +89,24 @@ class SqlStore:
             .order_by(c.number)
         )
         return await self._read(lambda connection: list(connection.execute(query).scalars()))
+
+    async def remove(self, experiment: str) -> None:
+        """Remove an experiment and all that belongs to it, a little at a time: others want to write meanwhile."""
+        runs = [run.id for run in await self.find(Brief, experiment=experiment)]
+        c = tables.blocks.c
+        for run in runs:
+            place = sa.tuple_(c.level, c.number)
+            next_ones = sa.select(c.level, c.number).where(c.run == run).limit(REMOVED_AT_ONCE)
+            some = sa.delete(tables.blocks).where(c.run == run, place.in_(next_ones))
+            while await self._write(lambda connection, some=some: connection.execute(some).rowcount):  # type: ignore[misc]
+                pass
+
+        def operation(connection: sa.Connection) -> None:
+            for table in (tables.links, tables.runs):
+                connection.execute(sa.delete(table).where(table.c.experiment == experiment))
+            connection.execute(sa.delete(tables.experiments).where(tables.experiments.c.id == experiment))
+
+        await self._write(operation)
 
     async def close(self) -> None:
         """Finish writing and let go of the file."""

@@ -41,6 +41,9 @@ experiments = Table(
     Column("created", Float, nullable=False),
     Column("claim", Integer),
     Column("settings", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("deleted", Float),
 )
 
 runs = Table(

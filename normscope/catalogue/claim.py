@@ -102,6 +102,20 @@ class Claim:
             raise ValueError(f"unknown size {size!r} of claim {self.number}; there are {', '.join(self.sizes)}")
         return {**self.sizes[size].settings, **settings}
 
+    def plan(
+        self, settings: Mapping[str, object], arms: Sequence[str] | None, size: str | None
+    ) -> tuple[dict[str, Any], Sequence[str]]:
+        """The settings made whole, and the arms: what is given wins over what a size says, and that over the claim.
+
+        Raises:
+            ValueError: If the size, a setting or an arm is refused.
+        """
+        if size is not None:
+            settings = self.sized(size, settings)
+            arms = self.sizes[size].arms if arms is None else arms
+        arms = self.default_arms if arms is None else arms
+        return self.check(settings, arms), arms
+
     def check(self, settings: Mapping[str, object], arms: Sequence[str]) -> dict[str, Any]:
         """The settings made whole.
 

@@ -1,5 +1,6 @@
 /** The menu that saves a panel's chart: as a picture that stands alone, or its numbers. */
 
+import { makeMenu } from "../controls/menu.js";
 import { make } from "../element.js";
 import { csvOf, fileName } from "../lines/table.js";
 
@@ -16,25 +17,11 @@ const TYPES = { png: "image/png", svg: "image/svg+xml", csv: "text/csv" };
  */
 export function takeMenu(desk, panel) {
   const buttons = /** @type {(keyof typeof TYPES)[]} */ (Object.keys(TYPES)).map((ending) => {
-    const click = () => {
-      menu.open = false;
-      void take(desk, panel, ending);
-    };
+    const click = () => void take(desk, panel, ending);
     return make("button", { type: "button", "data-testid": `take-${ending}`, click }, ending.toUpperCase());
   });
   const about = [panel.options.layer, panel.chart.figure.title].filter(Boolean).join(", ");
-  const summary = make("summary", { "aria-label": `Save this chart: ${about}`, title: "Save this chart", "data-testid": "take" });
-  summary.textContent = "⤓";
-  const menu = make("details", { class: "take" }, summary, make("div", { role: "group", "aria-label": "Save as" }, ...buttons));
-  menu.addEventListener("focusout", ({ relatedTarget }) => {
-    if (!(relatedTarget instanceof Node && menu.contains(relatedTarget))) menu.open = false;
-  });
-  menu.addEventListener("keydown", ({ key }) => {
-    if (key !== "Escape") return;
-    menu.open = false;
-    summary.focus();
-  });
-  return menu;
+  return makeMenu({ sign: "⤓", label: `Save this chart: ${about}`, testid: "take" }, buttons);
 }
 
 /**

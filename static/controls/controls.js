@@ -2,17 +2,14 @@
 
 import { ApiError } from "../server/api.js";
 import { find, make, write } from "../element.js";
-import { isDone, labelOf } from "../data/shown.js";
+import { isDone, labelOf, overall } from "../data/shown.js";
 
 /**
  * @typedef {import("../charts/desk.js").Desk} Desk
  * @typedef {import("../server/api.js").Api} Api
  * @typedef {import("../types.js").Run} Run
- * @typedef {import("../types.js").Status} Status
  */
 
-/** The statuses, from the one that says most about an experiment to the one that says least. @type {Status[]} */
-const ORDER = ["failed", "lost", "running", "paused", "stopping", "starting", "waiting", "stopped", "finished"];
 const BUSY = new Set(["starting", "running"]);
 const PACES = [1, 2, 5, 10, 20, 40, 100, 200];
 /** Seconds over which the speed is reckoned. */
@@ -23,16 +20,6 @@ const SENTENCES = {
   lost: "is not connected. It goes on by itself when its process comes back; its history until here is safe.",
   failed: "failed.",
 };
-
-/**
- * The status of an experiment, from its runs'.
- * @param {{status: Status}[]} runs
- * @returns {Status}
- */
-export function overall(runs) {
-  const going = runs.filter((run) => !isDone(run));
-  return ORDER.find((status) => (going.length ? going : runs).some((run) => run.status === status)) ?? "starting";
-}
 
 export class Controls {
   /**

@@ -1,18 +1,19 @@
-/** A list of experiments that follows what happens to them. */
+/** A list of experiments that follows what happens to them, and lets a person put them in order. */
 
 import { ApiError } from "../server/api.js";
-import { overall } from "./controls.js";
+import { edit, makeTags } from "./edit.js";
+import { armsOf, formatOrder, holds, KEYS, parseOrder, reached, sorted } from "../data/listing.js";
+import { isDone, overall, progressOf } from "../data/shown.js";
 import { find, make, write } from "../element.js";
 import { LiveSocket } from "../server/feed.js";
-import { isDone, progressOf } from "../data/shown.js";
+import { makeMenu } from "./menu.js";
+import { allOf } from "./settings.js";
+import { toast } from "./toast.js";
 
 /**
  * @typedef {import("../types.js").BriefExperiment} BriefExperiment
  * @typedef {import("../types.js").BriefRun} BriefRun
  */
-
-/** Arms that a row names. */
-const MOST_ARMS = 4;
 
 export class ExperimentList {
   /**
@@ -30,13 +31,17 @@ export class ExperimentList {
     /** @type {BriefExperiment[] | null} */
     this.experiments = null;
     this.asking = false;
+    const given = new URLSearchParams(location.search);
+    this.order = parseOrder(given.get("sort"));
     this.search = find("search", HTMLInputElement);
-    this.search.value = new URLSearchParams(location.search).get("q") ?? "";
-    this.search.addEventListener("input", () => {
-      const wanted = this.search.value.trim();
-      history.replaceState(null, "", wanted ? `?q=${encodeURIComponent(wanted)}` : location.pathname);
-      this.#show(this.experiments ?? []);
-    });
+    this.search.value = given.get("q") ?? "";
+    this.search.addEventListener("input", () => this.#arrange());
+    /** Ids of those that a person has marked. @type {Set<string>} */
+    this.marked = new Set();
+    this.bulk = make("div", { class: "bulk", role: "group", "aria-label": "With those that are marked", "data-testid": "bulk", hidden: true });
+    this.list.before(this.bulk);
+    /** What writes into a row how its experiment is now, by id: a row that were made anew would slip from under a pointer. @type {Map<string, () => void>} */
+    this.renewals = new Map();
     /** Those whose row is old. @type {Set<BriefExperiment>} */
     this.old = new Set();
     this.live = new LiveSocket(api.socket("/ws/live"), {
@@ -63,19 +68,26 @@ export class ExperimentList {
   async #refresh() {
     if (this.asking) return;
     this.asking = true;
-    try {
+    await this.#guarded(async () => {
       /** @type {{experiments: BriefExperiment[]}} */
       const { experiments } = await this.api.get("/api/experiments");
       const { claim, known } = this.options;
       this.experiments = claim === undefined ? experiments : experiments.filter((experiment) => experiment.claim === claim);
       this.#say("");
-      this.#show(this.experiments);
+      this.#show();
       known(this.experiments);
+    });
+    this.asking = false;
+  }
+
+  /** @param {() => Promise<void>} work */
+  async #guarded(work) {
+    try {
+      await work();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.#say(error.message);
     }
-    this.asking = false;
   }
 
   /** @param {BriefRun} run */
@@ -89,68 +101,168 @@ export class ExperimentList {
   }
 
   #renew() {
-    for (const experiment of this.old) {
-      this.list.querySelector(`[data-experiment="${CSS.escape(experiment.id)}"]`)?.replaceWith(this.#row(experiment));
-    }
+    for (const { id } of this.old) this.renewals.get(id)?.();
     this.old.clear();
+    if (this.marked.size) this.#showBulk();
   }
 
-  /** @param {BriefExperiment[]} experiments */
-  #show(experiments) {
+  /** Show what was searched and sorted for, which the address keeps. */
+  #arrange() {
+    const kept = new URLSearchParams(location.search);
+    for (const [name, value] of [["q", this.search.value.trim()], ["sort", formatOrder(this.order)]]) {
+      if (value) kept.set(name, value);
+      else kept.delete(name);
+    }
+    history.replaceState(null, "", location.pathname + (kept.size ? `?${kept}` : ""));
+    this.#show();
+  }
+
+  #show() {
+    /** @type {BriefExperiment[]} */
+    const experiments = this.experiments ?? [];
     this.search.hidden = !experiments.length;
+    const known = new Set(experiments.map(({ id }) => id));
+    for (const id of this.marked) if (!known.has(id)) this.marked.delete(id);
+    this.#showBulk();
     if (!experiments.length) return this.list.replaceChildren(make("p", { class: "empty" }, this.options.empty));
-    const found = experiments.filter((experiment) => holds(experiment, this.search.value));
+    const found = sorted(experiments, this.order).filter((experiment) => holds(experiment, this.search.value));
     if (!found.length) return this.list.replaceChildren(make("p", { class: "empty", role: "status" }, "No experiment has all these words."));
-    const titles = ["name", "arms", "status", "progress", "when"].map((title) => make("span", {}, title));
-    const head = make("div", { class: "experiment-head", "aria-hidden": "true" }, ...titles);
-    this.list.replaceChildren(head, ...found.map((experiment) => this.#row(experiment)));
+    this.renewals.clear();
+    this.list.replaceChildren(this.#head(found), ...found.map((experiment) => this.#row(experiment)));
+  }
+
+  /** The columns' names, by which the list is sorted. @param {BriefExperiment[]} found */
+  #head(found) {
+    const all = found.every(({ id }) => this.marked.has(id));
+    const change = () => {
+      for (const { id } of found) this.#mark(id, !all);
+      this.#show();
+    };
+    const box = make("input", { type: "checkbox", checked: all, change, "aria-label": "Mark all", "data-testid": "mark-all" });
+    const titles = KEYS.map(([key, downFirst]) => {
+      const chosen = this.order.key === key;
+      const sign = chosen ? (this.order.down ? " ↓" : " ↑") : "";
+      const click = () => {
+        this.order = { key, down: chosen ? !this.order.down : downFirst };
+        this.#arrange();
+      };
+      return make("button", { type: "button", class: "quiet", "aria-pressed": String(chosen), title: `Sort by ${key}`, "data-testid": `sort-${key}`, click }, key + sign);
+    });
+    return make("div", { class: "experiment-head" }, box, ...titles, make("span", {}));
   }
 
   /** @param {BriefExperiment} experiment */
-  #row({ id, name, runs, created }) {
-    const status = overall(runs);
-    const done = progressOf(runs);
-    const bar = make("progress", { max: 1, value: done || 0, "aria-label": "progress" });
-    bar.hidden = Number.isNaN(done);
+  #row(experiment) {
+    const { id, name, runs, tags, notes, created } = experiment;
+    const bar = make("progress", { max: 1, "aria-label": "progress" });
+    const text = make("span", {});
+    const status = make("span", { class: "status" });
+    const stop = make("button", { type: "button", "data-testid": "stop-one", click: () => void this.#stop([id]) }, "Stop");
+    const renew = () => {
+      const now = overall(experiment.runs);
+      const done = progressOf(experiment.runs);
+      status.dataset.status = now;
+      write(status, now === "running" ? "live" : now);
+      bar.value = done || 0;
+      bar.hidden = Number.isNaN(done);
+      write(text, reached(experiment.runs));
+      stop.hidden = experiment.runs.every(isDone);
+    };
+    renew();
+    this.renewals.set(id, renew);
+    const change = () => {
+      this.#mark(id, box.checked);
+      this.#showBulk();
+    };
+    const box = make("input", { type: "checkbox", checked: this.marked.has(id), change, "aria-label": `Mark ${name}`, "data-testid": "mark" });
+    const title = make("a", { href: `${this.api.root}/e/${id}`, title: notes }, name);
     return make(
-      "a",
-      { class: "experiment-row", href: `${this.api.root}/e/${id}`, "data-testid": "experiment-row", "data-experiment": id },
-      make("b", {}, name),
+      "div",
+      { class: "experiment-row", "data-testid": "experiment-row", "data-experiment": id },
+      box,
+      make("span", { class: "title" }, title, ...makeTags(tags)),
       make("span", { class: "arms" }, armsOf(runs)),
-      make("span", { class: "status", "data-status": status }, status === "running" ? "live" : status),
-      make("span", { class: "progress" }, bar, reached(runs)),
+      status,
+      make("span", { class: "progress" }, bar, text),
       make("time", { datetime: new Date(1000 * created).toISOString() }, when(created)),
+      this.#menu(experiment, stop),
     );
   }
-}
 
-/**
- * Whether an experiment has every one of some words: in its name, its arms or its status.
- * @param {BriefExperiment} experiment
- * @param {string} words
- */
-export function holds({ name, runs }, words) {
-  const text = [name, ...runs.map((run) => run.arm || run.name), overall(runs)].join(" ").toLowerCase();
-  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
-}
+  /**
+   * What can be done with an experiment.
+   * @param {BriefExperiment} experiment
+   * @param {HTMLElement} stop
+   */
+  #menu(experiment, stop) {
+    const { id, name, claim, settings, runs } = experiment;
+    const button = (/** @type {string} */ testid, /** @type {string} */ label, /** @type {() => void} */ click) =>
+      make("button", { type: "button", "data-testid": testid, click }, label);
+    /** @type {HTMLElement[]} */
+    const items = [button("edit", "Name, tags, notes…", () => edit(this.api, experiment, () => this.#show()))];
+    if (claim !== null) {
+      const arms = [...new Set(runs.map((run) => run.arm))];
+      const href = `${this.api.root}/c/${claim}?${allOf(settings, arms)}`;
+      items.push(make("a", { href, "data-testid": "duplicate" }, "Start one like it…"));
+    }
+    items.push(stop, button("delete", "Delete", () => void this.#delete([id])));
+    return makeMenu({ sign: "⋯", label: `More about ${name}`, testid: "more", kind: "list" }, items);
+  }
 
-/** @param {BriefRun[]} runs */
-function armsOf(runs) {
-  const arms = [...new Set(runs.map((run) => run.arm || run.name))];
-  const more = arms.length - MOST_ARMS;
-  return [...arms.slice(0, MOST_ARMS), ...(more > 0 ? [`${more} more`] : [])].join(" · ");
-}
+  /** @param {string} id @param {boolean} on */
+  #mark(id, on) {
+    if (on) this.marked.add(id);
+    else this.marked.delete(id);
+  }
 
-/**
- * How many runs are done where each arm has several; else the step.
- * @param {BriefRun[]} runs
- */
-function reached(runs) {
-  const number = (/** @type {number} */ value) => value.toLocaleString("en");
-  if (runs.length > new Set(runs.map((run) => run.arm)).size) return `${number(runs.filter(isDone).length)} / ${number(runs.length)} runs`;
-  const steps = Math.max(0, ...runs.map((run) => run.steps ?? 0));
-  const step = Math.max(0, ...runs.map((run) => run.last_step + 1));
-  return steps ? `${number(step)} / ${number(steps)}` : number(step);
+  /** What can be done with all that are marked. */
+  #showBulk() {
+    const ids = [...this.marked];
+    this.bulk.hidden = !ids.length;
+    const going = (this.experiments ?? []).filter(({ id, runs }) => this.marked.has(id) && !runs.every(isDone));
+    const key = `${ids}|${going.map(({ id }) => id)}`;
+    if (key === this.bulk.dataset.key) return;
+    this.bulk.dataset.key = key;
+    const stop = make("button", { type: "button", "data-testid": "bulk-stop", click: () => void this.#stop(going.map(({ id }) => id)) }, "Stop");
+    stop.disabled = !going.length;
+    const clear = () => {
+      this.marked.clear();
+      this.#show();
+    };
+    this.bulk.replaceChildren(
+      make("span", {}, `${ids.length} marked`),
+      stop,
+      make("button", { type: "button", "data-testid": "bulk-delete", click: () => void this.#delete(ids) }, "Delete"),
+      make("button", { type: "button", class: "quiet", click: clear }, "None"),
+    );
+  }
+
+  /** @param {string[]} ids */
+  async #stop(ids) {
+    await this.#guarded(async () => {
+      await Promise.all(ids.map((id) => this.api.post(`/api/experiments/${encodeURIComponent(id)}/stop`)));
+      this.#showBulk();
+    });
+  }
+
+  /** @param {string[]} ids */
+  async #delete(ids) {
+    const names = (this.experiments ?? []).filter(({ id }) => ids.includes(id)).map(({ name }) => name);
+    await this.#guarded(async () => {
+      await Promise.all(ids.map((id) => this.api.delete(`/api/experiments/${encodeURIComponent(id)}`)));
+      const what = names.length === 1 ? `“${names[0]}”` : `${names.length} experiments`;
+      toast(`Deleted ${what}.`, { label: "Undo", press: () => void this.#restore(ids) });
+    });
+    await this.#refresh();
+  }
+
+  /** @param {string[]} ids */
+  async #restore(ids) {
+    await this.#guarded(async () => {
+      await Promise.all(ids.map((id) => this.api.post(`/api/experiments/${encodeURIComponent(id)}/restore`)));
+    });
+    await this.#refresh();
+  }
 }
 
 /** @param {number} time unix seconds */

@@ -2,7 +2,7 @@
 
 import { ApiError } from "../server/api.js";
 import { make, write } from "../element.js";
-import { beginning, changes, countRuns, isList, objection, textOf, valueOf } from "./settings.js";
+import { beginning, changes, countRuns, formatForm, isList, objection, parseForm, roughly, textOf, valueOf } from "./settings.js";
 
 /**
  * @typedef {import("../types.js").Claim} Claim
@@ -11,6 +11,9 @@ import { beginning, changes, countRuns, isList, objection, textOf, valueOf } fro
  * @typedef {import("../server/api.js").Api} Api
  * @typedef {(experiment: Experiment) => void} Started
  */
+
+/** Milliseconds without a change after which the server is asked how long it would take. */
+const PAUSE = 250;
 
 /** @param {Setting} setting */
 function makeField(setting) {
@@ -60,6 +63,7 @@ class Form {
     this.fields = claim.settings.map(makeField);
     this.arms = makeArms(claim);
     this.button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
+    this.time = make("small", { class: "time", "data-testid": "time", role: "status" });
     this.error = make("p", { class: "error", role: "alert", "data-testid": "error", hidden: true });
     this.legend = make("fieldset", {}, make("legend", {}, "Arms"), ...this.arms.map((arm) => arm.element));
     this.grid = make("div", { class: "fields" }, ...this.fields.map((field) => field.element));
@@ -71,6 +75,38 @@ class Form {
     });
   }
 
+  /** Whether it can be started as it is. */
+  get sound() {
+    return this.chosen.length > 0 && this.fields.every(({ setting, input }) => !objection(setting, input.value));
+  }
+
+  /** What the server is asked for. */
+  get body() {
+    const { chosen, claim, size } = this;
+    const settings = changes(this.values, beginning(claim, size).values);
+    return { claim: claim.number, settings, arms: chosen, ...(size !== null && { size }) };
+  }
+
+  /** Say how long it would take, once a person has paused. */
+  estimate() {
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => void this.#estimate(), PAUSE);
+  }
+
+  async #estimate() {
+    const { body } = this;
+    let sentence = "";
+    try {
+      /** @type {{seconds: number | null, basis: number}} */
+      const { seconds, basis } = this.sound ? await this.api.post("/api/estimate", body) : { seconds: null, basis: 0 };
+      if (seconds !== null) sentence = `about ${roughly(seconds)}`;
+      this.time.title = seconds === null ? "" : `As the ${basis} runs most like these took here, ${basis === 1 ? "one" : "the median"} a step`;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // Start will say what is wrong
+    }
+    write(this.time, sentence);
+  }
+
   get values() {
     return Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
   }
@@ -79,15 +115,28 @@ class Form {
     return this.arms.filter((arm) => arm.box.checked).map((arm) => arm.box.value);
   }
 
-  /** Begin anew with a size. @param {string} size */
-  begin(size) {
+  /**
+   * Begin anew with a size, or with what an address says.
+   * @param {string} size
+   * @param {{texts: Record<string, string>, arms: string[]}} [given]
+   */
+  begin(size, { texts, arms } = parseForm(this.claim, new URLSearchParams({ size }))) {
     this.size = size;
-    const { values, arms } = beginning(this.claim, size);
     for (const { setting, input, check } of this.fields) {
-      input.value = textOf(values[setting.name]);
+      input.value = texts[setting.name];
       check();
     }
     for (const { box } of this.arms) box.checked = arms.includes(box.value);
+  }
+
+  /** Let the address hold what was changed; what others put there stays. */
+  keepAddress() {
+    const { claim, size } = this;
+    const query = new URLSearchParams(location.search);
+    for (const name of ["size", "arms", ...claim.settings.map((setting) => setting.name)]) query.delete(name);
+    const texts = Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, input.value]));
+    for (const [name, value] of formatForm(claim, { size: size ?? "", texts, arms: this.chosen })) query.set(name, value);
+    history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
   }
 
   /** @param {string} sentence */
@@ -99,18 +148,16 @@ class Form {
   /** Ask the server to start the experiment; the button says so meanwhile. */
   async #submit() {
     const wrong = this.fields.filter((field) => !field.check());
-    const { chosen, claim, size } = this;
+    const { chosen } = this;
     this.say(chosen.length ? "" : "Choose at least one arm.");
     if (wrong.length || !chosen.length) {
       this.settings.open = true;
       return wrong[0]?.input.focus();
     }
-    const settings = changes(this.values, beginning(claim, size).values);
     this.button.disabled = true;
     write(this.button, "Starting…");
     try {
-      const body = { claim: claim.number, settings, arms: chosen, ...(size !== null && { size }) };
-      this.started(await this.api.post("/api/experiments", body));
+      this.started(await this.api.post("/api/experiments", this.body));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.say(error.message);
@@ -132,7 +179,10 @@ export function makeCard(claim, api, started) {
   const measures = make("p", { class: "measures" }, claim.measures, " ", about);
   const text = make("div", {}, make("h2", {}, claim.title, " ", make("span", { "data-claim": claim.number })), make("p", {}, claim.sentence), measures);
   form.settings.append(form.legend, form.grid);
-  form.element.append(make("div", { class: "head" }, text, form.button), form.error, form.settings);
+  const start = make("div", { class: "go" }, form.button, form.time);
+  form.element.append(make("div", { class: "head" }, text, start), form.error, form.settings);
+  form.element.addEventListener("input", () => form.estimate());
+  form.estimate();
   return form.element;
 }
 
@@ -146,25 +196,29 @@ export function makeForm(claim, api, started) {
   const form = new Form(claim, api, started);
   const about = make("p", { "data-testid": "size-about" });
   const count = make("p", { class: "count", "data-testid": "count", role: "status" });
+  const given = parseForm(claim, new URLSearchParams(location.search));
   const recount = () => {
-    const sound = form.fields.every(({ setting, input }) => !objection(setting, input.value));
-    if (sound && form.chosen.length) write(count, countRuns(claim, form.values, form.chosen.length));
+    if (form.sound) write(count, countRuns(claim, form.values, form.chosen.length));
+    form.estimate();
+    form.keepAddress();
   };
   const choose = (/** @type {string} */ size) => {
     form.begin(size);
     write(about, claim.sizes[size].sentence);
     recount();
   };
-  const sizes = Object.keys(claim.sizes).map((size, i) => {
-    const box = make("input", { type: "radio", name: "size", value: size, checked: i === 0, change: () => choose(size) });
+  const sizes = Object.keys(claim.sizes).map((size) => {
+    const box = make("input", { type: "radio", name: "size", value: size, checked: size === given.size, change: () => choose(size) });
     return make("label", {}, box, make("span", {}, size));
   });
   const segments = make("div", { class: "segments", role: "radiogroup", "aria-label": "Size" }, ...sizes);
-  const head = make("div", { class: "head" }, make("div", {}, make("h2", {}, "Try it"), segments, about, count), form.button);
+  const head = make("div", { class: "head" }, make("div", {}, make("h2", {}, "Try it"), segments, about, count), make("div", { class: "go" }, form.button, form.time));
   form.settings.append(form.grid);
   form.settings.open = true;
   form.element.append(head, form.error, form.legend, form.settings);
   form.element.addEventListener("input", recount);
-  choose(Object.keys(claim.sizes)[0]);
+  form.begin(given.size, given);
+  write(about, claim.sizes[given.size].sentence);
+  recount();
   return form.element;
 }

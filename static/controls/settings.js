@@ -80,6 +80,57 @@ export function changes(values, beginning) {
 }
 
 /**
+ * A form as an address holds it: what differs from the first size.
+ * @param {Claim} claim
+ * @param {{size: string, texts: Record<string, string>, arms: string[]}} form
+ */
+export function formatForm(claim, { size, texts, arms }) {
+  const usual = beginning(claim, size);
+  const query = new URLSearchParams();
+  if (size !== Object.keys(claim.sizes)[0]) query.set("size", size);
+  if (arms.join() !== usual.arms.join()) query.set("arms", arms.join());
+  for (const { name } of claim.settings) {
+    if (texts[name] !== textOf(usual.values[name])) query.set(name, texts[name].replaceAll(", ", ","));
+  }
+  return query;
+}
+
+/**
+ * What an address says of a form; what it does not say is as its size begins.
+ * @param {Claim} claim
+ * @param {URLSearchParams} query
+ */
+export function parseForm(claim, query) {
+  const named = query.get("size") ?? "";
+  const size = named in claim.sizes ? named : Object.keys(claim.sizes)[0];
+  const usual = beginning(claim, size);
+  const known = new Set(claim.arms.map((arm) => arm.name));
+  const arms = (query.get("arms") ?? "").split(",").filter((arm) => known.has(arm));
+  const texts = Object.fromEntries(
+    claim.settings.map(({ name }) => [name, query.get(name)?.split(",").join(", ") ?? textOf(usual.values[name])]),
+  );
+  return { size, texts, arms: arms.length ? arms : usual.arms };
+}
+
+/**
+ * The address of a form that makes an experiment like another.
+ * @param {Record<string, Value>} settings all of them
+ * @param {string[]} arms
+ */
+export function allOf(settings, arms) {
+  const values = Object.entries(settings).map(([name, value]) => [name, [value].flat().join()]);
+  return new URLSearchParams([["arms", arms.join()], ...values]);
+}
+
+/** A time that is only roughly known. @param {number} seconds */
+export function roughly(seconds) {
+  if (seconds < 1) return "a second";
+  if (seconds < 90) return `${Number(seconds.toPrecision(2))} s`;
+  if (seconds < 5400) return `${Number((seconds / 60).toPrecision(2))} min`;
+  return `${Number((seconds / 3600).toPrecision(2))} h`;
+}
+
+/**
  * How many runs some settings make, in a sentence.
  * @param {Claim} claim
  * @param {Record<string, Value>} values

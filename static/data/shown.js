@@ -6,6 +6,8 @@
  * @typedef {import("./view.js").View} View
  */
 
+/** The statuses, from the one that says most about an experiment to the one that says least. @type {Status[]} */
+const ORDER = ["failed", "lost", "running", "paused", "stopping", "starting", "waiting", "stopped", "finished"];
 /** The value that stands for every value. */
 export const ALL = "all";
 /** Runs that are shown at once, at most, unless there are more arms: each brings its own charts and its own history. */
@@ -109,4 +111,14 @@ export function tally(runs) {
 export function progressOf(runs) {
   const shares = runs.map((run) => (isDone(run) ? 1 : (run.last_step + 1) / (run.steps ?? NaN)));
   return Math.min(1, shares.reduce((sum, share) => sum + share, 0) / runs.length);
+}
+
+/**
+ * The status of an experiment, from its runs'.
+ * @param {{status: Status}[]} runs
+ * @returns {Status}
+ */
+export function overall(runs) {
+  const going = runs.filter((run) => !isDone(run));
+  return ORDER.find((status) => (going.length ? going : runs).some((run) => run.status === status)) ?? "starting";
 }

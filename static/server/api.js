@@ -95,7 +95,7 @@ export class Api {
     return (await this.#fetch(path, { method: "PATCH", body })).json();
   }
 
-  /** @param {string} path */
+  /** @param {string} path that answers nothing */
   async delete(path) {
     await this.#fetch(path, { method: "DELETE" });
   }

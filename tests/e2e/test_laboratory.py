@@ -153,11 +153,11 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
 def test_an_experiment_is_renamed_and_found(shared_server: Server, visit: Visit) -> None:
     experiment = finished(shared_server)[0]["experiment"]
     page = visit(f"{shared_server.url}/e/{experiment}")
-    page.get_by_test_id("rename").click()
+    page.get_by_test_id("edit").click()
     page.get_by_test_id("name").fill("no such name")
     page.get_by_test_id("name").press("Escape")
     expect(page.get_by_test_id("title")).not_to_have_text("no such name")
-    page.get_by_test_id("rename").click()
+    page.get_by_test_id("edit").click()
     page.get_by_test_id("name").fill("careful rates")
     page.get_by_test_id("name").press("Enter")
     expect(page.get_by_test_id("title")).to_have_text("careful rates")
@@ -169,7 +169,7 @@ def test_an_experiment_is_renamed_and_found(shared_server: Server, visit: Visit)
     page.get_by_test_id("search").fill("careful batch finished")
     expect(rows).to_have_count(1)
     assert shown >= 1
-    expect(page).to_have_url(re.compile(r"\?q=careful%20batch%20finished$"))
+    expect(page).to_have_url(re.compile(r"\?q=careful\+batch\+finished$"))
     page.get_by_test_id("search").fill("zzz")
     expect(page.get_by_test_id("experiments")).to_contain_text("No experiment has all these words.")
 

@@ -110,7 +110,7 @@ def test_a_view_as_one_file_opens_without_a_server(server: Server, visit: Visit,
     expect(page.get_by_test_id("saved")).to_contain_text("saved")
     expect(page.get_by_test_id("cursor-step")).to_have_text("300")
     expect(page.get_by_text("Heat map", exact=True)).to_have_attribute("aria-pressed", "true")
-    for gone in ("pause", "share", "rename", "compare", "save-page"):
+    for gone in ("pause", "share", "edit", "compare", "save-page"):
         expect(page.get_by_test_id(gone)).to_have_count(0)
     expect(page.get_by_test_id("chart-accuracy")).to_be_visible()
     numbers = page.locator(".row .numbers").first

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { beginning, changes, countRuns, objection, textOf, valueOf } from "../../static/controls/settings.js";
+import { allOf, beginning, changes, countRuns, formatForm, objection, parseForm, roughly, textOf, valueOf } from "../../static/controls/settings.js";
 
 /** @type {import("../../static/types.js").Setting} */
 const steps = { name: "steps", label: "Steps", kind: "int", default: 5, low: 1, high: 9, unit: "", choices: null, sentence: "" };
@@ -52,4 +52,22 @@ test("a size gives what a form begins with, and only changes are sent", () => {
 test("a form says how many runs it makes", () => {
   assert.equal(countRuns(claim, { rates: [0.1, 1], seeds: 5 }, 2), "20 runs: 2 arms × 2 values of rate × 5 seeds");
   assert.equal(countRuns(claim, { rates: [1], seeds: 1 }, 1), "1 run");
+});
+
+test("an address holds what was changed in a form", () => {
+  const known = { ...claim, arms: ["none", "batch", "layer"].map((name) => ({ name, sentence: "" })) };
+  const parse = (/** @type {string} */ query) => parseForm(known, new URLSearchParams(query));
+  assert.equal(formatForm(known, parse("")).size, 0);
+  for (const query of ["size=long", "size=long&arms=layer", "steps=7&rates=0.3%2C2", "arms=none%2Cbatch&seeds=1"]) {
+    assert.equal(String(formatForm(known, parse(query))), query);
+  }
+  assert.deepEqual(parse("size=vast&arms=no,such&steps=-4").size, "quick");
+  assert.deepEqual(parse("arms=no,such").arms, ["none"]);
+  assert.equal(parse("steps=-4").texts.steps, "-4"); // the field says what is wrong with it
+  const like = parse(String(allOf({ steps: 5, rates: [1, 2], seeds: 5 }, ["batch"])));
+  assert.deepEqual([like.texts.rates, like.arms], ["1, 2", ["batch"]]);
+});
+
+test("a rough time has two digits at most", () => {
+  assert.deepEqual([0.2, 44.4, 89, 130, 6000].map(roughly), ["a second", "44 s", "89 s", "2.2 min", "1.7 h"]);
 });
