@@ -11,12 +11,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.staticfiles import StaticFiles
 
 from normscope import __version__
 
 from . import api, ingest, live, pages
-from .assets import HOUSE
+from .assets import StampedFiles, packed_plotly
 from .bus import open_bus
 from .experiments import Experiments, RefusedError
 from .findings import Findings
@@ -47,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
         app.state.tails, app.state.findings = live.Tails(store), Findings()
         works = (experiments.watch_exits(), experiments.watch_over(), Queue(experiments).serve())
-        tasks = [asyncio.create_task(work) for work in works]
+        tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
         yield
         for task in tasks:
             task.cancel()
@@ -59,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan)
     for part in (api, ingest, live, pages):
         app.include_router(part.router)
-    app.mount("/static", StaticFiles(directory=HOUSE / "static"), name="static")
+    app.mount("/static/{stamp}", StampedFiles(), name="static")
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoreError, _unstored)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ from normscope.spec import DETAILS
 from . import figures, standalone
 from .access import Owner, Reader, Rights, link_rights
 from .api import TheFindings, TheRun, TheStore, find_experiment
-from .assets import HOUSE, PLOTLY, PLOTLY_PATH
+from .assets import FOREVER, HOUSE, PLOTLY, PLOTLY_PATH, modules, packed_plotly, stamp
 from .comparison import compare
 from .links import find_link
 from .store import Experiment, Run
@@ -42,7 +43,10 @@ _templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a claim's siz
 
 def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
     root = request.scope.get("root_path", "")
-    common = {"root": root, "version": __version__, "plotly_url": root + PLOTLY_PATH, "saved": None}
+    common = {
+        "root": root, "version": __version__, "plotly_url": root + PLOTLY_PATH, "static": f"{root}/static/{stamp()}",
+        "modules": modules, "saved": None,
+    }  # fmt: skip
     html = _templates.get_template(template).render(common | context)
     return HTMLResponse(html, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
@@ -181,7 +185,10 @@ async def _opened(store: Store, token: str) -> tuple[Link, Rights]:
 
 
 @router.get(PLOTLY_PATH)
-async def plotly_js() -> FileResponse:
-    """Plotly's own JavaScript."""
-    headers = {"Cache-Control": "public, max-age=31536000, immutable"}
-    return FileResponse(PLOTLY, media_type="text/javascript", headers=headers)
+async def plotly_js(request: Request) -> Response:
+    """Plotly's own JavaScript, packed beforehand: it is most of what a page weighs."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return FileResponse(PLOTLY, media_type="text/javascript", headers=FOREVER)
+    packed = await asyncio.to_thread(packed_plotly)
+    headers = FOREVER | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    return Response(packed, media_type="text/javascript", headers=headers)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gzip
 import re
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urljoin
 
 from normscope import wire
 
 from . import query
-from .assets import HOUSE, PLOTLY
+from .assets import IMPORT, STATIC, modules, packed_plotly
 from .store import Run
 
 if TYPE_CHECKING:
@@ -28,7 +26,6 @@ MOST: Final = 12
 POINTS: Final = 600
 """Frames of a run's whole history, and of the span that is shown, as on the page."""
 ENTRY: Final = "experiment.js"
-_IMPORT: Final = re.compile(r'(\bfrom |^import )"(\.{1,2}/[^"]+)"', re.MULTILINE)
 
 
 async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: str) -> dict[str, Any]:
@@ -84,34 +81,22 @@ def whole(saved: dict[str, Any], finding: FindingOut | None) -> dict[str, Any]:
 
 async def parts() -> dict[str, Any]:
     """What every file has: `modules` (an import map), `style`, and `plotly` (gzip, in base64)."""
-    return {"modules": _modules(), "style": _style(), "plotly": await asyncio.to_thread(_plotly)}
+    plotly = base64.b64encode(await asyncio.to_thread(packed_plotly)).decode()
+    style = (STATIC / "style.css").read_text("utf-8")
+    return {
+        "modules": {f"normscope/{path}": _address(path) for path in modules(ENTRY)},
+        "style": style,
+        "plotly": plotly,
+    }
 
 
-@lru_cache(maxsize=1)
-def _plotly() -> str:
-    return base64.b64encode(gzip.compress(PLOTLY.read_bytes(), mtime=0)).decode()
-
-
-@lru_cache(maxsize=1)
-def _style() -> str:
-    return (HOUSE / "static" / "style.css").read_text("utf-8")
-
-
-@lru_cache(maxsize=1)
-def _modules() -> dict[str, str]:
-    """The page's modules as addresses that hold them whole.
+def _address(path: str) -> str:
+    """A module as an address that holds it whole.
 
     A module of which only the text is known has no place that others could be beside, so what it imports by a path gets
     a name of its own.
     """
-    found: dict[str, str] = {}
-    waiting = [ENTRY]
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        text = (HOUSE / "static" / path).read_text("utf-8")
-        waiting += [urljoin(path, match[2]) for match in _IMPORT.finditer(text)]
-        text = _IMPORT.sub(lambda match, path=path: f'{match[1]}"normscope/{urljoin(path, match[2])}"', text)  # type: ignore[misc]
-        found[path] = "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()
-    return {f"normscope/{path}": address for path, address in sorted(found.items())}
+    text = IMPORT.sub(
+        lambda match: f'{match[1]}"normscope/{urljoin(path, match[2])}"', (STATIC / path).read_text("utf-8")
+    )
+    return "data:text/javascript;base64," + base64.b64encode(text.encode()).decode()

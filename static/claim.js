@@ -3,7 +3,7 @@
 import { Api } from "./server/api.js";
 import { method, sentenceOf } from "./tabs/criterion.js";
 import { data, find, make } from "./element.js";
-import { enter, prepare } from "./controls/enter.js";
+import { enter, openInPlace, prepare } from "./controls/enter.js";
 import { ExperimentList } from "./controls/experiments.js";
 import { makeForm } from "./controls/form.js";
 import { keepTheme } from "./controls/theme.js";
@@ -24,7 +24,9 @@ const list = new ExperimentList(api, {
   empty: "None yet. Press Start: it is listed here from its first step.",
   known: (experiments) => void judge(api, experiments),
 });
-const started = (/** @type {{id: string}} */ { id }) => void enter(`${page.root}/e/${id}`, () => list.close());
+const open = (/** @type {string} */ path) => void enter(path, () => list.close());
+openInPlace(open);
+const started = (/** @type {{id: string}} */ { id }) => open(`${page.root}/e/${id}`);
 find("form", HTMLElement).append(makeForm(page.claim, api, started));
 
 /** @param {import("./types.js").Criterion} criterion */

@@ -2,7 +2,7 @@
 
 import { Api } from "./server/api.js";
 import { data, find } from "./element.js";
-import { enter, prepare } from "./controls/enter.js";
+import { enter, openInPlace, prepare } from "./controls/enter.js";
 import { ExperimentList } from "./controls/experiments.js";
 import { makeCard } from "./controls/form.js";
 import { keepTheme } from "./controls/theme.js";
@@ -20,5 +20,7 @@ const list = new ExperimentList(api, {
     "Or watch your own net: put normscope.watch(model) around its training loop, and it is listed here.",
   known: (experiments) => void judge(api, experiments),
 });
-const started = (/** @type {{id: string}} */ { id }) => void enter(`${page.root}/e/${id}`, () => list.close());
+const open = (/** @type {string} */ path) => void enter(path, () => list.close());
+openInPlace(open);
+const started = (/** @type {{id: string}} */ { id }) => open(`${page.root}/e/${id}`);
 find("claims", HTMLElement).append(makeCard(page.claim, api, started));

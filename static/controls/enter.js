@@ -30,3 +30,16 @@ export async function enter(path, leave) {
   document.body.replaceWith(body);
   await import("../experiment.js");
 }
+
+/**
+ * Let links to experiments open them that way, unless a person wants them elsewhere.
+ * @param {(path: string) => void} open
+ */
+export function openInPlace(open) {
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element ? event.target.closest("a[data-enter]") : null;
+    if (!(link instanceof HTMLAnchorElement) || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    open(link.pathname);
+  });
+}

@@ -175,7 +175,7 @@ export class ExperimentList {
       this.#showBulk();
     };
     const box = make("input", { type: "checkbox", checked: this.marked.has(id), change, "aria-label": `Mark ${name}`, "data-testid": "mark" });
-    const title = make("a", { href: `${this.api.root}/e/${id}`, title: notes }, name);
+    const title = make("a", { href: `${this.api.root}/e/${id}`, title: notes, "data-enter": true }, name);
     return make(
       "div",
       { class: "experiment-row", "data-testid": "experiment-row", "data-experiment": id },
