@@ -17,6 +17,7 @@ import { restore, SavedApi } from "./server/saved.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
 import { State } from "./data/state.js";
+import { Tour } from "./controls/tour.js";
 import { Zoom } from "./controls/zoom.js";
 import { keepTheme } from "./controls/theme.js";
 
@@ -56,6 +57,7 @@ if (saved) {
   find("save-page", HTMLButtonElement).addEventListener("click", savePage);
 }
 new Zoom(desk);
+new Tour();
 if (!page.experiment.id && !saved) void offerRuns(api, page.experiment.runs.map((run) => run.id));
 else if (!api.readOnly) {
   new Share(state, api);
@@ -162,6 +164,7 @@ function reportPaints() {
     draw(version, deadline);
     const steps = state.runs.map((run) => [run.id, state.whole(run.id).newest?.lastStep ?? -1]);
     const paintedAt = performance.timeOrigin + performance.now();
-    window.normscope = { painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
+    const sharp = !state.runs.some((run) => state.blurred(run.id));
+    window.normscope = { sharp, span: state.view.span, painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
   };
 }

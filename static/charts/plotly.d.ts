@@ -39,6 +39,6 @@ declare global {
       Fx: { unhover(host: HTMLElement): void };
     };
     /** What has been painted, for benchmarks and tests. */
-    normscope?: { painted: Record<string, number>; paintedAt: number; longest: number };
+    normscope?: { sharp: boolean; span: [number, number] | null; painted: Record<string, number>; paintedAt: number; longest: number };
   }
 }

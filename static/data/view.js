@@ -6,7 +6,7 @@ import { KINDS } from "./frame.js";
  * @typedef {"distributions" | "landscape" | "gradients" | "normalizer" | "evidence" | "finding"} Tab
  * @typedef {(typeof KINDS)[number][0]} Kind
  * @typedef {"bands" | "heat" | "ridges" | "difference"} Mode
- * @typedef {"linear" | "asinh"} Scale
+ * @typedef {"linear" | "asinh" | "log"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
  *
  * @typedef {object} View
@@ -28,7 +28,7 @@ const CHOICES = {
   tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
   mode: ["bands", "heat", "ridges", "difference"],
-  scale: ["linear", "asinh"],
+  scale: ["linear", "asinh", "log"],
   sort: ["order", "drift", "trouble"],
 };
 

@@ -1,4 +1,4 @@
-/** The value scale: linear, or asinh, which is linear around zero and logarithmic far from it. Pure. */
+/** The value scale: linear; asinh, which is linear around zero and logarithmic far from it; or logarithmic. Pure. */
 
 /**
  * @typedef {object} Scale
@@ -11,13 +11,21 @@
 /** @type {Scale} */
 export const LINEAR = { to: (value) => value, from: (place) => place, ticks: () => null, key: "linear" };
 
+/** How far below the unit a logarithmic axis ends. */
+const DEPTH = 1e-3;
+
 /**
- * @param {"linear" | "asinh"} name
- * @param {number} unit where asinh turns from linear to logarithmic
+ * @param {"linear" | "asinh" | "log"} name
+ * @param {number} unit where asinh turns from linear to logarithmic; a thousandth of it is where a logarithmic axis ends
  * @returns {Scale}
  */
 export function makeScale(name, unit) {
   if (name === "linear") return LINEAR;
+  if (name === "log") {
+    const least = unit * DEPTH;
+    // Distributions reach zero and below: what has no logarithm lies at the axis' end.
+    return { ...LOGARITHMIC, to: (value) => Math.log10(Math.max(value, least)), key: `log ${least}` };
+  }
   return {
     to: (value) => Math.asinh(value / unit),
     from: (place) => unit * Math.sinh(place),

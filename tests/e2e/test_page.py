@@ -248,3 +248,23 @@ def test_a_net_from_a_users_own_loop_is_watched_without_a_reload(shared_server: 
         wait_painted(page, 49)
         expect(page.get_by_test_id("layer-row")).to_have_count(3)
     expect(page.get_by_test_id("status")).to_contain_text("finished")
+
+
+def test_a_newcomer_is_shown_around_and_may_leave(shared_server: Server, visit: Visit) -> None:
+    runs = shared_server.begin(steps=20, pace=0)["runs"]
+    page = visit(f"{shared_server.url}/e/{runs[0]['experiment']}")
+    wait_painted(page, 19)
+    expect(page.get_by_test_id("tour")).to_have_class(re.compile("new"))
+    page.get_by_test_id("tour").click()
+    seen = []
+    while page.get_by_test_id("tour-card").count():
+        seen.append(page.get_by_test_id("tour-text").inner_text())
+        assert page.locator(".toured").count() == 1
+        page.keyboard.press("Enter")  # the button to go on has the focus
+    assert len(seen) == len(set(seen)) == 9
+    assert page.locator(".toured").count() == 0
+    page.get_by_test_id("tour").click()
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("tour-card")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_test_id("tour")).not_to_have_class(re.compile("new"))

@@ -21,3 +21,11 @@ test("numbers are short, with one sign for minus", () => {
   const texts = [0, 1e-4, -1.5e-4, 123456, 0.0012345, -3, NaN].map((value) => number(value));
   assert.deepEqual(texts, ["0", "1e−4", "−1.5e−4", "1.2e5", "0.00123", "−3", "–"]);
 });
+
+test("a logarithmic axis ends a thousandth below the unit, where all that is smaller lies", () => {
+  const scale = makeScale("log", 0.01);
+  assert.deepEqual([1, 0.1, 1e-5, 1e-6, 0, -3].map(scale.to), [0, -1, -5, -5, -5, -5]);
+  assert.equal(scale.from(scale.to(0.1)), 0.1);
+  const { ticktext } = scale.ticks([-5, 0]) ?? { ticktext: [] };
+  assert.deepEqual(ticktext, ["1e−5", "1e−4", "0.001", "0.01", "0.1", "1"]);
+});

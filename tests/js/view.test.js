@@ -11,7 +11,7 @@ test("a view goes through the address bar and back", () => {
 });
 
 test("what makes no sense is the default", () => {
-  assert.equal(formatView(parseView("tab=nowhere&step=-3&mode=&layers=,,&scale=log&where=rate,&arms=x&span=9-9")), "");
+  assert.equal(formatView(parseView("tab=nowhere&step=-3&mode=&layers=,,&scale=root&where=rate,&arms=x&span=9-9")), "");
 });
 
 test("globs match whole names, words match parts", () => {
