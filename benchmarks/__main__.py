@@ -15,13 +15,13 @@ import torch
 
 from tests.conftest import Server
 
-from . import laboratory, page, storage, watching
+from . import laboratory, opening, page, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "storage", "watching", "laboratory")
+PARTS: Final = ("page", "opening", "storage", "watching", "laboratory")
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -39,6 +39,8 @@ def main() -> None:
         match part:
             case "page":
                 page.measure(table)
+            case "opening":
+                opening.measure(table)
             case "storage":
                 storage.measure(table)
             case "watching":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,13 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Page, sync_playwright
-
 from tests.conftest import Server, wait_for
 
+from .browser import chromium
 from .table import quantile
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
     from .table import Table
 
 WATCH_FOR = 20.0
@@ -36,7 +36,12 @@ RECORD = """
   look();
 }
 """
-FLAGS = ["--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+LONGEST = """
+() => new PerformanceObserver((list) => {
+  for (const { duration } of list.getEntries()) window.longest = Math.max(window.longest ?? 0, duration);
+}).observe({ type: "longtask" })
+"""
 
 
 def measure(table: Table) -> None:
@@ -67,10 +72,7 @@ def _bare_server() -> float:
 
 
 def _look(server: Server, table: Table) -> None:
-    found = subprocess.run([sys.executable, "scripts/chromium.py"], capture_output=True, text=True, check=True)
-    with sync_playwright() as playwright:
-        flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-        browser = playwright.chromium.launch(executable_path=found.stdout.strip(), args=flags)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(server.url)
         # The page loads Plotly while a person reads it.
@@ -82,12 +84,13 @@ def _look(server: Server, table: Table) -> None:
         wait_for(lambda: _paints(page), "the first painted point")
         first_at = _paints(page)[0][0] / 1000
         table.add(
-            "click on Start to the first painted point", f"{first_at - clicked:.2f} s", "≤ 2 s",
+            "click on Start to the first painted point", f"{first_at - clicked:.2f} s", "≤ 1 s",
             "two training processes are started in it",
         )  # fmt: skip
-        time.sleep(WATCH_FOR)
-        _delays(server, _paints(page), table)
-        browser.close()
+        page.wait_for_timeout(3000)  # what is done once, when the first charts are made, is in the figure above
+        page.evaluate(LONGEST)
+        page.wait_for_timeout(1000 * WATCH_FOR)
+        _delays(server, _paints(page), page.evaluate("() => window.longest ?? 0"), table)
 
 
 def _paints(page: Page) -> list[Any]:
@@ -95,7 +98,7 @@ def _paints(page: Page) -> list[Any]:
     return found
 
 
-def _delays(server: Server, paints: list[Any], table: Table) -> None:
+def _delays(server: Server, paints: list[Any], longest: float, table: Table) -> None:
     """Each paint against the end of the newest step in it, on the one clock of this machine."""
     runs = server.get("/api/experiments")["experiments"][0]["runs"]
     ended = {
@@ -114,8 +117,12 @@ def _delays(server: Server, paints: list[Any], table: Table) -> None:
     span = (paints[-1][0] - paints[20][0]) / 1000
     table.add(
         "end of a step to its painted point, p50 and p95",
-        f"{1000 * quantile(delays, 0.5):.0f} ms and {1000 * quantile(delays, 0.95):.0f} ms", "p95 ≤ 500 ms",
-        f"{len(paints[20:]) / span:.0f} paints a second; a frame of the screen takes 17 ms",
+        f"{1000 * quantile(delays, 0.5):.0f} ms and {1000 * quantile(delays, 0.95):.0f} ms", "p95 ≤ 250 ms",
+        "a frame of the screen takes 17 ms",
+    )  # fmt: skip
+    table.add(
+        "updates painted a second while live", f"{len(paints[20:]) / span:.0f}", "≥ 10",
+        f"the longest task that blocked the page took {longest:.0f} ms",
     )  # fmt: skip
 
 

@@ -47,9 +47,12 @@ def frame(seq: int, step: int | None = None, layers: int = 2) -> wire.Frame:
 class Trainer:
     """A training process as the server sees it: a socket."""
 
-    def __init__(self, server: Server, key: str = KEY, token: str | None = None, name: str = "my net") -> None:
+    def __init__(
+        self, server: Server, key: str = KEY, token: str | None = None, name: str = "my net",
+        layers: tuple[wire.Layer, ...] = LAYERS,
+    ) -> None:  # fmt: skip
         self.socket = open_socket(server, "/ws/ingest")
-        self.socket.send(wire.Hello(key, name, LAYERS, token, {"python": "3"}).dump())
+        self.socket.send(wire.Hello(key, name, layers, token, {"python": "3"}).dump())
 
     def hear(self, timeout: float = 10) -> dict[str, Any]:
         message: dict[str, Any] = json.loads(self.socket.recv(timeout=timeout))
