@@ -99,7 +99,7 @@ def _frames(steps: int) -> Iterator[bytes]:
 
 def _keep(server: Server, name: str, steps: int) -> str:
     """Hand a run over as a training process does; its id."""
-    trainer = Trainer(server, key=f"a key for {name}", name=name, layers=LAYERS)
+    trainer = Trainer(server, key=f"a key for the run {name}", name=name, layers=LAYERS)
     run: str = trainer.hear()["run"]
     waiting: list[bytes] = []
     for seq, data in enumerate(_frames(steps)):

@@ -23,6 +23,10 @@ import { keepTheme } from "./controls/theme.js";
 
 /** @typedef {{element: HTMLElement, arrange: () => void, reveal: () => void}} Tab */
 
+/** Milliseconds after the first drawing, and at the latest, when Plotly is loaded: evaluating it holds everything up. */
+const PLOTLY_SOON = 150;
+const PLOTLY_LATEST = 2500;
+
 /** @type {import("./types.js").PageData} */
 const page = data("page");
 const { saved } = page;
@@ -77,6 +81,7 @@ state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
 if (saved) restore(state, saved);
 describe();
 reportPaints();
+setTimeout(loadPlotly, PLOTLY_LATEST);
 keepHeadHeight();
 
 /** The tab that the view names; the first if the experiment has no such tab. */
@@ -156,12 +161,19 @@ function goTo(name) {
   distributions.scrollTo(name);
 }
 
+/** Load Plotly once there is something to look at: while it is evaluated nothing else happens. */
+function loadPlotly() {
+  if (window.Plotly || !page.plotly || document.querySelector("script[data-plotly]")) return;
+  document.head.append(make("script", { src: page.plotly, async: true, "data-plotly": true }));
+}
+
 /** Say what the loss chart shows, after it has been drawn: benchmarks and tests read it. */
 function reportPaints() {
   const { loss } = distributions;
   const draw = loss.draw.bind(loss);
   loss.draw = (version, deadline) => {
     draw(version, deadline);
+    if (state.newestStep >= 0) setTimeout(loadPlotly, PLOTLY_SOON);
     const steps = state.runs.map((run) => [run.id, state.whole(run.id).newest?.lastStep ?? -1]);
     const paintedAt = performance.timeOrigin + performance.now();
     const sharp = !state.runs.some((run) => state.blurred(run.id));

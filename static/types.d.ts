@@ -169,6 +169,8 @@ export interface PageData {
   figures: Figures;
   link: string | null;
   root: string;
+  /** Where Plotly is; empty where it is inside the page. */
+  plotly: string;
   /** In a file that was saved: all that the server would say. */
   saved: Saved | null;
 }

@@ -126,14 +126,14 @@ _SEVEN: Final = Claim(
     default_arms=("none", "batch", *_OTHERS),
     settings=settings(
         steps=200,
-        batch=64,
+        batch=32,
         optimizer="adam",
         rate=0.001,
         factor=0.125,
         data="shapes",
         target=0.5,
-        landscape_every=10,
-        measure_every=20,
+        landscape_every=20,
+        measure_every=40,
     ),
     rule=(
         Criterion(
@@ -202,14 +202,14 @@ _COURSE: Final = Claim(
     arms=(NONE, BATCH),
     default_arms=("none", "batch"),
     settings=settings(
-        steps=300,
-        batch=128,
+        steps=200,
+        batch=64,
         optimizer="adam",
         rates=(1e-4, 5e-4, 1e-3, 2e-3),
         factor=0.125,
         data="shapes",
         target=0.5,
-        landscape_every=10,
+        landscape_every=20,
     ),
     rule=(
         Criterion(

@@ -5,6 +5,7 @@
  */
 
 import { faded, mixed, ramp } from "./colors.js";
+import { makePreview } from "./preview.js";
 
 /**
  * @typedef {import("./plotly.js").Trace} Trace
@@ -43,6 +44,12 @@ export function canDraw() {
   return window.Plotly !== undefined;
 }
 
+/** Plotly, once it is here. */
+async function plotly() {
+  while (!window.Plotly) await new Promise((again) => setTimeout(again, 50));
+  return window.Plotly;
+}
+
 export class Chart {
   /**
    * @param {HTMLElement} host
@@ -64,6 +71,8 @@ export class Chart {
     this.stale = false;
     this.hovered = false;
     this.size = { width: 0, height: 0 };
+    /** Whether a preview is shown. */
+    this.sketched = false;
     /** @type {Drawing | null} */
     this.drawing = null;
     host.addEventListener("pointerenter", () => this.#pointer(true));
@@ -92,11 +101,20 @@ export class Chart {
   /** @param {Drawing} drawing */
   draw(drawing) {
     this.drawing = drawing;
+    if (!canDraw()) return this.#sketch(drawing);
     const { width, height } = this.size;
     const key = [width, height, ...drawing.x, ...drawing.y, drawing.yticks?.ticktext, drawing.xticks?.ticktext].join();
     const due = this.hovered && performance.now() - this.toldAt > HOVER_PERIOD;
     if (key !== this.key || drawing.heats || due || !this.#write(drawing)) this.#tell(drawing, key);
     else this.stale = true;
+  }
+
+  /** Show what can be shown without Plotly. @param {Drawing} drawing */
+  #sketch(drawing) {
+    const { margin } = /** @type {Layout} */ (this.figure.layout);
+    const place = this.#places(drawing);
+    this.host.replaceChildren(makePreview(drawing, this.traces, this.size, margin, this.theme ?? {}, (line) => pathOf(line, place)));
+    this.sketched = true;
   }
 
   /** @param {boolean} inside */
@@ -114,6 +132,8 @@ export class Chart {
     const { Plotly } = window;
     if (!Plotly) return;
     this.#fill(drawing);
+    if (this.sketched) this.host.replaceChildren();
+    this.sketched = false;
     void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
     const groups = this.host.querySelectorAll(".scatterlayer > .trace");
     this.paths = [...groups].map((group) => ({
@@ -142,8 +162,8 @@ export class Chart {
    * @returns {Promise<string>} a data URL, twice as large as on the page
    */
   async picture(format, [title, below], paper) {
-    const { Plotly } = window;
-    if (!Plotly || !this.drawing) throw new Error("nothing is drawn yet");
+    const Plotly = await plotly();
+    if (!this.drawing) throw new Error("nothing is drawn yet");
     this.#fill(this.drawing);
     const layout = this.#layout(this.drawing);
     const { margin, height } = layout;

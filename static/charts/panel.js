@@ -88,7 +88,9 @@ export class Panel {
    * @param {number} now
    */
   wants(version, now) {
-    if (!this.visible || this.drawn === version || this.chart.size.width < 60 || !canDraw()) return false;
+    if (!this.visible || this.chart.size.width < 60) return false;
+    if (this.chart.sketched && canDraw()) return true; // Plotly has come
+    if (this.drawn === version) return false;
     return this.drawn < 0 || now - this.drawnAt >= (this.options.period ?? PERIOD);
   }
 
