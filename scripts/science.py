@@ -43,7 +43,7 @@ class Trial(NamedTuple):
 MORE: Final = (
     Trial(4, "deep linear"),
     Trial(6, "deep linear"),
-    *(Trial(n, settings=(("optimizer", "sgd"), ("rate", 0.05))) for n in (4, 5, 6, 7)),
+    *(Trial(n, settings=(("optimizer", "sgd"), ("rate", 0.05))) for n in (4, 5, 6)),
     Trial(15, settings=(("data", "even_mixture"),)),
     Trial(16, settings=(("rate", 0.3),)),
 )

@@ -129,9 +129,10 @@ _SEVEN: Final = Claim(
         batch=32,
         optimizer="adam",
         rate=0.001,
+        init="he",
         factor=0.125,
         data="shapes",
-        target=0.5,
+        target=2.0,
         landscape_every=20,
         measure_every=40,
     ),
@@ -182,7 +183,10 @@ _SEVEN: Final = Claim(
             for arm in ("batch", *_OTHERS)
         ),
     ),
-    sizes={"quick": Size("Ten nets, five seeds."), "paper": _PAPER},
+    sizes={
+        "quick": Size("Ten nets, five seeds."),
+        "paper": Size(_PAPER.sentence, {**_PAPER.settings, "init": "glorot"}),
+    },
     fixed={**VGG, "measures": ("along_gradient", "drift"), "observe_every": 5},
 )
 

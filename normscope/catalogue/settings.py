@@ -65,6 +65,14 @@ _ALL: Final = (
         1000.0,
     ),
     Setting(
+        "init",
+        "Initial weights",
+        "choice",
+        "he",
+        "How their spread is chosen: he keeps signals through rectifiers alive, glorot lets them shrink with depth.",
+        choices=("he", "glorot"),
+    ),
+    Setting(
         "init_std",
         "Initial spread",
         "float",

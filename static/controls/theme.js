@@ -1,5 +1,7 @@
 /** Light or dark: as the system says, unless a person chose. */
 
+import { recall, remember } from "./memory.js";
+
 /** @typedef {import("../types.js").Theme} Theme */
 
 const KEY = "normscope.theme";
@@ -7,7 +9,7 @@ const system = matchMedia("(prefers-color-scheme: dark)");
 
 /** @returns {Theme} */
 export function currentTheme() {
-  const chosen = localStorage.getItem(KEY);
+  const chosen = recall(KEY);
   if (chosen === "light" || chosen === "dark") return chosen;
   return system.matches ? "dark" : "light";
 }
@@ -26,8 +28,8 @@ export function keepTheme(button, changed) {
   };
   button.addEventListener("click", () => {
     const next = currentTheme() === "dark" ? "light" : "dark";
-    if (next === (system.matches ? "dark" : "light")) localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, next);
+    if (next === (system.matches ? "dark" : "light")) remember(KEY, null);
+    else remember(KEY, next);
     apply();
   });
   system.addEventListener("change", apply);

@@ -1,6 +1,7 @@
 /** Showing someone around the page: one place after the other, in a sentence each; it can be left at any time. */
 
 import { find, make, write } from "../element.js";
+import { recall, remember } from "./memory.js";
 
 const KEY = "normscope.toured";
 
@@ -21,7 +22,7 @@ export class Tour {
   constructor() {
     this.button = find("tour", HTMLButtonElement);
     this.button.addEventListener("click", () => this.begin());
-    this.button.classList.toggle("new", localStorage.getItem(KEY) === null);
+    this.button.classList.toggle("new", recall(KEY) === null);
     this.text = make("p", { "data-testid": "tour-text" });
     this.count = make("small", {});
     this.back = make("button", { type: "button", click: () => this.#show(this.at - 1) }, "Back");
@@ -36,7 +37,7 @@ export class Tour {
   }
 
   begin() {
-    localStorage.setItem(KEY, "yes");
+    remember(KEY, "yes");
     this.button.classList.remove("new");
     this.places = PLACES.flatMap(([selector, sentence]) => {
       const target = [...document.querySelectorAll(selector)].find((element) => element instanceof HTMLElement && element.offsetParent !== null);

@@ -8,6 +8,7 @@ import { KINDS } from "./frame.js";
  * @typedef {"bands" | "heat" | "ridges" | "difference"} Mode
  * @typedef {"linear" | "asinh" | "log"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
+ * @typedef {"contours" | "relief"} Shape
  *
  * @typedef {object} View
  * @property {Tab} tab
@@ -15,6 +16,7 @@ import { KINDS } from "./frame.js";
  * @property {Mode} mode
  * @property {Scale} scale
  * @property {Sort} sort
+ * @property {Shape} shape how surfaces are drawn
  * @property {string[]} layers names or globs; none: every layer
  * @property {string[]} runs ids; none: as `where` and `arms` say
  * @property {Record<string, string>} where what was varied, and the seed: one of its values, or all; else the first
@@ -23,13 +25,14 @@ import { KINDS } from "./frame.js";
  * @property {[number, number] | null} span the first and the last of the steps that charts show; null: all
  */
 
-/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[]}} */
+/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[]}} */
 const CHOICES = {
   tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
   mode: ["bands", "heat", "ridges", "difference"],
   scale: ["linear", "asinh", "log"],
   sort: ["order", "drift", "trouble"],
+  shape: ["contours", "relief"],
 };
 
 /**
@@ -45,6 +48,7 @@ export function parseView(query) {
     mode: pick(CHOICES.mode, given.get("mode")),
     scale: pick(CHOICES.scale, given.get("scale")),
     sort: pick(CHOICES.sort, given.get("sort")),
+    shape: pick(CHOICES.shape, given.get("shape")),
     layers: names(given.get("layers")),
     runs: names(given.get("runs")),
     where: pairs(given.get("where")),
@@ -87,7 +91,7 @@ function pairs(list) {
  */
 export function formatView(view) {
   const parts = [];
-  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort"])) {
+  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape"])) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);

@@ -2,6 +2,7 @@
 
 import { Column } from "../lines/column.js";
 import { make, write } from "../element.js";
+import { Relief } from "./relief.js";
 import { number } from "../lines/scale.js";
 
 /**
@@ -20,22 +21,49 @@ export class Surfaces {
     /** @type {Panel[]} */
     this.panels = [];
     this.grid = make("div", { class: "pair" });
+    /** @type {Relief[]} */
+    this.reliefs = [];
+    this.eye = { azimuth: 0.7, elevation: 0.55 };
     const { title, sentence } = desk.figures.charts.surface;
-    this.element = make("div", { class: "surfaces", hidden: true }, make("h2", {}, title), make("p", { class: "sentence" }, sentence), this.grid);
+    const shapes = [["contours", "Contours"], ["relief", "3-D"]].map(([shape, text]) => make("button", { type: "button", "data-view": `shape=${shape}` }, text));
+    const segments = make("div", { class: "segments", role: "group", "aria-label": "How surfaces are drawn" }, ...shapes);
+    const head = make("div", { class: "heading" }, make("h2", {}, title), segments);
+    this.element = make("div", { class: "surfaces", hidden: true }, head, make("p", { class: "sentence" }, sentence), this.grid);
     this.key = "";
   }
 
   /** A panel for each shown run that has a surface, made anew where they have changed. @param {string} theme */
   arrange(theme) {
     const runs = this.desk.state.runs.filter((run) => frameOf(this.desk, run.id));
-    const key = [theme, ...runs.map((run) => run.id)].join();
+    const { shape } = this.desk.state.view;
+    const key = [theme, shape, ...runs.map((run) => run.id)].join();
     this.element.hidden = !runs.length;
     if (key === this.key) return;
     this.key = key;
     for (const panel of this.panels) this.desk.remove(panel);
+    this.panels = [];
+    if (shape === "relief") return this.#showReliefs(runs);
     this.panels = runs.map((run) => surfacePanel(this.desk, run));
     this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
     runs.forEach((run, i) => this.desk.dress(this.panels[i], [run]));
+  }
+
+  /** @param {Run[]} runs */
+  #showReliefs(runs) {
+    const { themes } = this.desk.figures;
+    const { font, hoverlabel } = /** @type {{font: {color: string}, hoverlabel: {bgcolor: string}}} */ (themes[this.desk.theme].layout);
+    this.reliefs = runs.map((run) => {
+      const color = this.desk.colorOf(run);
+      const data = () => {
+        const frame = frameOf(this.desk, run.id);
+        const [path_a, path_b] = ["path_a", "path_b"].map((name) => (frame ? valuesOf(frame, name) : []));
+        return { surface: frame ? surfaceOf(frame) : { a: [], b: [], z: [] }, path: /** @type {[ArrayLike<number>, ArrayLike<number>]} */ ([path_a, path_b]) };
+      };
+      const colors = { color: themes[this.desk.theme].arms[color], paper: hoverlabel.bgcolor, ink: font.color };
+      const turned = () => this.reliefs.forEach((other) => other.draw());
+      return new Relief({ name: this.desk.nameOf(run), style: `color:var(--text${color})`, data, colors, eye: this.eye, turned });
+    });
+    this.grid.replaceChildren(...this.reliefs.map((shown) => shown.element));
   }
 }
 
@@ -55,10 +83,8 @@ function surfacePanel(desk, run) {
   const panel = desk.panel("surface", { testid: "chart-surface", quiet: true, period: PERIOD, table }, () => {
     const frame = frameOf(desk, run.id);
     if (!frame) return null;
-    const [a, b, losses] = ["a", "b", "loss"].map((name) => valuesOf(frame, name));
     fillPath(frame, path);
-    // Losses of a plane span orders of magnitude. Rows of z lie along the second direction.
-    const z = Array.from(b, (_, j) => Float64Array.from(a, (_, i) => Math.log10(losses[i * b.length + j])));
+    const { a, b, z } = surfaceOf(frame);
     return { x: [a[0], a[a.length - 1]], y: [b[0], b[b.length - 1]], lines: [path, path], heats: [{ x: a, y: b, z }] };
   });
   write(panel.title, desk.nameOf(run));
@@ -68,6 +94,13 @@ function surfacePanel(desk, run) {
   write(panel.readout, `${shares.join(" and ")} of the path`);
   panel.readout.title = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
   return panel;
+}
+
+/** Losses of a plane span orders of magnitude: their logarithms. Rows of z lie along the second direction. @param {Frame} frame */
+function surfaceOf(frame) {
+  const [a, b, losses] = ["a", "b", "loss"].map((name) => valuesOf(frame, name));
+  const z = Array.from(b, (_, j) => Float64Array.from(a, (_, i) => Math.log10(losses[i * b.length + j])));
+  return { a, b, z };
 }
 
 /** Each point of a surface with its loss. @param {Frame | undefined} frame */

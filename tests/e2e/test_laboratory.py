@@ -134,11 +134,23 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
     expect(surfaces).to_have_count(2)
     surfaces.last.scroll_into_view_if_needed()
     expect(surfaces.last.locator(".contourlayer path").first).to_be_attached()
+    page.get_by_text("3-D", exact=True).click()
+    expect(page).to_have_url(re.compile("shape=relief"))
+    reliefs = page.get_by_test_id("chart-relief").locator("svg")
+    expect(reliefs).to_have_count(2)
+    places = "svg => svg.querySelector('polygon').getAttribute('points')"
+    before = [reliefs.nth(i).evaluate(places) for i in range(2)]
+    reliefs.first.focus()
+    page.keyboard.press("ArrowRight")
+    turned = [reliefs.nth(i).evaluate(places) for i in range(2)]
+    assert all(old != new for old, new in zip(before, turned, strict=True))  # both are seen from one place
+    reliefs.first.drag_to(reliefs.first, source_position={"x": 100, "y": 100}, target_position={"x": 200, "y": 120})
+    assert reliefs.first.evaluate(places) != turned[0]
     page.get_by_role("button", name="Distributions").click()
     rows = page.get_by_test_id("layer-row")
     page.get_by_test_id("kind").select_option("weight")
     expect(rows).to_have_count(4 + 3)  # of layers that have weights: fully connected ones, and normalizers
-    expect(page).to_have_url(re.compile("kind=weight$"))
+    expect(page).to_have_url(re.compile("kind=weight(&|$)"))
     numbers = rows.first.locator(".numbers b").first
     expect(numbers).to_have_text(re.compile("±"))
     weights = numbers.inner_text()
