@@ -35,7 +35,8 @@ export function makePreview({ x, y, lines, heats = [], xticks, yticks }, traces,
     svg.append(label(text, { x: margin.l + (w * (at - x[0])) / (x[1] - x[0]), y: margin.t + h + 15, "text-anchor": "middle", ...font }));
   }
   svg.append(makeSvg("path", { d: `M${margin.l},${margin.t + h}h${w}`, stroke: linecolor }), area);
-  lines.slice(heats.length).forEach((line, i) => area.append(...pathsOf(traces[i + heats.length], pathOf(line))));
+  // Heat maps wait for Plotly; a line may lie on them.
+  traces.slice(heats.length).forEach((trace, i) => area.append(...pathsOf(trace, pathOf(lines[i + heats.length]))));
   return svg;
 }
 
