@@ -115,8 +115,17 @@ export function mergeFrames(parts) {
     mergeMoments(merged, row, mine);
     return addHistograms(mine.map(([part, r]) => part.histogram(r)));
   });
-  merged.packed = (row) => histograms[row];
+  merged.packed = among(histograms);
   return merged;
+}
+
+/**
+ * What finds a row's histogram. Made here, not where frames are merged: there it would keep the parts alive for good.
+ * @param {import("./sketch.js").Histogram[]} histograms
+ * @returns {Frame["packed"]}
+ */
+function among(histograms) {
+  return (row) => histograms[row];
 }
 
 /**

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 
 import { Frame } from "../../static/data/frame.js";
 import { bound, History } from "../../static/data/history.js";
@@ -65,4 +67,22 @@ test("finds the frame that shows a step", () => {
 
 test("nets of many layers keep fewer frames", () => {
   assert.deepEqual([bound(0), bound(10), bound(100), bound(500)], [600, 600, 400, 160]);
+});
+
+test("what was merged away is let go", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc");
+  const history = new History(100);
+  /** @type {WeakRef<Frame>[]} */
+  const given = [];
+  for (let seq = 0; seq < 2000; seq++) {
+    const made = new Frame({ seq, frames: 1, firstStep: seq, lastStep: seq, time: seq, level: 0 }, 1);
+    given.push(new WeakRef(made));
+    history.add([made]);
+    if (seq % 100 === 0) await new Promise((later) => setTimeout(later)); // weak references hold on until a task ends
+  }
+  await new Promise((later) => setTimeout(later));
+  collect();
+  const held = given.filter((reference) => reference.deref() !== undefined).length;
+  assert.ok(held <= history.frames.length, `${held} of ${given.length} frames are held, ${history.frames.length} are kept`);
 });
