@@ -205,6 +205,10 @@ class Connection:
                 run = await self._experiments.store.get(Run, self._run.id)
                 if run is not None and run.status in ("running", "paused"):
                     await self._experiments.change(run.id, status="paused" if paused else "running")
+            case wire.Graph(edges=edges):
+                if any(max(edge) >= self._layers for edge in edges):
+                    raise WireError(f"a graph of layers that the hello did not name: it named {self._layers}")
+                await self._experiments.change(self._run.id, edges=[list(edge) for edge in edges])
             case wire.End():
                 self._end = message
             case _:

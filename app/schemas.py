@@ -117,6 +117,9 @@ class RunOut(BaseModel):
     last_seq: int
     last_step: int
     layers: list[LayerOut]
+    edges: list[tuple[int, int]] = Field(
+        description="Pairs of layers: the second takes what the first gives. Empty until a step has been seen."
+    )
     control: ControlOut
     versions: dict[str, str]
     outcome: dict[str, float | None]

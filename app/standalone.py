@@ -69,7 +69,9 @@ async def _history(store: Store, run: Run, first: int, last: int | None) -> str:
 
 
 def _span(view: str) -> tuple[int, int] | None:
-    """The steps that a view shows alone; the page's `static/data/view.js` writes them."""
+    """The steps that a view shows alone, if it tells them in steps; the page's `static/data/view.js` writes it."""
+    if "by" in parse_qs(view):
+        return None
     found = re.fullmatch(r"(\d{1,15})-(\d{1,15})", parse_qs(view).get("span", [""])[0])
     return None if found is None else (int(found[1]), int(found[2]))
 

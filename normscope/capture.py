@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .hooks import Border, Hook, suited
-from .layers import Choice, choose, parameters, slots_of
+from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
 from .recorder import recorder
 from .reduction import flat, reduce_there
@@ -22,6 +22,7 @@ from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
 from .tensors import first_tensor, is_plain
 from .wire import Layer
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +72,8 @@ class Capture:
         self.bounds = np.array([(slot.low, slot.high) for slot in self.slots], np.float32).T
         """Each slot's bounds of saturation, shape [2, slots]."""
         self.border = Border("watching failed")
+        self.wiring: Wiring | None = Wiring([s.layer if s.kind == "output" else None for s in self.slots])
+        """Follows which layer takes what another gives; None once that is known."""
         self._recorder = recorder(self.bounds)
         self.ways = [Way.UNKNOWN] * len(self.slots)
         self.put_off: list[tuple[int, Tensor, int]] = []
@@ -137,9 +140,11 @@ class Capture:
         self._away = []
         self._recorder.begin(*self._place)
 
-    def see_now(self, slot: int, x: Any) -> None:
+    def see_now(self, slot: int, args: Any, x: Any) -> None:
         """Summarize an output or an input at once, or find out whether that is needed."""
         began = time.perf_counter()
+        if self.wiring is not None:
+            self.wiring.note(slot, args, x)
         if is_plain(x):
             self._recorder.add(slot, x)
             if self.ways[slot] is Way.UNKNOWN and x.numel() <= ALL and len(self._tried) < self.most_put_off:
@@ -202,6 +207,9 @@ class Capture:
         that it does: the first time a slot is seen, it is summarized at once, and whether anything has changed the
         tensor in place by then tells how to go on.
         """
+        if self.wiring is not None:  # which is to see every call
+            self.wiring.let_go()
+            self._tried.clear()
         for slot, x, version in self._tried:
             self.ways[slot] = Way.LATER if x._version == version else Way.AT_ONCE
         self._tried.clear()
@@ -246,15 +254,8 @@ class Capture:
     def _see_resting(self) -> None:
         """Summarize parameters, their gradients and what batch normalization keeps."""
         for slot, module, kind in self._resting:
-            if kind.startswith("running"):
-                kept: list[Tensor | None] = [getattr(module, kind.replace("variance", "var"))]
-            else:
-                kept = list(parameters(module, kind.removesuffix("_gradient")))
-                if kind.endswith("gradient"):
-                    kept = [p.grad for p in kept if p is not None]
-            for x in kept:
-                if x is not None:
-                    self._at_once(slot, x)
+            for x in resting(module, kind):
+                self._at_once(slot, x)
 
     def _warn_of_unseen(self) -> None:
         """Say of which layers nothing was ever seen that should have passed: someone may wait for them in vain."""
@@ -270,7 +271,7 @@ class Capture:
 
     def collect(self) -> Seen:
         """What was seen since the last call, off the graph."""
-        if self.put_off or self._tried:
+        if self.put_off or self._tried or self.wiring is not None:
             self._end_forward()
         if self._resting:
             self._see_resting()
@@ -278,6 +279,8 @@ class Capture:
         self._steps += 1
         if self._steps == _ENOUGH:
             self._warn_of_unseen()
+        if self.wiring is not None and (self.wiring.edges or self._steps == _ENOUGH):
+            seen.edges, self.wiring = tuple(self.wiring.edges), None
         if self._away:
             self._seen_away.update(slot for slot, _ in self._away)
             with self.border:

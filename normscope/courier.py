@@ -172,20 +172,24 @@ class Courier:
         self._often = _LOOK[0]
         self._speaking = threading.Lock()
         self._began = time.process_time_ns()
-        self.delivery = Delivery(start.url, start.hello, Listener(self._say, self._say, self._say), start.memory)
+        listener = Listener(self._say, self._say, self._say)
+        self.delivery = Delivery(start.url, start.hello, listener, start.memory)
 
     def serve(self, inbox: Inbox, messages: list[Any]) -> bool:
         """Deliver what is written into the ring and obey messages; False if training went without a word."""
-        last = time.monotonic()
+        last, modest = time.monotonic(), False
         while True:
             # In this order: what stands in the ring was written before the message that came after it.
             messages, gone = messages + inbox.take(), inbox.closed
             busy = self._look()
+            if not modest and self.delivery.reached:  # until then, someone waits for the first point
+                step_back()
+                modest = True
             for message in messages:
                 if isinstance(message, Close):
                     self._say((self.delivery.close(message.end, message.patience), self.delivery.dropped))
                     return True
-                self.delivery.state(message)
+                self.delivery.say(message if isinstance(message, wire.Graph) else wire.State(message))
             if gone:
                 return False
             now = time.monotonic()
@@ -239,7 +243,6 @@ class Courier:
 def main() -> None:
     """Serve one run, from the records on standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is training's to answer; its last frames are ours
-    step_back()
     keep_freed_memory()
     inbox = Inbox(sys.stdin.fileno())
     first: list[Any] = []

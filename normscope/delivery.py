@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
 
 from . import wire
+from .background import step_back
 from .errors import WireError
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class Delivery:
         self._kept: deque[tuple[int, bytes]] = deque()
         self._kept_bytes = 0
         self._sent = -1
-        self._state = self._state_said = False
+        self._words: dict[type[wire.Message], wire.Message] = {wire.State: wire.State(False)}
+        self._said: dict[type[wire.Message], wire.Message] = {}
         self._lost: Exception | None = None
         self._tried = self._warned = False
         self._end: wire.End | None = None
@@ -97,14 +99,19 @@ class Delivery:
                 self._changed.notify_all()
 
     @property
+    def reached(self) -> bool:
+        """Whether the server has answered, or could not."""
+        return self.run is not None or self._tried
+
+    @property
     def viewed(self) -> bool:
         """Whether someone looks at what is sent."""
         return time.monotonic() < self._viewed_until
 
-    def state(self, paused: bool) -> None:
-        """Tell the server that training is held at a step, or goes on."""
+    def say(self, word: wire.State | wire.Graph) -> None:
+        """Tell the server, now and whenever it is reached anew, unless another word of its kind comes after it."""
         with self._changed:
-            self._state = paused
+            self._words[type(word)] = word
             self._changed.notify_all()
 
     def close(self, end: wire.End | None, patience: float) -> bool:
@@ -165,8 +172,9 @@ class Delivery:
         self.run = welcome.run
         self._acknowledge(welcome.last)
         with self._changed:
-            self._sent, self._state_said, self._lost = welcome.last, False, None
+            self._sent, self._said, self._lost = welcome.last, {wire.State: wire.State(False)}, None
         self._listener.welcome(welcome)
+        step_back()
         hearing = threading.Thread(target=self._hear, args=(socket,), name="normscope-hear", daemon=True)
         hearing.start()
         try:
@@ -182,18 +190,19 @@ class Delivery:
         while self._lost is None and not self._ended.is_set():
             with self._changed:
                 self._wait_to_send(said_end, sent_at)
-                sent_at = time.monotonic()
                 if self._give_up.is_set():
                     return
                 frames = [data for seq, data in self._kept if seq > self._sent]
                 if self._kept:
                     self._sent = max(self._sent, self._kept[-1][0])
-                state, end = self._state, self._end if not said_end else None
+                words, end = self._unsaid(), self._end if not said_end else None
+            if frames:
+                sent_at = time.monotonic()
             for message in _messages(frames):
                 socket.send(message)
-            if state != self._state_said:
-                socket.send(wire.State(state).dump())
-                self._state_said = state
+            for word in words:
+                socket.send(word.dump())
+                self._said[type(word)] = word
             if end is not None:
                 said_end = True
                 socket.send(end.dump())
@@ -211,9 +220,12 @@ class Delivery:
     def _unsent(self) -> bool:
         return bool(self._kept) and self._kept[-1][0] > self._sent
 
+    def _unsaid(self) -> list[wire.Message]:
+        return [word for kind, word in self._words.items() if self._said.get(kind) != word]
+
     def _urgent(self, said_end: bool) -> bool:
         over = self._give_up.is_set() or self._ended.is_set() or self._lost is not None
-        return self._state != self._state_said or (self._end is not None and not said_end) or over
+        return bool(self._unsaid()) or (self._end is not None and not said_end) or over
 
     def _hear(self, socket: ClientConnection) -> None:
         try:

@@ -112,3 +112,14 @@ def parameters(module: nn.Module, kind: str) -> list[nn.Parameter]:
     return [
         p for name, p in module._parameters.items() if p is not None and name.startswith("bias") == (kind == "bias")
     ]
+
+
+def resting(module: nn.Module, kind: str) -> list[Tensor]:
+    """What a module has of a kind whether it is called or not: parameters, their gradients, running statistics."""
+    if kind.startswith("running"):
+        kept: list[Tensor | None] = [getattr(module, kind.replace("variance", "var"))]
+    else:
+        kept = list(parameters(module, kind.removesuffix("_gradient")))
+        if kind.endswith("gradient"):
+            kept = [p.grad for p in kept if p is not None]
+    return [x for x in kept if x is not None]

@@ -38,7 +38,7 @@ class Look(Hook):
         self._capture, self._slot = capture, slot
         self._ways, self._put_off, self._most = capture.ways, capture.put_off, capture.most_put_off
 
-    def __call__(self, module: nn.Module, args: Any, output: Any = None) -> None:  # noqa: ARG002, D102  torch's signature
+    def __call__(self, module: nn.Module, args: Any, output: Any = None) -> None:  # noqa: D102  torch's signature
         capture = self._capture
         if not capture.active or not module.training or is_tracing() or in_backward() != -1:
             return
@@ -48,7 +48,7 @@ class Look(Hook):
                 if len(self._put_off) > self._most:
                     capture.catch_up()
             else:
-                capture.see_now(self._slot, output)
+                capture.see_now(self._slot, args, output)
         except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
             capture.fail(error)
 

@@ -31,6 +31,7 @@ class Seen:
         packed: Whether what comes from other devices is to become records.
         away: The slots of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
         events: What has to happen before it is here.
+        edges: Which layer takes what another gives, at the step that made it known: `normscope.wiring.Wiring.edges`.
     """
 
     memory: NDArray[np.float32]
@@ -44,6 +45,7 @@ class Seen:
     packed: bool = False
     away: Sequence[tuple[int, Tensor]] = ()
     events: Sequence[torch.cuda.Event] = ()
+    edges: tuple[tuple[int, int], ...] = ()
 
     @property
     def values(self) -> NDArray[np.float32]:

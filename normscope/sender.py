@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from . import native, wire
-from .background import ONE_THREAD
+from .beside import beside
 from .courier import LENGTH, Close, Nonfinite, Start
 from .delivery import MEMORY
 from .ring import SMALLEST, Ring
@@ -78,12 +75,7 @@ class Sender:
         """Where values that are not finite were seen first, if any were."""
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
-        # The child finds our modules where we found them, however they came onto the path.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from {__package__}.courier import main; main()"
-        command = [sys.executable, "-c", program]
-        self._process = subprocess.Popen(  # noqa: S603  our own
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, env=os.environ | ONE_THREAD
-        )
+        self._process = beside()
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
         self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory))
@@ -109,6 +101,8 @@ class Sender:
 
     def put(self, step: int, when: float, series: dict[str, Any], seen: Seen) -> None:
         """Send what was captured at a step. Waits a moment if the courier lags behind, then drops it."""
+        if seen.edges:
+            self._say(wire.Graph(seen.edges[: wire.MOST_EDGES]))
         if seen.away:
             seen.finish()
         more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
@@ -144,8 +138,6 @@ class Sender:
         if self._hearing.is_alive():
             self._process.kill()
             self._hearing.join()
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         for pipe in (self._process.stdin, self._process.stdout):
             try:
                 pipe.close()
@@ -159,7 +151,6 @@ class Sender:
         """Tell the courier."""
         if self._over:
             return
-        assert self._process.stdin is not None
         data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
         rest = memoryview(LENGTH.pack(len(data)) + data)
         try:
@@ -170,7 +161,6 @@ class Sender:
 
     def _hear(self) -> None:
         """What the courier has to say, until it leaves."""
-        assert self._process.stdout is not None
         while True:
             try:
                 news = pickle.load(self._process.stdout)  # noqa: S301  our own child wrote it

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 def is_plain(output: Any) -> bool:
@@ -25,9 +25,18 @@ def is_plain(output: Any) -> bool:
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """The first tensor in a module's output, which may be a nest of sequences, dictionaries and dataclasses."""
-    if is_dataclass(output) and not isinstance(output, type):
-        values: Iterable[Any] = (getattr(output, field.name) for field in fields(output))
+    """The first tensor in a module's output."""
+    return next(tensors_in(output), None)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """All tensors in what a module takes or gives, which may be a nest of sequences, dictionaries and dataclasses."""
+    if isinstance(value, Tensor):
+        yield value
+        return
+    if is_dataclass(value) and not isinstance(value, type):
+        values: Iterable[Any] = (getattr(value, field.name) for field in fields(value))
     else:
-        values = output.values() if isinstance(output, dict) else output if isinstance(output, list | tuple) else ()
-    return next((t for v in values if (t := v if isinstance(v, Tensor) else first_tensor(v)) is not None), None)
+        values = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    for part in values:
+        yield from tensors_in(part)

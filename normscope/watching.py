@@ -88,7 +88,8 @@ def watch(
     token = token or os.environ.get("NORMSCOPE_TOKEN") or None
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
-    return Watch(model, name or type(model).__name__, url, token, layers, budget, check_kinds(kinds), schedule)
+    name = name or type(model).__name__
+    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule)
 
 
 class Watch:
@@ -108,16 +109,14 @@ class Watch:
         self._model = model
         self._budget = Budget(budget)
         self._sending = Border("sending what was watched failed")
-        self._capture = Capture(model, layers, kinds)
-        self._asides = Asides(model, self._capture)
-        self._controls = Controls(lambda paused: self._sender.state(paused))
-        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], self._capture.layers, token, versions(model))
-        capture, controls = self._capture, self._controls
+        self._capture = capture = Capture(model, layers, kinds)
+        self._asides = Asides(model, capture)
+        self._controls = controls = Controls(lambda paused: self._sender.state(paused))
+        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], capture.layers, token, versions(model))
         self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply)
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._outcome: dict[str, float | None] = {}
-        self._on_device = False
         self._spent = self._speed = self._beside = 0.0
         self._told = -math.inf
         self._began = time.perf_counter()
@@ -188,11 +187,7 @@ class Watch:
 
     def _series(self, scalars: dict[str, float | Tensor], now: float) -> dict[str, Any]:
         """What goes with a step beside its summaries; what is on a GPU stays a tensor."""
-        series: dict[str, Any] = {}
-        for name, value in scalars.items():
-            series[name] = found = value if type(value) is float else scalar(name, value)
-            if type(found) is not float:
-                self._on_device = True
+        series: dict[str, Any] = {n: v if type(v) is float else scalar(n, v) for n, v in scalars.items()}
         if self._asides.series:
             series |= self._asides.series
             self._asides.series = {}
@@ -216,7 +211,7 @@ class Watch:
     def _send(self, series: dict[str, Any]) -> None:
         """Send the step that has just ended, or have it wait for its device behind those that do."""
         seen = self._capture.collect()
-        if self._waiting or seen.events or (self._on_device and any(isinstance(v, Tensor) for v in series.values())):
+        if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
             seen.settle()
             self._waiting.append((self._step, time.time(), series, seen))
             self._send_arrived()

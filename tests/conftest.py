@@ -191,7 +191,14 @@ def _end_runs(one: Server) -> None:
 def _trainers(one: Server) -> list[psutil.Process]:
     assert one.process is not None
     found = psutil.Process(one.process.pid).children(recursive=True)
-    return [p for p in found if p.ppid() != one.process.pid and p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in found if _is_trainer(p, one.process.pid)]
+
+
+def _is_trainer(process: psutil.Process, server: int) -> bool:
+    try:
+        return process.ppid() != server and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def alive(pid: int) -> bool:

@@ -263,8 +263,8 @@ def test_a_layer_whose_output_begins_to_be_changed_is_missed_once_and_never_wron
     model = Residual()
     capture = watched(model)
     model.disturb = False
-    for _ in range(2):
-        model(torch.ones(5))
+    for _ in range(3):  # how the net is wired is found in the first pass, what can wait in the second
+        model(torch.ones(5, requires_grad=True))
         assert seen(capture) == {0: (5, 1.0), 1: (5, 2.0), 2: (5, 3.0)}
     model.disturb = True
     model(torch.ones(5))

@@ -126,7 +126,7 @@ def test_wishes_are_heard_and_states_are_told_again_after_a_loss(peer: Peer) -> 
     heard = Heard()
     peer.welcome = {"paused": True, "pace": 5.0}
     delivery = Delivery(peer.url, HELLO, heard)
-    delivery.state(True)
+    delivery.say(wire.State(True))
     wait_for(lambda: wire.State(True) in peer.messages, "the state")
     assert peer.connection is not None
     peer.connection.send(wire.Control("step").dump())
@@ -134,7 +134,7 @@ def test_wishes_are_heard_and_states_are_told_again_after_a_loss(peer: Peer) -> 
     assert heard.said[0] == wire.Welcome("r1", -1, paused=True, pace=5.0)
     peer.connection.socket.close()
     wait_for(lambda: peer.messages.count(wire.State(True)) == 2, "the state again")
-    delivery.state(False)
+    delivery.say(wire.State(False))
     assert delivery.close(wire.End("finished"), 10)
     assert wire.State(False) in peer.messages
 

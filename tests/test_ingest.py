@@ -100,6 +100,15 @@ def test_a_new_connection_takes_over_from_a_half_open_one(shared_server: Server)
     new.close()
 
 
+def test_how_layers_hang_together_is_kept(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="graph 1234567890")
+    run = trainer.hear()["run"]
+    assert shared_server.run(run)["edges"] == []
+    trainer.socket.send(wire.Graph(((0, 1),)).dump())
+    wait_for(lambda: shared_server.run(run)["edges"] == [[0, 1]], "the edges")
+    trainer.close()
+
+
 @pytest.mark.parametrize("status", ["finished", "stopped", "failed"])
 def test_an_end_is_acknowledged_and_final(shared_server: Server, status: str) -> None:
     key = f"end {status} 1234567890"
@@ -151,6 +160,12 @@ BAD: dict[str, tuple[Callable[[Trainer], None], str]] = {
     "a server's message": (lambda t: t.socket.send(wire.Ack(1).dump()), "a training process does not say ack"),
     "wrong fields": (lambda t: t.socket.send('{"type":"end","status":"finished","x":1}'), "malformed End"),
     "unknown end": (lambda t: t.socket.send('{"type":"end","status":"exploded"}'), "unknown end 'exploded'"),
+    "a graph of unknown layers": (
+        lambda t: t.socket.send(wire.Graph(((0, 2),)).dump()),
+        "layers that the hello did not name",
+    ),
+    "a graph of no pairs": (lambda t: t.socket.send('{"type":"graph","edges":[[0,1,2]]}'), "malformed Graph"),
+    "a graph of no layers": (lambda t: t.socket.send('{"type":"graph","edges":[[0,-1]]}'), "pairs of indices"),
     "empty message": (lambda t: t.socket.send(b""), "there is no frame in it"),
     "truncated message": (lambda t: t.socket.send(wire.pack([wire.encode(frame(1))])[:-7]), "a frame is cut off"),
     "half a length": (lambda t: t.socket.send(b"\1\0"), "a length is cut off"),

@@ -169,6 +169,7 @@ LAYERS = (wire.Layer("fc1", "Linear"), wire.Layer("net.0.act", "ReLU"))
         wire.Control("pace", 2.5),
         wire.Control("pace", None),
         wire.State(paused=True),
+        wire.Graph(((0, 1), (1, 0))),
         wire.End("failed", "ValueError: no"),
         wire.End("finished", outcome={"final_loss": 0.25, "steps_to_loss": 40, "beta": None}),
     ],

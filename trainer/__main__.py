@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
+from normscope.beside import fork_ahead
 from normscope.spec import Job
 
 
@@ -54,6 +55,7 @@ def _become(job: Job) -> NoReturn:
     os.closerange(3, 256)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    fork_ahead()
     signal.signal(signal.SIGTERM, _interrupt)
     code = 1
     try:
@@ -95,8 +97,11 @@ def _warm_up() -> None:
     import torch
     from torch import nn
 
-    for module in ("sklearn.datasets", "torch.profiler", "normscope.watching", f"{__package__}.loop"):
+    from .data.digits import read
+
+    for module in ("torch.profiler", "normscope.watching", f"{__package__}.loop"):
         import_module(module)
+    read()
     # The first optimizer of a process brings eight hundred modules with it, compiler and all.
     torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
 

@@ -47,6 +47,7 @@ class Run:
         seen: When its training process was last heard of, or launched, unix seconds.
         steps: How many steps are planned; None if nobody knows.
         layers: As in its Hello.
+        edges: As in its Graph: pairs of layers, the second takes what the first gives. Empty until it is known.
         versions: As in its Hello.
         outcome: As in its End.
         paused: Whether a person wants it held.
@@ -73,6 +74,7 @@ class Run:
     seen: float | None = None
     steps: int | None = None
     layers: list[dict[str, Any]] = field(default_factory=list)
+    edges: list[list[int]] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
     outcome: dict[str, float | None] = field(default_factory=dict)
     paused: bool = False

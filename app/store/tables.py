@@ -64,6 +64,7 @@ runs = Table(
     Column("seen", Float),
     Column("steps", Integer),
     Column("layers", JSON, nullable=False),
+    Column("edges", JSON, nullable=False),
     Column("versions", JSON, nullable=False),
     Column("outcome", JSON, nullable=False),
     Column("paused", Boolean, nullable=False),

@@ -13,18 +13,35 @@ from .codec import (
 )
 from .frame import KINDS, Frame, Series
 from .merging import MERGE, merge, merge_encoded
-from .messages import ACTIONS, ENDS, Ack, Control, End, Hello, Layer, Message, State, Viewed, Welcome, parse
+from .messages import (
+    ACTIONS,
+    ENDS,
+    MOST_EDGES,
+    Ack,
+    Control,
+    End,
+    Graph,
+    Hello,
+    Layer,
+    Message,
+    State,
+    Viewed,
+    Welcome,
+    parse,
+)
 
 __all__ = [
     "ACTIONS",
     "ENDS",
     "KINDS",
     "MERGE",
+    "MOST_EDGES",
     "VERSION",
     "Ack",
     "Control",
     "End",
     "Frame",
+    "Graph",
     "Head",
     "Hello",
     "Layer",

@@ -1,4 +1,4 @@
-"""The JSON messages: Hello, State and End from a training process; Welcome, Ack, Control and Viewed back."""
+"""The JSON messages: Hello, Graph, State and End from a training process; Welcome, Ack, Control and Viewed back."""
 
 from __future__ import annotations
 
@@ -97,6 +97,18 @@ class State(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class Graph(Message):
+    """The training process says how its layers hang together, once it has seen a step.
+
+    Attributes:
+        edges: Pairs of layers, by their index in the Hello: the second takes what the first gives, directly or through
+            operations that belong to no watched layer.
+    """
+
+    edges: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class End(Message):
     """The last message of a run, sent after its last frame: finished, stopped or failed.
 
@@ -111,11 +123,13 @@ class End(Message):
     outcome: dict[str, float | None] = field(default_factory=dict)
 
 
+MOST_EDGES: Final = 20_000
+"""How many edges a graph may have."""
 ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
 ENDS: Final = ("finished", "stopped", "failed")
 MOST_NUMBERS: Final = 1000
 """How many numbers may sum a run up."""
-_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, End)}
+_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, Graph, End)}
 
 
 def parse(text: str) -> Message:
@@ -134,7 +148,9 @@ def parse(text: str) -> Message:
         if isinstance(message, Hello):
             layers = tuple(Layer(str(x["name"]), str(x["type"]), tuple(x["kinds"])) for x in fields.get("layers", ()))
             message = Hello(**{**fields, "layers": layers})
-    except (TypeError, KeyError) as error:
+        elif isinstance(message, Graph):
+            message = Graph(tuple((a, b) for a, b in message.edges))
+    except (TypeError, KeyError, ValueError) as error:
         raise WireError(f"malformed {kind.__name__}: {error}") from error
     _validate(message)
     return message
@@ -158,6 +174,8 @@ def _validate(message: Message) -> None:
             )
         case Viewed(seconds=seconds) if not _is_positive(seconds):
             raise WireError(f"malformed Viewed: {seconds!r} is not a positive number of seconds")
+        case Graph(edges=edges) if len(edges) > MOST_EDGES or not all(_is_index(i) for edge in edges for i in edge):
+            raise WireError(f"malformed Graph: edges are at most {MOST_EDGES:,} pairs of indices of layers")
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
         case End(outcome=outcome) if not _is_outcome(outcome):
@@ -171,6 +189,10 @@ def _validate(message: Message) -> None:
 def _is_positive(value: object) -> bool:
     """Whether it is a positive number."""
     return isinstance(value, int | float) and 0 < value < float("inf")
+
+
+def _is_index(value: object) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _is_outcome(value: object) -> bool:
