@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .table import Table
 
+CLICKS = 7
 WATCH_FOR = 20.0
 """Seconds of a live run that are looked at."""
 RECORD = """
@@ -62,7 +63,8 @@ def measure(table: Table) -> None:
         try:
             _look(server, table)
         finally:
-            _stop(server)
+            _stop_runs(server)
+            server.close()
 
 
 def _bare_server() -> float:
@@ -74,23 +76,33 @@ def _bare_server() -> float:
 def _look(server: Server, table: Table) -> None:
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(server.url)
-        # The page loads Plotly while a person reads it.
-        page.wait_for_function("() => window.Plotly")
-        page.wait_for_timeout(1000)
-        page.evaluate(RECORD)
-        clicked = time.time()
-        page.get_by_test_id("start").first.click()
-        wait_for(lambda: _paints(page), "the first painted point")
-        first_at = _paints(page)[0][0] / 1000
+        took = []
+        for last in [*[False] * (CLICKS - 1), True]:
+            took.append(_click(server, page))
+            if not last:
+                _stop_runs(server)
         table.add(
-            "click on Start to the first painted point", f"{first_at - clicked:.2f} s", "≤ 1 s",
+            "click on Start to the first painted point of every run",
+            f"{quantile(took, 0.5):.2f} s ({min(took):.2f} to {max(took):.2f})", "≤ 1 s",
             "two training processes are started in it",
         )  # fmt: skip
         page.wait_for_timeout(3000)  # what is done once, when the first charts are made, is in the figure above
         page.evaluate(LONGEST)
         page.wait_for_timeout(1000 * WATCH_FOR)
         _delays(server, _paints(page), page.evaluate("() => window.longest ?? 0"), table)
+
+
+def _click(server: Server, page: Page) -> float:
+    """Seconds from the click on Start until each of the runs has a point on the screen."""
+    page.goto(server.url)
+    # The page loads Plotly while a person reads it.
+    page.wait_for_function("() => window.Plotly")
+    page.wait_for_timeout(1000)
+    page.evaluate(RECORD)
+    clicked = time.time()
+    page.get_by_test_id("start").first.click()
+    wait_for(lambda: _paints(page), "the first painted point")
+    return float(_paints(page)[0][0]) / 1000 - clicked
 
 
 def _paints(page: Page) -> list[Any]:
@@ -126,7 +138,7 @@ def _delays(server: Server, paints: list[Any], longest: float, table: Table) -> 
     )  # fmt: skip
 
 
-def _stop(server: Server) -> None:
+def _stop_runs(server: Server) -> None:
     for experiment in server.get("/api/experiments")["experiments"]:
         for run in experiment["runs"]:
             server.post(f"/api/runs/{run['id']}/stop")
@@ -138,4 +150,3 @@ def _stop(server: Server) -> None:
         ),
         "the runs to stop",
     )
-    server.close()

@@ -9,12 +9,12 @@ import { makeForm } from "./controls/form.js";
 import { keepTheme } from "./controls/theme.js";
 import { judge } from "./controls/verdicts.js";
 
-/** @type {{claim: import("./types.js").Claim, root: string, plotly: string}} */
+/** @type {{claim: import("./types.js").Claim, root: string, plotly: string, static: string, ahead: string[]}} */
 const page = data("page");
 const api = new Api(page.root);
 
 keepTheme(find("theme", HTMLButtonElement), () => {});
-prepare(page.plotly);
+prepare(page.plotly, page.ahead.map((path) => `${page.static}/${path}`));
 for (const decisive of [true, false]) {
   const criteria = page.claim.rule.filter((criterion) => criterion.decisive === decisive);
   find(decisive ? "decisive" : "beside", HTMLElement).append(...criteria.map(makeCriterion));

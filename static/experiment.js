@@ -23,8 +23,8 @@ import { keepTheme } from "./controls/theme.js";
 
 /** @typedef {{element: HTMLElement, arrange: () => void, reveal: () => void}} Tab */
 
-/** Milliseconds after the first drawing, and at the latest, when Plotly is loaded: evaluating it holds everything up. */
-const PLOTLY_SOON = 150;
+/** Milliseconds after the first frames, and at the latest, when Plotly is loaded: evaluating it holds everything up. */
+const PLOTLY_SOON = 300;
 const PLOTLY_LATEST = 2500;
 
 /** @type {import("./types.js").PageData} */
@@ -82,6 +82,7 @@ if (saved) restore(state, saved);
 describe();
 reportPaints();
 setTimeout(loadPlotly, PLOTLY_LATEST);
+state.listen(() => state.newestStep >= 0 && setTimeout(loadPlotly, PLOTLY_SOON));
 keepHeadHeight();
 
 /** The tab that the view names; the first if the experiment has no such tab. */
@@ -173,7 +174,6 @@ function reportPaints() {
   const draw = loss.draw.bind(loss);
   loss.draw = (version, deadline) => {
     draw(version, deadline);
-    if (state.newestStep >= 0) setTimeout(loadPlotly, PLOTLY_SOON);
     const steps = state.runs.map((run) => [run.id, state.whole(run.id).newest?.lastStep ?? -1]);
     const paintedAt = performance.timeOrigin + performance.now();
     const sharp = !state.runs.some((run) => state.blurred(run.id));

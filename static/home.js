@@ -8,12 +8,12 @@ import { makeCard } from "./controls/form.js";
 import { keepTheme } from "./controls/theme.js";
 import { judge } from "./controls/verdicts.js";
 
-/** @type {{claim: import("./types.js").Claim, root: string, plotly: string}} */
+/** @type {{claim: import("./types.js").Claim, root: string, plotly: string, static: string, ahead: string[]}} */
 const page = data("page");
 const api = new Api(page.root);
 
 keepTheme(find("theme", HTMLButtonElement), () => {});
-prepare(page.plotly);
+prepare(page.plotly, page.ahead.map((path) => `${page.static}/${path}`));
 const list = new ExperimentList(api, {
   empty:
     "Nothing has been trained yet. Press Start above: two small nets begin to learn, and their layers appear within a second. " +

@@ -23,6 +23,8 @@ export interface Run {
   last_seq: number;
   last_step: number;
   layers: LayerInfo[];
+  /** Pairs of layers, the second of which takes what the first gives; empty until the run has told. */
+  edges: [number, number][];
   control: { paused: boolean; pace: number | null; stop: boolean };
   versions: Record<string, string>;
   /** The conditions that differ from run to run, by name: depth, rate, …. */

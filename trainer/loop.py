@@ -134,7 +134,7 @@ class Run:
                 for measure in self._measures:
                     self._watch.add(**measure.final())
         self.progress.note(loss.item())
-        scores: dict[str, Any] = {"loss": loss}
+        scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * len(x) / len(self.task.train)}
         if self.task.classification and is_watched(self.spec, step):
             scores["accuracy"] = accuracy(outputs, y)
         return scores

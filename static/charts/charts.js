@@ -4,6 +4,7 @@
  * (about 1 ms), and Plotly hears of the new data when an axis moves, the size changes or a pointer comes near.
  */
 
+import { AXES } from "../data/axis.js";
 import { faded, mixed, ramp } from "./colors.js";
 import { makePreview } from "./preview.js";
 
@@ -30,6 +31,7 @@ import { makePreview } from "./preview.js";
  * @property {Heat[]} [heats] for the first traces, instead of lines
  * @property {{tickvals: number[], ticktext: string[]} | null} [xticks]
  * @property {{tickvals: number[], ticktext: string[]} | null} [yticks]
+ * @property {import("../data/axis.js").Axis} [along] what the x axis is, if runs may be laid along others too
  */
 
 const HOVER_PERIOD = 400;
@@ -103,7 +105,7 @@ export class Chart {
     this.drawing = drawing;
     if (!canDraw()) return this.#sketch(drawing);
     const { width, height } = this.size;
-    const key = [width, height, ...drawing.x, ...drawing.y, drawing.yticks?.ticktext, drawing.xticks?.ticktext].join();
+    const key = [width, height, ...drawing.x, ...drawing.y, drawing.yticks?.ticktext, drawing.xticks?.ticktext, drawing.along?.title].join();
     const due = this.hovered && performance.now() - this.toldAt > HOVER_PERIOD;
     if (key !== this.key || drawing.heats || due || !this.#write(drawing)) this.#tell(drawing, key);
     else this.stale = true;
@@ -146,8 +148,11 @@ export class Chart {
   }
 
   /** @param {Drawing} drawing */
-  #fill({ heats = [], lines }) {
+  #fill({ heats = [], lines, along }) {
+    const { roles } = this.figure;
     this.traces.forEach((trace, i) => {
+      const { hovertemplate } = roles[i % roles.length];
+      if (along && hovertemplate) trace.hovertemplate = String(hovertemplate).replace(AXES.step.hover, along.hover);
       const heat = heats[i];
       if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
@@ -181,7 +186,7 @@ export class Chart {
   }
 
   /** @param {Drawing} drawing @returns {Layout} */
-  #layout({ x, y, xticks, yticks }) {
+  #layout({ x, y, xticks, yticks, along }) {
     const own = /** @type {Layout} */ (structuredClone(this.figure.layout));
     const under = /** @type {Layout} */ (structuredClone(this.theme ?? {}));
     /** @param {"xaxis" | "yaxis"} name @param {[number, number]} range @param {typeof xticks} ticks */
@@ -191,6 +196,7 @@ export class Chart {
       return { ...a, ...b, title, range, ...(ticks ? { tickmode: "array", ...ticks } : {}) };
     };
     const axes = { xaxis: axis("xaxis", x, xticks), yaxis: axis("yaxis", y, yticks) };
+    if (along) Object.assign(axes.xaxis.title, { text: along.title });
     return { ...under, ...own, ...this.size, ...axes, datarevision: ++this.revision };
   }
 

@@ -4,6 +4,7 @@ import { Column, niceRange, stepRange, steadyRange } from "../lines/column.js";
 import { extent } from "../lines/lines.js";
 import { Panel } from "./panel.js";
 import { number } from "../lines/scale.js";
+import { ticksOf } from "../data/axis.js";
 import { labelOf } from "../data/shown.js";
 import { takeMenu } from "./take.js";
 
@@ -51,15 +52,22 @@ export class Desk {
     return { name: this.nameOf(run), color: this.figures.themes[this.theme].arms[color], dash };
   }
 
-  /** The part of the step axis that is shown. @returns {[number, number]} */
+  /** What every chart over steps has: the axis that runs are laid along, and its ticks. */
+  get along() {
+    const { axis } = this.state;
+    return { x: this.steps, xticks: ticksOf(axis, this.steps), along: axis };
+  }
+
+  /** The part of the axis that is shown. @returns {[number, number]} */
   get steps() {
     return this.state.view.span ?? this.allSteps;
   }
 
-  /** The whole step axis. */
+  /** The whole axis. */
   get allSteps() {
-    const planned = Math.max(0, ...this.state.runs.map((run) => run.steps ?? 0));
-    return stepRange(this.state.newestStep, planned);
+    const { state } = this;
+    const planned = state.view.by === "step" ? Math.max(0, ...state.runs.map((run) => run.steps ?? 0)) : 0;
+    return stepRange(state.end, planned);
   }
 
   /**
@@ -118,7 +126,7 @@ export class Desk {
       const { low, high } = extent(mine);
       range = steadyRange(range, clipped(niceRange(low, high), more));
       this.readOut(panel, read);
-      return { x: this.steps, y: range, lines: mine, yticks: more.scale?.ticks(range) };
+      return { ...this.along, y: range, lines: mine, yticks: more.scale?.ticks(range) };
     });
     panel.readout.title = more.about ?? "at the cursor";
     return panel;

@@ -39,14 +39,19 @@ async function take(desk, panel, ending) {
   const { title } = panel.chart.figure;
   const heading = [panel.options.layer, title].filter(Boolean).join(": ");
   const paper = getComputedStyle(document.documentElement).getPropertyValue("--card").trim();
-  const below = `Step ${desk.state.step} of ${desk.state.experiment.name}`;
+  const below = `${sentence(desk.state.axis.say(desk.state.step))} of ${desk.state.experiment.name}`;
   save(name, await panel.chart.picture(ending, [heading, below], paper));
+}
+
+/** @param {string} words */
+function sentence(words) {
+  return words[0].toUpperCase() + words.slice(1);
 }
 
 /** What tells a file from others. @param {Desk} desk @param {Panel} panel */
 function namesOf({ state }, { options, chart, runs }) {
   const one = runs.length === 1 && state.runs.length > 1 ? runs[0].arm : "";
-  return [state.experiment.name, chart.figure.title, options.layer ?? "", one, `step-${state.step}`];
+  return [state.experiment.name, chart.figure.title, options.layer ?? "", one, `${state.view.by}-${state.step}`];
 }
 
 /** @param {string} name @param {string} url */

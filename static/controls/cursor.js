@@ -1,11 +1,14 @@
 /** The step cursor below the charts: one for all of them. */
 
 import { find, write } from "../element.js";
+import { tellsEpochs } from "../data/axis.js";
 import { isDone } from "../data/shown.js";
 
 /** @typedef {import("../charts/desk.js").Desk} Desk */
 
 const PLAY_SECONDS = 12;
+/** How many times a key moves it from one end of time to the other. */
+const STRIDES = 300;
 
 export class Cursor {
   /**
@@ -21,6 +24,9 @@ export class Cursor {
     this.key = "";
     this.range = find("cursor", HTMLInputElement);
     this.number = find("cursor-step", HTMLElement);
+    this.by = find("by", HTMLSelectElement);
+    this.by.value = desk.state.view.by;
+    this.by.addEventListener("change", () => desk.state.show({ by: /** @type {import("../data/axis.js").By} */ (this.by.value), step: null, span: null }));
     this.follow = find("follow", HTMLButtonElement);
     this.followLabel = find("follow-label", HTMLElement);
     this.playButton = find("play", HTMLButtonElement);
@@ -35,7 +41,7 @@ export class Cursor {
   /** @param {number | null} step null follows the newest */
   move(step) {
     const { state } = this.desk;
-    const at = step === null ? null : Math.max(0, Math.min(Math.round(step), state.newestStep));
+    const at = step === null ? null : Math.max(0, Math.min(Math.round(step), state.end));
     state.show({ step: at, span: at === null ? state.view.span : around(state.view.span, at) });
     clearTimeout(this.timer);
     this.timer = setTimeout(this.settled, 180);
@@ -66,12 +72,18 @@ export class Cursor {
     });
   }
 
+  /** How far a key moves it: by one step, or by a small part of what is shown. */
+  get stride() {
+    const [first, last] = this.desk.state.bounds;
+    return this.desk.state.view.by === "step" ? 1 : Math.max(1, Math.round((last - first) / STRIDES));
+  }
+
   /** @param {KeyboardEvent} event */
   #key(event) {
     const { target, key } = event;
     const typing = target instanceof Element && target.closest("input, select, textarea, dialog, button, summary");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-    const stride = event.shiftKey ? 10 : 1;
+    const stride = (event.shiftKey ? 10 : 1) * this.stride;
     if (key === "ArrowLeft") this.move(this.desk.state.step - stride);
     else if (key === "ArrowRight") this.move(this.desk.state.step + stride);
     else if (key === "Home") this.move(0);
@@ -116,10 +128,12 @@ export class Cursor {
     this.range.disabled = last <= first;
     const done = Math.max(0, Math.min(1, (step - first) / (last - first || 1)));
     this.range.style.setProperty("--done", `${(100 * done).toFixed(2)}%`);
-    write(this.number, newestStep < 0 ? "–" : step.toLocaleString("en"));
-    this.range.setAttribute("aria-valuetext", `step ${step}`);
+    write(this.number, newestStep < 0 ? "–" : state.axis.text(step));
+    this.range.setAttribute("aria-valuetext", state.axis.say(step));
     this.follow.setAttribute("aria-pressed", String(state.view.step === null));
     write(this.followLabel, state.runs.every(isDone) ? "Newest" : "Follow live");
+    const epochs = state.runs.some((run) => tellsEpochs(state.whole(run.id).frames));
+    this.by.options[2].disabled = !epochs && state.view.by !== "epoch";
     for (const panel of this.desk.panels) panel.point(step);
   }
 }

@@ -3,13 +3,16 @@
 import { make } from "../element.js";
 
 /**
- * Get Plotly ready while a person reads.
- * @param {string} address
+ * Get what an experiment's page needs ready while a person reads.
+ * @param {string} plotly its address
+ * @param {string[]} modules addresses
  */
-export function prepare(address) {
-  addEventListener("load", () => {
-    requestIdleCallback(() => document.head.append(make("script", { src: address, async: true })), { timeout: 1000 });
-  });
+export function prepare(plotly, modules) {
+  const fetchAll = () => {
+    document.head.append(...modules.map((href) => make("link", { rel: "modulepreload", href })));
+    document.head.append(make("script", { src: plotly, async: true }));
+  };
+  addEventListener("load", () => requestIdleCallback(fetchAll, { timeout: 1000 }));
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
 

@@ -1,6 +1,7 @@
-/** The list of layers: a sparkline, the drift, and trouble where there is some. */
+/** The list of layers: the net beside it, and of each layer a sparkline, the drift, and trouble where there is some. */
 
 import { Chooser } from "./chooser.js";
+import { Rail } from "./rail.js";
 import { find, make, makeSvg, write } from "../element.js";
 import { drift, momentsOf, placeOf, troubleOf } from "../data/layer.js";
 import { matches, showsLayer } from "../data/view.js";
@@ -19,7 +20,7 @@ import { matches, showsLayer } from "../data/view.js";
  * @property {Trouble | null} worst
  */
 
-const WIDTH = 72;
+const WIDTH = 60;
 const HEIGHT = 20;
 const POINTS = 48;
 const PERIOD = 400;
@@ -37,6 +38,7 @@ export class Sidebar {
     this.drawn = -1;
     this.chooser = new Chooser(desk);
     this.list = find("layers", HTMLElement);
+    this.rail = new Rail(this.list);
     this.filter = find("filter", HTMLInputElement);
     this.sort = find("sort", HTMLSelectElement);
     this.all = find("all-layers", HTMLButtonElement);
@@ -68,10 +70,13 @@ export class Sidebar {
   arrange() {
     const { state } = this.desk;
     this.chooser.arrange();
-    const key = JSON.stringify([state.layers, state.runs.map((run) => run.id)]);
+    const key = JSON.stringify([state.net, state.runs.map((run) => run.id)]);
     if (key !== this.key) {
       this.key = key;
       this.items = state.layers.map((layer) => this.#item(layer));
+      const colors = new Set(state.runs.map((run) => this.desk.colorOf(run)));
+      this.list.parentElement?.style.setProperty("--drifts", String(Math.min(2, colors.size)));
+      this.rail.draw(state.net, new Map(this.items.map(({ layer, element }) => [layer.name, element])));
       this.#order();
       this.drawn = -1;
       this.next = 0;
@@ -89,9 +94,9 @@ export class Sidebar {
     const sparks = this.desk.state.runs.map((run) => makeSvg("path", { style: `stroke:var(--arm${this.desk.colorOf(run)})` }));
     svg.append(...sparks);
     const [moved, trouble] = [make("span", { class: "drift" }), make("span", { class: "trouble" })];
-    const element = make("button", { class: "layer", "data-layer": layer.name, title: `${layer.name} (${layer.type})` });
+    const element = make("button", { class: "layer", "data-layer": layer.name });
     element.addEventListener("click", (event) => this.#choose(layer.name, event.ctrlKey || event.metaKey || event.shiftKey));
-    element.append(make("span", { class: "name" }, layer.name), svg, moved, trouble);
+    element.append(make("span", { class: "name" }, make("bdi", {}, layer.name)), svg, moved, trouble);
     return { layer, element, sparks, drift: moved, trouble, moved: NaN, worst: null };
   }
 
@@ -107,6 +112,7 @@ export class Sidebar {
   #order() {
     const { sort } = this.desk.state.view;
     const items = this.items.filter((item) => matches(item.layer.name, this.filter.value));
+    this.rail.show(sort === "order" && items.length === this.items.length);
     if (sort === "drift") items.sort((a, b) => (b.moved || 0) - (a.moved || 0));
     if (sort === "trouble") items.sort((a, b) => Number(b.worst !== null) - Number(a.worst !== null));
     const wanted = items.map((item) => item.element);
@@ -172,7 +178,7 @@ export class Sidebar {
       write(element, Number.isFinite(move) ? move.toFixed(2) : "–");
       element.style.color = `var(--text${color})`;
     });
-    item.drift.title = `Drift: how far the mean moved since step ${earlier}, in standard deviations`;
+    item.drift.title = `Drift: how far the mean moved since ${state.axis.say(earlier)}, in standard deviations`;
   }
 
   /** @param {Item} item */

@@ -13,7 +13,7 @@ const PLACES = [
   ['[data-testid="layer-row"] [data-testid="chart-histogram"]', "The same layer at one step, all arms on top of each other. W₁, above it, says how far apart the first two are."],
   ["footer.cursor", "The step that you look at. Drag here or on any chart, use the arrow keys, or press play; End goes back to the newest step."],
   [".zoom", "To see fewer steps, and every one of them: hold Shift and draw over some on any chart, or press +."],
-  ['[data-testid="layers"]', "All layers. Sort them by drift or by trouble; a layer whose units are dead, saturated or not finite says so, and since which step. Press one to go there."],
+  ['[data-testid="layers"]', "All layers, with lines from each to those that take what it gives. Sort them by drift or by trouble; a layer whose units are dead, saturated or not finite says so, and since which step. Press one to go there."],
   [".tabs", "More that was measured: the loss around the weights, gradients, the normalizers' own numbers; and what the claim came to, with the evidence."],
   ['[data-testid="share"], [data-testid="save-page"]', "Share this very view by a link that can only look, or save it as one file that opens without a server."],
 ];

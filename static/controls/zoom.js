@@ -7,6 +7,7 @@ import { find, write } from "../element.js";
  * @typedef {[number, number]} Span
  */
 
+const NAMES = { step: "Steps", time: "Time", epoch: "Epochs" };
 /** Steps that a span has at least. */
 const LEAST = 4;
 /** How much of what is shown remains when it is zoomed in once. */
@@ -41,10 +42,10 @@ export class Zoom {
    */
   show(span) {
     const { state, allSteps } = this.desk;
-    const end = Math.max(allSteps[1], state.newestStep);
+    const end = Math.max(allSteps[1], state.end);
     const wanted = span && spanIn(span, end);
     const { step } = state.view;
-    const at = step === null || !wanted ? step : Math.max(wanted[0], Math.min(step, wanted[1], state.newestStep));
+    const at = step === null || !wanted ? step : Math.max(wanted[0], Math.min(step, wanted[1], state.end));
     state.show({ span: wanted, step: at });
   }
 
@@ -64,7 +65,7 @@ export class Zoom {
     const { span } = this.desk.state.view;
     this.whole.hidden = this.wider.disabled = span === null;
     this.closer.disabled = this.desk.steps[1] - this.desk.steps[0] <= LEAST;
-    if (span) write(this.whole, `Steps ${span.map((step) => step.toLocaleString("en")).join(" to ")} ✕`);
+    if (span) write(this.whole, `${NAMES[this.desk.state.view.by]} ${span.map(this.desk.state.axis.text).join(" to ")} ✕`);
   }
 
   /** @param {KeyboardEvent} event */

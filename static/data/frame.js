@@ -46,6 +46,9 @@ export class Frame {
     this.frames = head.frames;
     this.firstStep = head.firstStep;
     this.lastStep = head.lastStep;
+    /** Where it lies on the axis that is shown, see axis.js; of steps until it is laid along another. */
+    this.from = head.firstStep;
+    this.to = head.lastStep;
     this.time = head.time;
     this.level = head.level;
     /** @type {Map<string, Series>} */
@@ -106,6 +109,8 @@ export function mergeFrames(parts) {
   const rows = rowsByLayer(parts);
   const identities = [...rows.keys()].sort((a, b) => a - b);
   const merged = new Frame(mergeHeads(parts), identities.length);
+  merged.from = parts[0].from;
+  merged.to = parts[parts.length - 1].to;
   const names = new Set(parts.flatMap((part) => [...part.series.keys()]));
   for (const name of names) merged.series.set(name, mergeSeries(parts, name));
   const histograms = identities.map((identity, row) => {

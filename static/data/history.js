@@ -91,47 +91,58 @@ export class History {
   }
 
   /**
-   * Index of the frame that shows a step: the last that began at or before it; -1 without frames.
-   * @param {number} step
+   * Index of the frame that shows a place on the axis: the last that begins at or before it; -1 without frames.
+   * @param {number} place
    */
-  indexAt(step) {
+  indexAt(place) {
     let low = 0;
     let high = this.frames.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (this.frames[middle].firstStep <= step) low = middle + 1;
+      if (this.frames[middle].from <= place) low = middle + 1;
       else high = middle;
     }
     return Math.max(low - 1, this.frames.length ? 0 : -1);
   }
 
   /**
-   * What shows the steps of a span, as a history of its own.
-   * @param {[number, number]} span the first and the last step
+   * What shows a span of the axis, as a history of its own.
+   * @param {[number, number]} span the first and the last place
    */
   cut([first, last]) {
     const part = new History(this.limit);
     const end = this.indexAt(last) + 1;
-    part.frames = this.frames.slice(Math.max(0, this.indexAt(first)), end).filter((frame) => frame.lastStep >= first);
+    part.frames = this.frames.slice(Math.max(0, this.indexAt(first)), end).filter((frame) => frame.to >= first);
     return part;
   }
 
   /**
-   * The frame that shows a step, or the newest.
-   * @param {number | null} step
+   * The frame that shows a place on the axis, or the newest.
+   * @param {number | null} place
    * @returns {Frame | undefined}
    */
-  at(step) {
-    return step === null ? this.newest : this.frames[this.indexAt(step)];
+  at(place) {
+    return place === null ? this.newest : this.frames[this.indexAt(place)];
   }
 
   /**
-   * The newest frame up to a step that holds a series; it may be sent at some steps only.
-   * @param {string} name
-   * @param {number | null} step
+   * The step that was made at a place on the axis; between the first and the last of a frame in proportion.
+   * @param {number} place
    */
-  lastWith(name, step) {
-    for (let i = step === null ? this.frames.length - 1 : this.indexAt(step); i >= 0; i--) {
+  stepAt(place) {
+    const frame = this.at(place);
+    if (!frame) return 0;
+    const share = Math.max(0, Math.min(1, (place - frame.from) / (frame.to - frame.from || 1)));
+    return Math.round(frame.firstStep + share * (frame.lastStep - frame.firstStep));
+  }
+
+  /**
+   * The newest frame up to a place on the axis that holds a series; it may be sent at some steps only.
+   * @param {string} name
+   * @param {number | null} place
+   */
+  lastWith(name, place) {
+    for (let i = place === null ? this.frames.length - 1 : this.indexAt(place); i >= 0; i--) {
       if (this.frames[i].series.has(name)) return this.frames[i];
     }
     return undefined;

@@ -1,7 +1,9 @@
 /** What the page knows: the experiment, each run's history, and the view. Everything that draws reads from here. */
 
+import { AXES, lay } from "./axis.js";
 import { KINDS } from "./frame.js";
 import { bound, History } from "./history.js";
+import { netOf } from "./net.js";
 import { conditionsOf, shownRuns } from "./shown.js";
 import { formatView, parseView } from "./view.js";
 
@@ -35,6 +37,8 @@ export class State {
   constructor(experiment, query, arms) {
     this.experiment = experiment;
     this.view = parseView(query);
+    /** What frames are laid along. */
+    this.laid = this.view.by;
     /** All that is known of each run, from its first step to its newest. @type {Map<string, History>} */
     this.wholes = new Map(experiment.runs.map((run) => [run.id, new History(bound(summariesOf(run)))]));
     /** Arms in the order of their first run: an arm's place gives its colour. */
@@ -45,6 +49,8 @@ export class State {
     this.runs = [];
     /** What differs among them. @type {string[]} */
     this.differing = [];
+    /** Their layers. @type {import("./net.js").Net} */
+    this.net = { layers: [], edges: [] };
     this.#choose();
     /** Grows whenever anything that charts show may have changed. */
     this.version = 1;
@@ -96,8 +102,22 @@ export class State {
    */
   take(id, frames) {
     const closeup = this.closeups.get(id);
-    closeup?.history.add(frames.filter((frame) => frame.firstStep <= closeup.span[1]));
-    return this.whole(id).add(frames);
+    const joined = this.whole(id).add(frames);
+    this.#lay(id, frames);
+    closeup?.history.add(frames.filter((frame) => frame.from <= closeup.span[1]));
+    return joined;
+  }
+
+  /**
+   * Lay what is known of a run, and frames that are new, along the axis that is shown.
+   * @param {string} id
+   * @param {Frame[]} [more]
+   */
+  #lay(id, more = []) {
+    const { by } = this.view;
+    if (by === this.laid && by === "step") return; // which is how frames come
+    const { frames } = this.whole(id);
+    for (const some of [frames, this.closeups.get(id)?.history.frames ?? [], more]) lay(by, frames, some);
   }
 
   /**
@@ -107,6 +127,7 @@ export class State {
    */
   replace(id, frames) {
     this.whole(id).replace(frames);
+    this.#lay(id);
     if (!this.closeups.get(id)?.sharp) this.closeups.delete(id);
     this.changed("frames");
   }
@@ -125,6 +146,7 @@ export class State {
   sharpen(id, span, frames) {
     if (!this.view.span || !sameSpan(this.view.span, span)) return;
     const history = new History(this.whole(id).limit);
+    lay(this.view.by, this.whole(id).frames, frames);
     const end = frames.length ? frames[frames.length - 1].end : 0;
     history.add([...frames, ...this.history(id).frames.filter((frame) => frame.seq >= end)]);
     this.closeups.set(id, { span, history, sharp: true });
@@ -150,20 +172,12 @@ export class State {
   #choose() {
     this.runs = shownRuns(this.experiment.runs, this.view);
     this.differing = [...conditionsOf(this.runs).keys()];
+    this.net = netOf(this.runs);
   }
 
-  /** The layers of all shown runs, each once, in the order of the first run that has them. */
+  /** The layers of all shown runs, each once, none before what it takes. */
   get layers() {
-    /** @type {Map<string, Layer>} */
-    const layers = new Map();
-    for (const run of this.runs) {
-      for (const { name, type, kinds } of run.layers) {
-        const known = layers.get(name);
-        const all = new Set([...(known?.kinds ?? []), ...kinds]);
-        layers.set(name, { name, type: known && known.type !== "Identity" ? known.type : type, kinds: all });
-      }
-    }
-    return [...layers.values()];
+    return this.net.layers;
   }
 
   /** What of layers is shown: the index of one of KINDS, of which there is something. */
@@ -184,16 +198,50 @@ export class State {
     return Math.max(-1, ...this.runs.map((run) => this.whole(run.id).newest?.lastStep ?? -1));
   }
 
-  /** The first and the last of the steps that are there and shown. @returns {[number, number]} */
-  get bounds() {
-    const newest = Math.max(0, this.newestStep);
-    const { span } = this.view;
-    return span ? [Math.min(span[0], newest), Math.min(span[1], newest)] : [0, newest];
+  /** What runs are laid along. */
+  get axis() {
+    return AXES[this.view.by];
   }
 
-  /** Where the cursor stands. */
+  /** The last place on the axis that any shown run has come to. */
+  get end() {
+    return Math.max(0, ...this.runs.map((run) => this.whole(run.id).newest?.to ?? 0));
+  }
+
+  /** The first and the last of the places that are there and shown. @returns {[number, number]} */
+  get bounds() {
+    const { span } = this.view;
+    return span ? [Math.min(span[0], this.end), Math.min(span[1], this.end)] : [0, this.end];
+  }
+
+  /** Where the cursor stands on the axis. */
   get step() {
-    return this.view.step ?? Math.max(0, this.newestStep);
+    return this.view.step ?? this.end;
+  }
+
+  /**
+   * The first and the last step of a run that a span of the axis shows.
+   * @param {string} id
+   * @param {[number, number]} span
+   * @returns {[number, number]}
+   */
+  stepsIn(id, [first, last]) {
+    if (this.view.by === "step") return [first, last];
+    const whole = this.whole(id);
+    return [whole.stepAt(first), whole.stepAt(last)];
+  }
+
+  /**
+   * What the store has of a run for the place where the cursor stands.
+   * @param {string} id
+   * @param {number} place
+   * @param {Frame} frame
+   */
+  pin(id, place, frame) {
+    lay(this.view.by, this.whole(id).frames, [frame]);
+    frame.from = Math.min(frame.from, place); // where it lies between others was reckoned
+    frame.to = Math.max(frame.to, place);
+    this.exact.set(id, frame);
   }
 
   /**
@@ -204,10 +252,10 @@ export class State {
   frameAtCursor(id) {
     const { step } = this.view;
     const exact = this.exact.get(id);
-    if (step !== null && exact && exact.firstStep <= step && step <= exact.lastStep) return exact;
+    if (step !== null && exact && exact.from <= step && step <= exact.to) return exact;
     const shown = this.history(id).at(step);
     // The cursor may stand, or follow the newest, beside the span that is shown.
-    const covered = shown && step !== null && shown.firstStep <= step && step <= shown.lastStep;
+    const covered = shown && step !== null && shown.from <= step && step <= shown.to;
     return covered ? shown : this.whole(id).at(step);
   }
 
@@ -223,9 +271,19 @@ export class State {
   /** @param {Partial<View>} changes */
   show(changes) {
     Object.assign(this.view, changes);
+    if (this.view.by !== this.laid) this.#turn();
     if (this.view.step !== null && this.view.step < 0) this.view.step = 0;
     this.#choose();
     this.changed("view");
+  }
+
+  /** Lay everything along another axis, on which no place is what it was. */
+  #turn() {
+    const { by } = this.view;
+    this.exact.clear();
+    this.closeups.clear();
+    for (const id of this.wholes.keys()) this.#lay(id);
+    this.laid = by;
   }
 
   /** The view as the URL holds it. */

@@ -9,6 +9,7 @@ import { KINDS } from "./frame.js";
  * @typedef {"linear" | "asinh" | "log"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
  * @typedef {"contours" | "relief"} Shape
+ * @typedef {import("./axis.js").By} By
  *
  * @typedef {object} View
  * @property {Tab} tab
@@ -17,15 +18,16 @@ import { KINDS } from "./frame.js";
  * @property {Scale} scale
  * @property {Sort} sort
  * @property {Shape} shape how surfaces are drawn
+ * @property {By} by what runs are laid along
  * @property {string[]} layers names or globs; none: every layer
  * @property {string[]} runs ids; none: as `where` and `arms` say
  * @property {Record<string, string>} where what was varied, and the seed: one of its values, or all; else the first
  * @property {number[]} arms places among the experiment's arms; none: every arm
- * @property {number | null} step the cursor; null follows the newest
- * @property {[number, number] | null} span the first and the last of the steps that charts show; null: all
+ * @property {number | null} step the cursor, a place on the axis; null follows the newest
+ * @property {[number, number] | null} span the first and the last of the places that charts show; null: all
  */
 
-/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[]}} */
+/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[], by: By[]}} */
 const CHOICES = {
   tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
@@ -33,6 +35,7 @@ const CHOICES = {
   scale: ["linear", "asinh", "log"],
   sort: ["order", "drift", "trouble"],
   shape: ["contours", "relief"],
+  by: ["step", "time", "epoch"],
 };
 
 /**
@@ -49,6 +52,7 @@ export function parseView(query) {
     scale: pick(CHOICES.scale, given.get("scale")),
     sort: pick(CHOICES.sort, given.get("sort")),
     shape: pick(CHOICES.shape, given.get("shape")),
+    by: pick(CHOICES.by, given.get("by")),
     layers: names(given.get("layers")),
     runs: names(given.get("runs")),
     where: pairs(given.get("where")),
@@ -91,7 +95,7 @@ function pairs(list) {
  */
 export function formatView(view) {
   const parts = [];
-  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape"])) {
+  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape", "by"])) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);

@@ -12,9 +12,9 @@ import { percentilesOf, PROBABILITIES } from "../data/layer.js";
 
 const MISSING = new Float64Array(PROBABILITIES.length).fill(NaN);
 
-/** Where a frame lies on the step axis. @param {Frame} frame */
+/** Where a frame lies on the axis. @param {Frame} frame */
 export function middle(frame) {
-  return (frame.firstStep + frame.lastStep) / 2;
+  return (frame.from + frame.to) / 2;
 }
 
 /**
@@ -39,7 +39,7 @@ function groups(frames) {
 
 /** @param {Frame[]} group */
 function middleOf(group) {
-  return (group[0].firstStep + group[group.length - 1].lastStep) / 2;
+  return (group[0].from + group[group.length - 1].to) / 2;
 }
 
 /**

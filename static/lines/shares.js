@@ -109,11 +109,11 @@ export function heat(source, scale, range) {
 export function difference(one, other, scale, range) {
   const edges = grid(range, CELLS);
   const values = edges.map(scale.from);
-  const last = other.history.newest?.lastStep ?? -1;
-  const groups = groupsOf(one, COLUMNS).filter((group) => group[0].firstStep <= last);
+  const last = other.history.newest?.to ?? -1;
+  const groups = groupsOf(one, COLUMNS).filter((group) => group[0].from <= last);
   const steps = groups.map((group) => middle(group[group.length >> 1]));
   const changes = groups.map((group) => {
-    const there = framesBetween(other, group[0].firstStep, group[group.length - 1].lastStep);
+    const there = framesBetween(other, group[0].from, group[group.length - 1].to);
     const theirs = sharesOf(there, other.place, values);
     return there.length ? sharesOf(group, one.place, values).map((share, i) => share - theirs[i]) : theirs;
   });

@@ -207,7 +207,8 @@ export class Feed {
     try {
       await Promise.all(
         blurred.map(async ({ id }) => {
-          const parameters = { first_step: span[0], last_step: span[1], points };
+          const [first, last] = this.state.stepsIn(id, span);
+          const parameters = { first_step: first, last_step: last, points };
           this.state.sharpen(id, span, decodeStream(await this.api.history(id, parameters)));
         }),
       );
@@ -224,9 +225,10 @@ export class Feed {
     if (step === null) return;
     const coarse = this.state.runs.filter((run) => (this.state.frameAtCursor(run.id)?.level ?? 0) > 0);
     for (const run of coarse) {
-      const parameters = { first_step: step, last_step: step, points: 1 };
+      const [first, last] = this.state.stepsIn(run.id, [step, step]);
+      const parameters = { first_step: first, last_step: last, points: 1 };
       const frames = decodeStream(await this.api.history(run.id, parameters));
-      if (frames.length) this.state.exact.set(run.id, frames[0]);
+      if (frames.length) this.state.pin(run.id, step, frames[0]);
     }
     if (coarse.length) this.state.changed("frames");
   }

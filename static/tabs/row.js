@@ -117,7 +117,7 @@ export class LayerRow {
       const values = this.scale.ticks(range);
       if (mode === "ridges") return { x: range, y: ridges(sources[0], this.scale, range, lines), lines, xticks: values };
       /** @type {Drawing} */
-      const drawing = { x: this.desk.steps, y: range, lines, yticks: values };
+      const drawing = { ...this.desk.along, y: range, lines, yticks: values };
       if (mode === "heat") drawing.heats = [heat(sources[0], this.scale, range)];
       else if (mode === "difference") drawing.heats = difference(sources[0], sources[1], this.scale, range);
       else bandLines(sources[0].history, sources[0].place, this.scale, lines);
@@ -172,7 +172,7 @@ export class LayerRow {
    * @param {(ReturnType<typeof rowAtCursor>)[]} shown
    */
   #say(panel, shown) {
-    write(panel.title, this.state.view.step === null ? "Newest step" : `At step ${this.state.step.toLocaleString("en")}`);
+    write(panel.title, this.state.view.step === null ? "Newest step" : `At ${this.state.axis.say(this.state.step)}`);
     const texts = shown.map((at) => {
       if (!at) return "–";
       const { mean, std } = momentsOf(at.frame, at.row);

@@ -250,6 +250,42 @@ def test_a_net_from_a_users_own_loop_is_watched_without_a_reload(shared_server: 
     expect(page.get_by_test_id("status")).to_contain_text("finished")
 
 
+class Around(nn.Module):
+    """A layer, and a way around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.act, self.inner, self.head = nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stem = self.stem(x)
+        return self.head(self.inner(self.act(stem)) + stem)  # type: ignore[no-any-return]
+
+
+def test_the_net_is_drawn_beside_the_list_of_its_layers(shared_server: Server, visit: Visit) -> None:
+    model = Around()
+    with normscope.watch(model, name="a way around", url=shared_server.url, budget=None) as watch:
+        for _ in range(3):
+            model(torch.randn(16, 4)).square().mean().backward()
+            watch.step()
+    page = visit(shared_server.url)
+    page.get_by_test_id("experiment-row").filter(has_text="a way around").click()
+    wait_for(lambda: page.locator(".layer .rail").count() == 4, "a picture in every row")
+    layer = page.locator(".layer")
+    assert layer.evaluate_all("rows => rows.map(row => row.dataset.layer)") == ["stem", "act", "inner", "head"]
+    # From the stem to the next and past two layers; at the head, both arrive.
+    assert [layer.nth(i).locator(".rail path").count() for i in range(4)] == [2, 3, 3, 2]
+    expect(layer.nth(3)).to_have_attribute("title", "head (Linear)\ntakes stem, inner")
+    layer.nth(0).focus()
+    assert page.locator(".layer.kin").evaluate_all("rows => rows.map(row => row.dataset.layer)") == ["act", "head"]
+    page.get_by_test_id("sort").select_option("drift")
+    expect(layer.nth(0).locator(".rail")).to_be_hidden()
+    page.get_by_test_id("sort").select_option("order")
+    expect(layer.nth(0).locator(".rail")).to_be_visible()
+    page.get_by_test_id("filter").fill("inner")
+    expect(layer.nth(0).locator(".rail")).to_be_hidden()
+
+
 def test_a_newcomer_is_shown_around_and_may_leave(shared_server: Server, visit: Visit) -> None:
     runs = shared_server.begin(steps=20, pace=0)["runs"]
     page = visit(f"{shared_server.url}/e/{runs[0]['experiment']}")

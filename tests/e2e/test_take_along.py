@@ -90,11 +90,11 @@ def test_numbers_are_those_of_the_history(shared_server: Server, visit: Visit, e
 
 
 def test_a_view_as_one_file_opens_without_a_server(server: Server, visit: Visit, tmp_path: Path) -> None:
-    runs = server.begin(steps=700, pace=0)["runs"]
+    runs = server.begin(steps=330, pace=0)["runs"]
     for run in runs:
         server.wait_status(run["id"], "finished")
     page = visit(f"{server.url}/e/{runs[0]['experiment']}?mode=heat&step=300&span=280-320")
-    wait_painted(page, 699)
+    wait_painted(page, 329)
     with page.expect_download() as download:
         page.get_by_test_id("save-page").click()
     assert download.value.suggested_filename.endswith(".html")
@@ -106,7 +106,7 @@ def test_a_view_as_one_file_opens_without_a_server(server: Server, visit: Visit,
     assert server.url not in text
     assert 'src="' not in text
     page = visit(file.as_uri())
-    wait_painted(page, 699)
+    wait_painted(page, 329)
     expect(page.get_by_test_id("saved")).to_contain_text("saved")
     expect(page.get_by_test_id("cursor-step")).to_have_text("300")
     expect(page.get_by_text("Heat map", exact=True)).to_have_attribute("aria-pressed", "true")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Visit = Callable[..., Page]
 
-STEPS = 1500
+STEPS = 900
 """More than a page keeps of a run one by one."""
 
 
@@ -132,3 +132,23 @@ def test_wheel_keys_and_buttons_zoom_around_the_cursor(shared_server: Server, vi
     assert abs((narrow[0] + narrow[1]) / 2 - 600) < 250
     press(page, "0", "step=600")
     page.wait_for_function("() => !location.search.includes('span')")
+
+
+def test_runs_are_laid_along_time_or_epochs(visit: Visit, address: str) -> None:
+    page = visit(address)
+    wait_painted(page, STEPS - 1)
+    page.get_by_test_id("by").select_option("time")
+    expect(page.get_by_test_id("chart-loss").locator(".xtitle")).to_have_text("seconds since the first step began")
+    expect(page.get_by_test_id("cursor-step")).to_have_text(re.compile(r"^[\d.:]+ (s|min)$"))
+    assert page.url.endswith("?by=time")
+    page.get_by_test_id("zoom-in").click()
+    expect(page.get_by_test_id("zoom-whole")).to_have_text(re.compile("^Time "))
+    first, last = span(page) or (0, 0)
+    # The steps that were made in that time, one by one, from the store.
+    wait_for(lambda: page.evaluate("() => window.normscope.sharp"), "full detail")
+    assert last > first > 0
+    page.get_by_test_id("by").select_option("epoch")
+    expect(page.get_by_test_id("chart-loss").locator(".xtitle")).to_have_text("epoch")
+    assert page.url.endswith("?by=epoch")
+    # A fifth of the digits is for testing: 900 steps of 60 digits are 37.55 epochs of the others.
+    expect(page.get_by_test_id("cursor-step")).to_have_text(f"{STEPS * 60 / 1438:.2f}")

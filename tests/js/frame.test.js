@@ -10,7 +10,7 @@ import { State } from "../../static/data/state.js";
 /** @param {string} name @param {string[]} kinds */
 const layer = (name, kinds) => ({ name, type: "Linear", kinds });
 const run = /** @type {import("../../static/types.js").Run} */ (
-  /** @type {unknown} */ ({ id: "r", arm: "none", seed: 0, varied: {}, layers: [layer("fc1", ["output", "gradient"]), layer("act", ["output"])] })
+  /** @type {unknown} */ ({ id: "r", arm: "none", seed: 0, varied: {}, edges: [], layers: [layer("fc1", ["output", "gradient"]), layer("act", ["output"])] })
 );
 
 test("a row is found by layer and kind", () => {

@@ -17,7 +17,7 @@ const range = (from, to, level = 0) => Array.from({ length: (to - from) / 4 ** l
 
 /** @param {string} query */
 function stateOf(query) {
-  const run = { id: "r", arm: "none", seed: 0, varied: {}, layers: [] };
+  const run = { id: "r", arm: "none", seed: 0, varied: {}, edges: [], layers: [] };
   return new State(/** @type {import("../../static/types.js").Experiment} */ (/** @type {unknown} */ ({ runs: [run] })), query);
 }
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import torch
 
 from .task import Data, split
+
+
+@cache
+def read() -> Any:
+    """What is in scikit-learn's file; computes with numpy alone, so that a process may fork afterwards."""
+    from sklearn.datasets import load_digits
+
+    return load_digits()
 
 
 def digits() -> Data:
@@ -12,8 +23,6 @@ def digits() -> Data:
 
     E. Alpaydin and C. Kaynak, 1998, UCI, doi:10.24432/C50P49. Inputs of shape [1, 8, 8].
     """
-    from sklearn.datasets import load_digits
-
-    bunch = load_digits()
+    bunch = read()
     inputs = torch.tensor(bunch.images / 16, dtype=torch.float32).unsqueeze(1)
     return split(inputs, torch.tensor(bunch.target, dtype=torch.int64), outputs=10)
