@@ -16,12 +16,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .recording import Recording, open  # noqa: A004  people call it as normscope.open
     from .schedule import every, log_spaced
     from .watching import Watch, watch
 
 __version__ = "0.1.0"
-__all__ = ["Watch", "__version__", "every", "log_spaced", "watch"]
-_HOMES = {"watch": "watching", "Watch": "watching", "every": "schedule", "log_spaced": "schedule"}
+__all__ = ["Recording", "Watch", "__version__", "every", "log_spaced", "open", "watch"]
+_HOMES = {
+    "Recording": "recording",
+    "Watch": "watching",
+    "every": "schedule",
+    "log_spaced": "schedule",
+    "open": "recording",
+    "watch": "watching",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The command line: `normscope serve`, `normscope run`."""
+"""The command line: `normscope serve`, `normscope run`, `normscope import`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from importlib.util import find_spec
 from typing import Final
 
 from . import __version__, command
+from .command import importing
 
 USAGE: Final = """usage: normscope [--version] [--help] COMMAND ...
 
 commands:
   serve    serve the dashboard (normscope serve --help)
   run      try a claim without a page (normscope run --help)
+  import   give a server what was recorded to files (normscope import --help)
 """
 
 
@@ -24,6 +26,8 @@ def main() -> int:
             return _serve(rest)
         case ["run", *rest]:
             return command.main(rest, f"{_room()}.folder")
+        case ["import", *rest]:
+            return importing.main(rest)
         case ["--version"]:
             sys.stdout.write(f"normscope {__version__}\n")
             return 0

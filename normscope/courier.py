@@ -28,11 +28,13 @@ import numpy as np
 from . import native, wire
 from .background import keep_freed_memory, step_back
 from .delivery import MEMORY, Delivery, Listener
+from .filing import Filing
 from .ring import Record, Ring
 from .summary import Raw, Slot, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -60,6 +62,8 @@ class Start:
     slots: list[Slot]
     ring: tuple[str, int]
     memory: int = MEMORY
+    file: Path | None = None
+    """Where they go instead, if to no server."""
 
 
 class Step(NamedTuple):
@@ -173,7 +177,11 @@ class Courier:
         self._speaking = threading.Lock()
         self._began = time.process_time_ns()
         listener = Listener(self._say, self._say, self._say)
-        self.delivery = Delivery(start.url, start.hello, listener, start.memory)
+        self.delivery: Delivery | Filing = (
+            Filing(start.file, start.hello, listener)
+            if start.file is not None
+            else Delivery(start.url, start.hello, listener, start.memory)
+        )
 
     def serve(self, inbox: Inbox, messages: list[Any]) -> bool:
         """Deliver what is written into the ring and obey messages; False if training went without a word."""

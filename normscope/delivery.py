@@ -74,6 +74,8 @@ class Delivery:
         """The number that the next frame will have."""
         self.dropped = 0
         """Frames that found no room."""
+        self.committed = -1
+        """The number of the newest frame that the server has, as far as it has said."""
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
         threading.Thread(target=self._connect_all, name="normscope-delivery", daemon=True).start()
@@ -88,6 +90,16 @@ class Delivery:
                 self._listener.warning(f"{self._memory >> 20} MB wait for {self._url}; new frames are dropped")
             return False
 
+    def wait(self, what: Callable[[], bool], patience: float) -> bool:
+        """Until something is so that depends on what the server says, or for so many seconds; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: what() or self._give_up.is_set(), patience) and what()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of frames that wait for their acknowledgement."""
+        return self._kept_bytes
+
     def put(self, data: bytes) -> None:
         """Take the encoded frame with the number `seq`. Returns at once."""
         with self._changed:
@@ -97,6 +109,11 @@ class Delivery:
             self.seq += 1
             if not known:  # else it goes with those that wait already
                 self._changed.notify_all()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has the run's End."""
+        return self._ended.is_set()
 
     @property
     def reached(self) -> bool:
@@ -250,6 +267,7 @@ class Delivery:
 
     def _acknowledge(self, last: int) -> None:
         with self._changed:
+            self.committed = max(self.committed, last)
             while self._kept and self._kept[0][0] <= last:
                 self._kept_bytes -= len(self._kept.popleft()[1])
             self._changed.notify_all()

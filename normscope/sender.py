@@ -18,6 +18,7 @@ from .ring import SMALLEST, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -49,6 +50,7 @@ class Sender:
         welcome: Hears every Welcome, on a thread of the sender's.
         control: Hears every Control, likewise.
         memory: Bytes of frames that may wait for the server.
+        file: Takes the frames instead of the server, if given.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Sender:
         welcome: Callable[[wire.Welcome], None],
         control: Callable[[wire.Control], None],
         memory: int = MEMORY,
+        file: Path | None = None,
     ) -> None:
         self._welcome, self._control = welcome, control
         # A step of a net of many small layers is to fit into a quarter of it.
@@ -78,7 +81,7 @@ class Sender:
         self._process = beside()
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory))
+        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory, file))
 
     @property
     def dropped(self) -> int:

@@ -19,6 +19,7 @@ from .asides import Asides
 from .background import CORES
 from .capture import Capture
 from .control import Controls
+from .filing import fresh
 from .hooks import Border
 from .layers import check_kinds
 from .machine import versions
@@ -58,6 +59,7 @@ def watch(
     budget: float | None = 0.05,
     kinds: str | Iterable[str] = "output",
     schedule: Schedule | None = None,
+    file: str | os.PathLike[str] | None = None,
 ) -> Watch:
     """Watch a model while it trains; use as a context manager around the training loop.
 
@@ -75,8 +77,10 @@ def watch(
             with a `running_mean` (channels on `axis`, else 1): all, or "batch_mean", "running_mean", "…_variance".
         schedule: Which steps may be observed, as far as the budget allows: `normscope.every(10)`,
             `normscope.log_spaced()`, or any function from the step's number to whether it is; all unless given.
+        file: Where to record the run instead of sending it, for `normscope.open` and `normscope import`.
 
     Raises:
+        OSError: If there is a file of that name already, or it cannot be made.
         TypeError: If `model` is no module, or `layers` or `schedule` of no known kind.
         ValueError: If `layers` or `kinds` leaves nothing to watch, or `url` or `budget` makes no sense.
     """
@@ -89,7 +93,7 @@ def watch(
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
     name = name or type(model).__name__
-    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule)
+    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file)
 
 
 class Watch:
@@ -105,6 +109,7 @@ class Watch:
         budget: float | None,
         kinds: Sequence[str],
         schedule: Schedule | None,
+        file: str | os.PathLike[str] | None,
     ) -> None:
         self._model = model
         self._budget = Budget(budget)
@@ -113,7 +118,7 @@ class Watch:
         self._asides = Asides(model, capture)
         self._controls = controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], capture.layers, token, versions(model))
-        self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply)
+        self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file))
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._outcome: dict[str, float | None] = {}

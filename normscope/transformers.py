@@ -1,0 +1,90 @@
+"""Watching what a Hugging Face `Trainer` trains: `Trainer(..., callbacks=[NormscopeCallback()])`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from .hooks import Hook
+from .options import numbers
+from .watching import watch
+
+try:
+    from transformers import TrainerCallback
+except ImportError as error:
+    raise ImportError("normscope.transformers needs Transformers: pip install 'normscope[transformers]'") from error
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from torch import nn
+    from torch.utils.hooks import RemovableHandle
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from .options import Options
+    from .watching import Watch
+
+
+class NormscopeCallback(TrainerCallback):
+    """Watches the model of a `Trainer`, from its first step to its last.
+
+    Its steps are optimizer steps, over however many mini-batches gradients are accumulated. Shown beside the layers are
+    the loss at every step, if the model's output has one, the epoch, and what the trainer logs, at the step after that
+    which it logs. Stop on the page ends training at the next step. Of several processes, the first alone is watched.
+
+    Args:
+        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file.
+    """
+
+    def __init__(self, **options: Unpack[Options]) -> None:
+        self._options = options
+        self._watch: Watch | None = None
+        self._handle: RemovableHandle | None = None
+        self._losses: list[Tensor] = []
+        self._logged: dict[str, Any] = {}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        """Begin a run."""
+        model: nn.Module = given["model"]
+        if state.is_world_process_zero:
+            self._close()  # of a training that an exception has ended
+            self._watch = watch(model, **self._options)
+            self._handle = model.register_forward_hook(Hook(self._note_loss))
+
+    def _note_loss(self, module: nn.Module, _: Any, output: Any) -> None:
+        loss = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)
+        if module.training and isinstance(loss, Tensor) and loss.numel() == 1:
+            self._losses.append(loss.detach())
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """End a step."""
+        if self._watch is None:
+            return
+        shown = numbers({**self._logged, "epoch": state.epoch})
+        if self._losses:
+            shown["loss"] = sum(self._losses[1:], start=self._losses[0]) / len(self._losses)
+        self._losses, self._logged = [], {}
+        self._watch.step(**shown)
+        if self._watch.stopped:
+            control.should_training_stop = True
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl,
+        logs: dict[str, Any] | None = None, **given: Any,
+    ) -> None:  # fmt: skip
+        """Keep what is logged for the next step; the loss is a mean over many, and each step has its own."""
+        self._logged = {name: value for name, value in (logs or {}).items() if name not in ("loss", "epoch")}
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """End the run."""
+        self._close()
+
+    def _close(self) -> None:
+        if self._handle is not None:
+            self._handle.remove()
+        if self._watch is not None:
+            self._watch.close()
+        self._watch = self._handle = None

@@ -1,0 +1,38 @@
+"""What the documentation shows works as it stands there, against a real server."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Server
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted((ROOT / "docs" / "integrations").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_code_of_an_integrations_page_trains_a_net_that_is_watched(
+    shared_server: Server, page: Path, tmp_path: Path
+) -> None:
+    text = page.read_text("utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+    name = re.findall(r'name="(.*?)"', code)[0]
+    environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    experiments = shared_server.get("/api/experiments")["experiments"]
+    runs = [run for one in experiments for run in one["runs"] if run["name"] == name]
+    run = shared_server.run(runs[0]["id"])
+    assert (run["status"], len(runs)) == ("finished", 1)
+    assert run["last_step"] > 10
+    assert len(run["edges"]) >= 3
