@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from . import schedule as scheduling
-from .hooks import Border
+from .capture.hooks import Border
 from .measures.landscape import AlongGradient, along_gradient, check
 from .scalars import scalar
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from .capture import Capture
+    from .capture.capture import Capture
     from .schedule import Schedule
 
 LONGEST: Final = 1024

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
-    from .layers import Choice
+    from .capture.layers import Choice
     from .schedule import Schedule
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from .hooks import Hook
+from .capture.hooks import Hook
 from .options import numbers
 from .watching import watch
 

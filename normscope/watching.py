@@ -17,16 +17,16 @@ from . import schedule as scheduling
 from . import wire
 from .asides import Asides
 from .background import CORES
-from .capture import Capture
+from .capture.capture import Capture
+from .capture.hooks import Border
+from .capture.layers import check_kinds
 from .control import Controls
-from .filing import fresh
-from .hooks import Border
-from .layers import check_kinds
 from .machine import versions
 from .measures.landscape import FACTORS
 from .scalars import scalar
 from .schedule import Budget, Schedule
-from .sender import Sender
+from .sending.filing import fresh
+from .sending.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from .courier import Nonfinite
-    from .layers import Choice
+    from .capture.layers import Choice
+    from .capture.seen import Seen
     from .measures.landscape import AlongGradient
-    from .seen import Seen
+    from .sending.courier import Nonfinite
 
 log = logging.getLogger("normscope")
 

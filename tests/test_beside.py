@@ -16,7 +16,7 @@ import os, signal, sys, time
 import psutil, torch
 from torch import nn
 import normscope
-from normscope.beside import fork_ahead
+from normscope.sending.beside import fork_ahead
 
 def train(kill=False):
     model = nn.Linear(4, 4)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from normscope import native, wire
-from normscope.capture import Capture
-from normscope.layers import choose, saturation
+from normscope.capture.capture import Capture
+from normscope.capture.layers import choose, saturation
+from normscope.capture.summary import NEVER, SAMPLE, Summaries, summarize
 from normscope.sketch import BINS
-from normscope.summary import NEVER, SAMPLE, Summaries, summarize
 
 
 @pytest.fixture(params=["compiled", "python"], autouse=True)

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from normscope import wire
-from normscope.delivery import Delivery, Listener
+from normscope.sending.delivery import Delivery, Listener
 
 from .conftest import free_port, wait_for
 from .peer import Peer

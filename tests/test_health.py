@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from normscope.layers import saturation
+from normscope.capture.layers import saturation
 from normscope.measures.health import dead_share, gradient_norms, rank_measure, saturated_share, update_ratios
 
 

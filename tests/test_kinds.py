@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from normscope import native, watch, wire
-from normscope.capture import Capture
-from normscope.layers import STATISTICS, check_kinds
-from normscope.summary import summarize
+from normscope.capture.capture import Capture
+from normscope.capture.layers import STATISTICS, check_kinds
+from normscope.capture.summary import summarize
 from trainer.norms import norm
 
 if TYPE_CHECKING:

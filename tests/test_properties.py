@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from normscope import courier, native, sketch, wire
-from normscope.capture import Capture
+from normscope import native, sketch, wire
+from normscope.capture.capture import Capture
+from normscope.capture.summary import Summaries, merge_numbers, summarize
 from normscope.errors import WireError
-from normscope.summary import Summaries, merge_numbers, summarize
+from normscope.sending import courier
 
 from .test_wire import assert_same, frame_of
 

@@ -15,9 +15,9 @@ from torch import nn
 import normscope
 from normscope import sketch, wire
 from normscope.command import importing
-from normscope.delivery import Listener
 from normscope.errors import WireError
-from normscope.filing import Filing
+from normscope.sending.delivery import Listener
+from normscope.sending.filing import Filing
 
 from .conftest import free_port, wait_for
 from .frames import frame, split

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 import pytest
 
-from normscope.ring import SMALLEST, WAITING, Record, Ring
+from normscope.sending.ring import SMALLEST, WAITING, Record, Ring
 
 
 def pair(size: int = SMALLEST) -> tuple[Ring, Ring]:

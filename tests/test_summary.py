@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from normscope import native, sketch
-from normscope.capture import Capture
-from normscope.reduction import flat, reduce_here, reduce_there, stride
-from normscope.seen import Seen
-from normscope.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
+from normscope.capture.capture import Capture
+from normscope.capture.reduction import flat, reduce_here, reduce_there, stride
+from normscope.capture.seen import Seen
+from normscope.capture.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ def _captured(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summa
     net = nn.ModuleList(nn.Identity() for _ in tensors)
     if not tensors:
         return summarize(Raw(), np.zeros((2, 0), np.float32))
-    with mock.patch("normscope.layers.saturation", side_effect=bounds):
+    with mock.patch("normscope.capture.layers.saturation", side_effect=bounds):
         capture = Capture(net)
     capture.active = True
     for module, tensor in zip(net, tensors, strict=True):

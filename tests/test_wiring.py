@@ -14,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 
 import normscope
 from normscope import wire
-from normscope.capture import Capture
-from normscope.wiring import Wiring
+from normscope.capture.capture import Capture
+from normscope.capture.wiring import Wiring
 from trainer.nets.resnet import resnet20
 from trainer.nets.transformer import transformer
 

@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from normscope.beside import fork_ahead
+from normscope.sending.beside import fork_ahead
 from normscope.spec import Job
 
 

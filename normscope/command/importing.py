@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from .. import recording, wire
-from ..delivery import Delivery, Listener
 from ..errors import NormscopeError
+from ..sending.delivery import Delivery, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

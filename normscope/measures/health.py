@@ -35,7 +35,7 @@ def dead_share(outputs: Tensor) -> float:
 def saturated_share(outputs: Tensor, low: float = 0.01, high: float = 0.99) -> float:
     """The share of values below `low` or above `high`, where an activation's slope has all but vanished.
 
-    The bounds of a module are `normscope.layers.saturation(module)`; the defaults are a sigmoid's. Any shape.
+    The bounds of a module are `normscope.capture.layers.saturation(module)`; the defaults are a sigmoid's. Any shape.
     """
     return float(((outputs < low) | (outputs > high)).double().mean())
 

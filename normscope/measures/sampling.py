@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..tensors import first_tensor
+from ..capture.tensors import first_tensor
 from .untouched import Untouched
 
 if TYPE_CHECKING:

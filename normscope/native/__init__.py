@@ -1,8 +1,9 @@
 """The measuring core compiled, where a C compiler was at hand when this was installed.
 
-It gives the answers of `normscope/summary.py` and `normscope/reduction.py`, and makes, checks and adds up frames as
-`normscope/wire/` does, in a fraction of the time. It is all there is of the package that is not Python: two files, one
-library, called through ctypes, built by `hatch_build.py`. Where it is missing, those do the work themselves.
+It gives the answers of `normscope/capture/summary.py` and `normscope/capture/reduction.py`, and makes, checks and
+adds up frames as `normscope/wire/` does, in a fraction of the time. It is all there is of the package that is not
+Python: two files, one library, called through ctypes, built by `hatch_build.py`. Where it is missing, those do the
+work themselves.
 
 What it finds of a tensor it writes as a record: the eight numbers, whose it is, the filled bins, their counts.
 """

@@ -1,5 +1,5 @@
-/* Exact numbers and histograms of tensors: what normscope/summary.py and normscope/reduction.py compute with numpy and
- * torch, in one pass over each value, written into a record that another process unpacks.
+/* Exact numbers and histograms of tensors: what normscope/capture/summary.py and normscope/capture/reduction.py compute
+ * with numpy and torch, in one pass over each value, written into a record that another process unpacks.
  *
  * A tensor is read a block at a time, which stays in the innermost cache for the loops that follow the first. Sums are
  * double: the square of a float32 is exact there, and nothing overflows.
@@ -328,7 +328,7 @@ static void gather(Tables counts, const Scan *all, Filled *out) {
 }
 
 /* Every how many-th of `count` values is sampled. It shares no factor with the count, hence with no side of the tensor:
- * a sample never keeps to a few columns. As `stride` in normscope/reduction.py. */
+ * a sample never keeps to a few columns. As `stride` in normscope/capture/reduction.py. */
 static int64_t stride_of(int64_t count) {
     if (count <= ALL) return 1;
     for (int64_t step = (count + SAMPLE - 1) / SAMPLE;; step++) {

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from . import wire
-from .wire.file import MAGIC, filed
+from .. import wire
+from ..wire.file import MAGIC, filed
 
 if TYPE_CHECKING:
     from .delivery import Listener

@@ -7,15 +7,15 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol, cast
 
+from ..background import ONE_THREAD
 from . import courier
-from .background import ONE_THREAD
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
 
 class Beside(Protocol):
-    """A process that reads records from one pipe and writes news to another, see `normscope.courier`."""
+    """A process that reads records from one pipe and writes news to another, see `normscope.sending.courier`."""
 
     stdin: BinaryIO
     stdout: BinaryIO

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from . import native
+from .. import native
 from .summary import NUMBERS, Raw
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ class Seen:
         memory: Where the step's values are, until `settle` copies them out of there.
         start: Where in it they begin.
         count: How many there are.
-        records: How many records they are. This and the next four are as in `normscope.summary.Raw`.
+        records: How many records they are. This and the next four are as in `normscope.capture.summary.Raw`.
         slots, lengths, known, numbers: As there.
         packed: Whether what comes from other devices is to become records.
         away: The slots of tensors on other devices, and what `reduce_there` gave, perhaps still on its way.
         events: What has to happen before it is here.
-        edges: Which layer takes what another gives, at the step that made it known: `normscope.wiring.Wiring.edges`.
+        edges: Which layer takes what another gives, at the step that made it known, as `Wiring.edges`.
     """
 
     memory: NDArray[np.float32]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from . import native
-from .sketch import BINS, FIRST_CODE, PER_SIGN, SHIFT, ZERO_BIN
+from .. import native
+from ..sketch import BINS, FIRST_CODE, PER_SIGN, SHIFT, ZERO_BIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
-from . import native, wire
-from .background import keep_freed_memory, step_back
+from .. import native, wire
+from ..background import keep_freed_memory, step_back
+from ..capture.summary import Raw, Slot, summarize
 from .delivery import MEMORY, Delivery, Listener
 from .filing import Filing
 from .ring import Record, Ring
-from .summary import Raw, Slot, summarize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Step(NamedTuple):
     records: int
     """How many records of the compiled core the values are."""
     more: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[list[float]]] | None
-    """Of tensors that have none: slots, lengths, known and numbers, as `normscope.summary.Raw` says."""
+    """Of tensors that have none: slots, lengths, known and numbers, as `normscope.capture.summary.Raw` says."""
 
 
 class Nonfinite(NamedTuple):

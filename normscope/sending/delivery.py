@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
 
-from . import wire
-from .background import step_back
-from .errors import WireError
+from .. import wire
+from ..background import step_back
+from ..errors import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..wire import Layer
 from .hooks import Border, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
@@ -21,7 +22,6 @@ from .reduction import flat, reduce_there
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
 from .tensors import first_tensor, is_plain
-from .wire import Layer
 from .wiring import Wiring
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from . import native, wire
+from .. import native, wire
 from .beside import beside
 from .courier import LENGTH, Close, Nonfinite, Start
 from .delivery import MEMORY
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .seen import Seen
-    from .summary import Slot
+    from ..capture.seen import Seen
+    from ..capture.summary import Slot
 
 log = logging.getLogger("normscope")
 

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from ..wire import KINDS
 from .summary import NEVER, Slot
-from .wire import KINDS
 
 Choice: TypeAlias = str | Callable[[str, nn.Module], bool] | None
 """Every leaf (None), a glob over dotted names, or a function of name and module."""

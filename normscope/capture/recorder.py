@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 import torch
 
-from . import native
+from .. import native
 from .reduction import flat, reduce_here
 from .seen import Seen
 from .summary import ALL, SAMPLE, merge_numbers

@@ -1,0 +1,1 @@
+"""What is seen of a model at a step: from hooks on its layers to exact numbers and histograms."""
