@@ -41,13 +41,17 @@ class Pyramid:
         return pyramid
 
     def add(self, arrived: Iterable[tuple[wire.Head, bytes]]) -> list[Block]:
-        """The blocks that the next frames, and what they say of themselves, bring."""
+        """The blocks that the next frames, and what they say of themselves, bring.
+
+        A frame that was merged on its way is a block of its level, and there are none below it.
+        """
         blocks = []
         for head, data in arrived:
             assert head.seq == self.last + 1, f"frame {head.seq} after {self.last}"
-            self.last = head.seq
-            block = Block(0, head.seq, head.first_step, head.last_step, data)
-            for waiting in self._open:
+            self.last = head.last_seq
+            number = head.seq // wire.MERGE**head.level
+            block = Block(head.level, number, head.first_step, head.last_step, data)
+            for waiting in self._open[head.level :]:
                 blocks.append(block)
                 waiting.append(block)
                 if len(waiting) < wire.MERGE or block.level == TOP:
@@ -58,6 +62,24 @@ class Pyramid:
                 )  # fmt: skip
                 waiting.clear()
         return blocks
+
+
+async def blocks(store: Store, run: str, level: int, first: int, last: int) -> list[bytes]:
+    """Blocks of one level, in order, and coarser ones where frames were merged before they came here."""
+    found = await store.blocks(run, level, first, last)
+    if len(found) > last - first or level == TOP:
+        return found
+    span = wire.MERGE**level
+    places = [wire.check(data).seq // span for data in found]
+    whole: list[bytes] = []
+    at = first
+    for place, data in zip([*places, last + 1], [*found, None], strict=True):
+        if place > at:  # there are none between: they are in blocks of the level above
+            whole += await blocks(store, run, level + 1, at // wire.MERGE, (place - 1) // wire.MERGE)
+        if data is not None:
+            whole.append(data)
+        at = place + 1
+    return whole
 
 
 def cover(first: int, last: int, points: int) -> list[tuple[int, int, int]]:

@@ -35,6 +35,8 @@ MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
+THINNEST: Final = 8
+"""How coarse a frame may be that was merged on its way: 4^8 steps in one."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -99,6 +101,7 @@ class Connection:
         self._room = asyncio.Event()
         self._due = 0  # single steps that were asked for before there was a process
         self._read_all = False
+        self._thinned = 1
         self._end: wire.End | None = None
 
     async def serve(self) -> None:
@@ -189,14 +192,18 @@ class Connection:
         """Whether a frame is the next one, not one that came before; WireError if it cannot be."""
         last = self._pyramid.last
         metrics.frames += 1
-        if frame.level or frame.frames != 1:
-            raise WireError("a training process sends single frames, not merged ones")
+        span = wire.MERGE**frame.level
+        self._thinned = max(self._thinned, span)
+        if frame.frames != span or frame.seq % span or frame.level > THINNEST:
+            raise WireError(f"a frame of level {frame.level} holds {span} frames, and begins where such a block does")
         if frame.largest >= self._layers:
             raise WireError(f"frame of layer {frame.largest}, but the hello named {self._layers}")
         if frame.seq > last + 1:
             raise WireError(f"frame {frame.seq} came after frame {last}: the ones between are missing")
         if frame.seq <= last:
             metrics.repeated += 1
+            if frame.seq + span - 1 > last:
+                raise WireError(f"frames {frame.seq} to {frame.seq + span - 1} are merged, but {last} is there already")
         return frame.seq == last + 1
 
     async def _hear(self, message: wire.Message) -> None:
@@ -231,6 +238,8 @@ class Connection:
                 blocks, step, wrong = await asyncio.get_running_loop().run_in_executor(_POOL, self._take, batch)
                 if blocks:
                     await self._keep(blocks, step, self._pyramid.last - before)
+                if self._thinned > self._run.thinned:
+                    self._run = await self._experiments.change(run, thinned=self._thinned) or self._run
                 if wrong is not None:
                     raise wrong
         if self._end is not None:

@@ -16,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from normscope import wire
 
 from .access import Rights, socket_rights
+from .history import blocks
 from .metrics import metrics
 from .schemas import BriefOut, RunOut
 from .store import Brief, Run
@@ -43,22 +44,35 @@ class Tail:
     """The newest frames of one run, read from the store once for all viewers."""
 
     last: int
-    frames: deque[bytes] = field(default_factory=lambda: deque(maxlen=TAIL))
+    frames: deque[tuple[int, int, bytes]] = field(default_factory=lambda: deque(maxlen=TAIL))
+    """Each with the first and the last number in it."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def after(self, store: Store, run: str, cursor: int, newest: int) -> tuple[int, list[bytes]]:
-        """The first frame number and the frames after `cursor` that are still here."""
+    async def after(self, store: Store, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
+        """The frames after `cursor` that are still here, with the first number in them and the last."""
         async with self.lock:
             if newest > self.last:
                 first = max(self.last + 1, newest - TAIL + 1)
-                fresh = await store.blocks(run, 0, first, newest)
+                fresh = _numbered(await blocks(store, run, 0, first, newest), first, newest)
                 if first > self.last + 1:
                     self.frames.clear()
                 self.frames.extend(fresh)
-                self.last = first + len(fresh) - 1
-        oldest = self.last - len(self.frames) + 1
-        start = max(oldest, cursor + 1)
-        return start, [self.frames[i] for i in range(start - oldest, len(self.frames))]
+                self.last = newest
+        start, found = self.last + 1, []
+        for first, last, data in reversed(self.frames):
+            if last <= cursor:
+                break
+            start = max(first, cursor + 1)
+            found.append(data)
+        return start, self.last, found[::-1]
+
+
+def _numbered(frames: list[bytes], first: int, newest: int) -> list[tuple[int, int, bytes]]:
+    """Frames, each with the first and the last number in it."""
+    if len(frames) == newest - first + 1:
+        return [(seq, seq, data) for seq, data in enumerate(frames, first)]
+    heads = [wire.check(data) for data in frames]
+    return [(head.seq, head.last_seq, data) for head, data in zip(heads, frames, strict=True)]
 
 
 class Tails:
@@ -68,8 +82,8 @@ class Tails:
         self._store = store
         self._tails: OrderedDict[str, Tail] = OrderedDict()
 
-    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, list[bytes]]:
-        """The first frame number and the frames after `cursor`, at most TAIL of them."""
+    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
+        """The frames after `cursor`, at most TAIL of them, with the first number in them and the last."""
         tail = self._tails.get(run)
         if tail is None:
             tail = self._tails[run] = Tail(max(cursor, newest - TAIL))
@@ -195,11 +209,11 @@ class Viewer:
         cursor = self._cursors[run]
         if newest <= cursor:
             return
-        first, frames = await self._tails.after(run, cursor, newest)
+        first, last, frames = await self._tails.after(run, cursor, newest)
         if first > cursor + 1:
             metrics.skipped += first - cursor - 1
             await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
-        self._cursors[run] = first + len(frames) - 1
+        self._cursors[run] = last
         if frames:
             metrics.delivered += len(frames)
             async with self._sending:

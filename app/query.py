@@ -9,7 +9,7 @@ import numpy as np
 
 from normscope import sketch, wire
 
-from .history import cover
+from .history import blocks, cover
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -36,7 +36,7 @@ async def history(
     last = run.last_seq if last_step is None else await _seq_at(store, run, last_step, after=False)
     found: list[bytes] = []
     for level, start, stop in cover(first, last, points) if last >= first else ():
-        found += await store.blocks(run.id, level, start, stop)
+        found += await blocks(store, run.id, level, start, stop)
     return found if layers is None else [wire.select(data, layers) for data in found]
 
 
@@ -47,11 +47,11 @@ async def _seq_at(store: Store, run: Run, step: int, *, after: bool = True) -> i
     low, high = 0, run.last_seq + 1  # the first frame whose step is ≥ (or >) the wanted one lies in [low, high]
     while low < high:
         middle = (low + high) // 2
-        frame = wire.decode((await store.blocks(run.id, 0, middle, middle))[0])
-        if frame.last_step < step or (not after and frame.last_step == step):
-            low = middle + 1
+        frame = wire.check((await blocks(store, run.id, 0, middle, middle))[0])
+        if frame.last_step < step or (not after and frame.first_step <= step):
+            low = frame.seq + frame.frames
         else:
-            high = middle
+            high = min(middle, frame.seq)
     return low if after else low - 1
 
 

@@ -120,6 +120,9 @@ class RunOut(BaseModel):
     edges: list[tuple[int, int]] = Field(
         description="Pairs of layers: the second takes what the first gives. Empty until a step has been seen."
     )
+    thinned: int = Field(
+        description="How many captured steps came as one at most: 1 unless the server was out of reach for very long."
+    )
     control: ControlOut
     versions: dict[str, str]
     outcome: dict[str, float | None]

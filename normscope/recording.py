@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from . import sketch, wire
 from .errors import WireError
-from .wire.file import messages
+from .wire.file import SUFFIX, messages
 
 if TYPE_CHECKING:
     import os
@@ -56,11 +57,21 @@ class History:
         return found
 
 
+class Place(NamedTuple):
+    """Where a frame is, and which captured steps it holds: one, or several that were merged."""
+
+    path: Path
+    start: int
+    size: int
+    seq: int
+    frames: int
+
+
 class Recording:
-    """A run in a file, read as it is asked for; made by `normscope.open`.
+    """A run in a file, or in a folder of files, read as it is asked for; made by `normscope.open`.
 
     Attributes:
-        path: Of the file.
+        path: Of the file or the folder.
         hello: What introduces the run: its `name`, `layers` (`name`, `type` and `kinds` of each) and `versions`.
         edges: Pairs of layers, by index: the second takes what the first gives. Empty if that is not known.
         end: How it ended: `status`, `error` and `outcome`; None if it did not, or has not yet.
@@ -68,17 +79,12 @@ class Recording:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._places: list[tuple[int, int]] = []
+        self._places: list[Place] = []
         found: dict[type[wire.Message], wire.Message] = {}
         try:
-            with self.path.open("rb") as file:
-                for at, message in messages(file):
-                    if isinstance(message, bytes):
-                        wire.check(message)
-                        self._places.append((at - len(message), len(message)))
-                    else:
-                        one = wire.parse(message)
-                        found[type(one)] = one
+            for file in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else [self.path]:
+                for word in self._read(file):
+                    found[type(word)] = word
         except WireError as error:
             raise WireError(f"{self.path} cannot be read: {error}") from None
         hello, graph, end = (found.get(kind) for kind in (wire.Hello, wire.Graph, wire.End))
@@ -88,15 +94,35 @@ class Recording:
         self.edges = graph.edges if isinstance(graph, wire.Graph) else ()
         self.end = end if isinstance(end, wire.End) else None
 
+    def _read(self, path: Path) -> Iterator[wire.Message]:
+        """Find the places of a file's frames; what else it says."""
+        with path.open("rb") as file:
+            for at, message in messages(file):
+                if isinstance(message, str):
+                    yield wire.parse(message)
+                    continue
+                head = wire.check(message)
+                if head.seq >= self.seqs[1]:  # else a file before this one has it
+                    self._places.append(Place(path, at - len(message), len(message), head.seq, head.frames))
+
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def seqs(self) -> tuple[int, int]:
+        """The number of the first captured step in it, and of the one that would come next."""
+        if not self._places:
+            return 0, 0
+        return self._places[0].seq, self._places[-1].seq + self._places[-1].frames
+
     def encoded(self, first: int = 0) -> Iterator[bytes]:
         """The frames as they would have been sent, from the one with this number on."""
-        with self.path.open("rb") as file:
-            for at, size in self._places[first:]:
-                file.seek(at)
-                yield file.read(size)
+        wanted = (place for place in self._places if place.seq >= first)
+        for path, places in groupby(wanted, lambda place: place.path):
+            with path.open("rb") as file:
+                for place in places:
+                    file.seek(place.start)
+                    yield file.read(place.size)
 
     def frames(self) -> Iterator[wire.Frame]:
         """The frames, in order: each is everything that was seen at a step."""
@@ -169,7 +195,7 @@ def _joined(values: list[tuple[int, Floats]]) -> tuple[Ints, Floats]:
 
 
 def open(path: str | os.PathLike[str]) -> Recording:  # noqa: A001  people call it as normscope.open
-    """Read a run that `watch(model, file=path)` has recorded, also while it still does.
+    """Read a run that `watch(model, file=path)` has recorded, also while it still does; or a folder that holds one run.
 
     Raises:
         OSError: If there is no such file, or it cannot be read.

@@ -25,6 +25,8 @@ export interface Run {
   layers: LayerInfo[];
   /** Pairs of layers, the second of which takes what the first gives; empty until the run has told. */
   edges: [number, number][];
+  /** How many captured steps came as one at most; 1 unless the server was out of reach for very long. */
+  thinned: number;
   control: { paused: boolean; pace: number | null; stop: boolean };
   versions: Record<string, string>;
   /** The conditions that differ from run to run, by name: depth, rate, …. */

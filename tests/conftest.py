@@ -139,6 +139,13 @@ class Server:
 
 
 @pytest.fixture(autouse=True)
+def unsent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's runs put what they cannot send."""
+    monkeypatch.setenv("NORMSCOPE_UNSENT", str(tmp_path / "unsent"))
+    return tmp_path / "unsent"
+
+
+@pytest.fixture(autouse=True)
 def _closed_sockets() -> Iterator[None]:
     yield
     SOCKETS.close()

@@ -70,6 +70,8 @@ class Trainer:
         """Wait for the Ack of this frame, passing over earlier ones."""
         while True:
             message = self.hear()
+            if message["type"] == "viewed":
+                continue
             assert message["type"] == "ack", message
             if message["last"] == last:
                 return

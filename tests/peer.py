@@ -50,7 +50,7 @@ class Peer:
             if self.refuse_hello:
                 connection.close(1008, "no such token")
                 return
-            connection.send(wire.Welcome("r1", len(self.frames) - 1, **self.welcome).dump())
+            connection.send(wire.Welcome("r1", self.last, **self.welcome).dump())
             for message in connection:
                 self.hear(connection, message)
         except (ConnectionClosed, OSError):
@@ -61,21 +61,26 @@ class Peer:
             parsed = wire.parse(message)
             self.messages.append(parsed)
             if isinstance(parsed, wire.End) and not self.never_end:
-                connection.send(wire.Ack(len(self.frames) - 1, ended=True).dump())
+                connection.send(wire.Ack(self.last, ended=True).dump())
             return
         if self.refuse_frame:
             connection.close(1008, "nonsense")
             return
         for data in wire.split(message):
             frame = wire.decode(data)
-            assert frame.seq == len(self.frames), "a gap or a repetition"
+            assert frame.seq == self.last + 1, "a gap or a repetition"
             self.frames.append(frame)
             if self.die_after is not None and len(self.frames) >= self.die_after:
                 self.die_after = None
                 connection.socket.close()  # without a word, and without acknowledging
                 return
             if len(self.frames) % self.every == 0:
-                connection.send(wire.Ack(frame.seq).dump())
+                connection.send(wire.Ack(self.last).dump())
+
+    @property
+    def last(self) -> int:
+        """The number of the last captured step that has come."""
+        return self.frames[-1].seq + self.frames[-1].frames - 1 if self.frames else -1
 
     def steps(self) -> list[int]:
         return [f.first_step for f in self.frames]

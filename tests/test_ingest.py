@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from websockets.sync.client import connect
 from normscope import wire
 
 from .conftest import Server, wait_for
-from .frames import Trainer, drain, frame, split
+from .frames import Trainer, drain, frame, open_socket, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,43 @@ def test_a_frame_sent_twice_is_stored_once(shared_server: Server) -> None:
     trainer.acknowledged(3)
     assert [f.seq for f in history(shared_server, run)] == [0, 1, 2, 3]
     trainer.close()
+
+
+def test_frames_that_were_merged_on_their_way_stand_for_those_that_they_hold(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="merged 1234567890")
+    run = trainer.hear()["run"]
+    with open_socket(shared_server, "/ws/live") as viewer:
+        viewer.send(json.dumps({"type": "watch", "runs": [run]}))
+        trainer.send(*range(4))
+        trainer.say(*(wire.encode(wire.merge([frame(i) for i in range(at, at + 4)])) for at in (4, 8, 12)))
+        trainer.acknowledged(15)
+        whole = [wire.merge([frame(i) for i in range(at, at + 4)]) for at in range(16, 32, 4)]
+        trainer.say(wire.encode(wire.merge(whole)))
+        trainer.send(32, 33)
+        trainer.acknowledged(33)
+        heard: list[int] = []
+        while not heard or heard[-1] < 33:
+            message = viewer.recv(timeout=10)
+            if isinstance(message, bytes):
+                heard += [f.seq for f in split(message[2:])]
+    first = [(i, 1) for i in range(4)]
+    assert heard == [0, 1, 2, 3, 4, 8, 12, 16, 32, 33]
+    everything = [*first, (4, 4), (8, 4), (12, 4), (16, 16), (32, 1), (33, 1)]
+    assert [(f.seq, f.frames) for f in history(shared_server, run, points=1000)] == everything
+    assert [(f.seq, f.frames) for f in history(shared_server, run, first_step=9, last_step=20)] == [
+        (8, 4),
+        (12, 4),
+        (16, 16),
+    ]
+    assert shared_server.run(run)["thinned"] == 16
+    assert [(f.seq, f.frames) for f in history(shared_server, run, points=2)] == [(0, 16), (16, 16), (32, 1), (33, 1)]
+    trainer.close()
+    again = Trainer(shared_server, key="merged 1234567890")
+    assert again.hear()["last"] == 33
+    again.send(34, 35)
+    again.acknowledged(35)
+    assert [(f.seq, f.frames) for f in history(shared_server, run, first_step=30, points=2)][-1] == (32, 4)
+    again.close()
 
 
 def test_a_process_that_comes_back_goes_on_where_it_was(shared_server: Server) -> None:
@@ -178,7 +216,15 @@ BAD: dict[str, tuple[Callable[[Trainer], None], str]] = {
     "an unknown layer": (lambda t: t.say(wire.encode(frame(1, layers=3))), "frame of layer 2, but the hello"),
     "a merged frame": (
         lambda t: t.say(wire.encode(wire.merge([frame(i) for i in range(4)]))),
-        "a training process sends single frames",
+        "frames 0 to 3 are merged, but 0 is there already",
+    ),
+    "a merged frame that begins anywhere": (
+        lambda t: t.say(wire.encode(wire.merge([frame(i) for i in range(1, 5)]))),
+        "begins where such a block does",
+    ),
+    "a merged frame of too few": (
+        lambda t: t.say(wire.encode(wire.merge([frame(i) for i in range(3)]))),
+        "a frame of level 1 holds 4 frames",
     ),
 }
 

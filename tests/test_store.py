@@ -228,7 +228,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_what_is_in_it(tmp_path:
         assert await store.find(Experiment) == [EXPERIMENT]
         old = Run(
             "old", "exp", "batch", "older", 2.0, "batch", 7, {}, "finished", None, 3.0, 4.0, 5.0, 3, [{"name": "fc1"}],
-            [], {"torch": "2"}, {}, False, None, False, 2, "12:3.0", 0, 0,
+            [], 1, {"torch": "2"}, {}, False, None, False, 2, "12:3.0", 0, 0,
         )  # fmt: skip
         assert await store.find(Run) == [old]
         assert await store.blocks("old", 0, 0, 0) == [b"data 0 0"]

@@ -48,6 +48,7 @@ class Run:
         steps: How many steps are planned; None if nobody knows.
         layers: As in its Hello.
         edges: As in its Graph: pairs of layers, the second takes what the first gives. Empty until it is known.
+        thinned: How many captured steps came as one at most: 1 unless the server was out of reach for very long.
         versions: As in its Hello.
         outcome: As in its End.
         paused: Whether a person wants it held.
@@ -75,6 +76,7 @@ class Run:
     steps: int | None = None
     layers: list[dict[str, Any]] = field(default_factory=list)
     edges: list[list[int]] = field(default_factory=list)
+    thinned: int = 1
     versions: dict[str, str] = field(default_factory=dict)
     outcome: dict[str, float | None] = field(default_factory=dict)
     paused: bool = False

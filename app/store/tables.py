@@ -65,6 +65,7 @@ runs = Table(
     Column("steps", Integer),
     Column("layers", JSON, nullable=False),
     Column("edges", JSON, nullable=False),
+    Column("thinned", Integer, nullable=False),
     Column("versions", JSON, nullable=False),
     Column("outcome", JSON, nullable=False),
     Column("paused", Boolean, nullable=False),

@@ -28,7 +28,8 @@ import numpy as np
 from .. import native, wire
 from ..background import keep_freed_memory, step_back
 from ..capture.summary import Raw, Slot, summarize
-from .delivery import MEMORY, Delivery, Listener
+from .backlog import MEMORY
+from .delivery import Delivery, Listener
 from .filing import Filing
 from .ring import Record, Ring
 

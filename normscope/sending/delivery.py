@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,14 +14,14 @@ from websockets.sync.client import connect
 from .. import wire
 from ..background import step_back
 from ..errors import WireError
+from .backlog import MEMORY, Backlog
+from .spool import DISK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from websockets.sync.client import ClientConnection
 
-MEMORY: Final = 64 << 20
-"""Bytes of frames that may wait for their acknowledgement."""
 _BACK_OFF: Final = (0.1, 2.0)
 """Seconds before the first and at most before any attempt to connect again."""
 _GATHER: Final = (0.05, 0.5)
@@ -50,18 +49,17 @@ class Delivery:
         url: The server's address, http or https.
         hello: Introduces the run, at every connection anew.
         listener: Hears the server's wishes, on this thread or the one that listens.
-        memory: Bytes of frames that may wait; beyond it new frames are dropped, counted and reported.
+        memory: Bytes of frames that may wait in memory.
+        disk: Bytes of those that may wait on disk; beyond it the oldest are thinned. What cannot be written is dropped,
+            counted and reported. With 0, memory is all there is, and nothing is left behind.
     """
 
-    def __init__(self, url: str, hello: wire.Hello, listener: Listener, memory: int = MEMORY) -> None:
+    def __init__(self, url: str, hello: wire.Hello, listener: Listener, memory: int = MEMORY, disk: int = DISK) -> None:
         self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/ingest"
         self._hello = hello
         self._listener = listener
-        self._memory = memory
         self._changed = threading.Condition()
-        self._kept: deque[tuple[int, bytes]] = deque()
-        self._kept_bytes = 0
-        self._sent = -1
+        self._backlog = Backlog(hello, memory, disk, listener.warning)
         self._words: dict[type[wire.Message], wire.Message] = {wire.State: wire.State(False)}
         self._said: dict[type[wire.Message], wire.Message] = {}
         self._lost: Exception | None = None
@@ -70,24 +68,32 @@ class Delivery:
         self._viewed_until = 0.0
         self._ended = threading.Event()
         self._give_up = threading.Event()
-        self.seq = 0
-        """The number that the next frame will have."""
         self.dropped = 0
         """Frames that found no room."""
-        self.committed = -1
-        """The number of the newest frame that the server has, as far as it has said."""
         self.run: str | None = None
         """What the server calls this run, once it has answered."""
         threading.Thread(target=self._connect_all, name="normscope-delivery", daemon=True).start()
 
+    @property
+    def seq(self) -> int:
+        """The number that the next frame will have."""
+        return self._backlog.seq
+
+    @property
+    def committed(self) -> int:
+        """The number of the newest frame that the server has, as far as it has said."""
+        return self._backlog.committed
+
+    def go_on_from(self, seq: int) -> None:
+        """Begin with the frame of this number, before any was put: the server has the others."""
+        self._backlog.seq = seq
+
     def has_room(self) -> bool:
         """Whether one more frame may wait; if not, it counts as dropped, before it has a number."""
         with self._changed:
-            if self._kept_bytes <= self._memory and not self._give_up.is_set():
+            if not self._give_up.is_set() and self._backlog.has_room():
                 return True
             self.dropped += 1
-            if self.dropped == 1 and not self._give_up.is_set():
-                self._listener.warning(f"{self._memory >> 20} MB wait for {self._url}; new frames are dropped")
             return False
 
     def wait(self, what: Callable[[], bool], patience: float) -> bool:
@@ -97,16 +103,14 @@ class Delivery:
 
     @property
     def waiting(self) -> int:
-        """Bytes of frames that wait for their acknowledgement."""
-        return self._kept_bytes
+        """Bytes of frames that wait in memory for their acknowledgement."""
+        return self._backlog.bytes
 
-    def put(self, data: bytes) -> None:
-        """Take the encoded frame with the number `seq`. Returns at once."""
+    def put(self, data: bytes, frames: int = 1) -> None:
+        """Take the encoded frame with the number `seq`, of so many steps. Returns at once."""
         with self._changed:
-            known = self._unsent()
-            self._kept.append((self.seq, data))
-            self._kept_bytes += len(data)
-            self.seq += 1
+            known = self._backlog.ready
+            self._backlog.add(data, frames)
             if not known:  # else it goes with those that wait already
                 self._changed.notify_all()
 
@@ -132,19 +136,26 @@ class Delivery:
             self._changed.notify_all()
 
     def close(self, end: wire.End | None, patience: float) -> bool:
-        """Send what is left, then the End if there is one; whether all was committed within `patience` seconds."""
+        """Send what is left, then the End if there is one; whether all was committed within `patience` seconds.
+
+        What was not is left on disk, unless the server refused it.
+        """
         with self._changed:
             self._end = end
             self._changed.notify_all()
             self._changed.wait_for(self._settled, patience)
-            done = self._ended.is_set() or (end is None and not self._kept)
-        self._set(self._give_up)
+            done = self._ended.is_set() or (end is None and not self._backlog)
+            if not (done or self._give_up.is_set()):
+                told = [word for word in self._words.values() if isinstance(word, wire.Graph)]
+                self._backlog.leave([*told, *([end] if end else [])])
+            self._give_up.set()
+            self._changed.notify_all()
         return done
 
     def _settled(self) -> bool:
         """Whether waiting longer is of no use: all is committed, or there never was a server."""
         over = self._ended.is_set() or self._give_up.is_set() or (self._tried and self.run is None)
-        return over or (self._end is None and not self._kept)
+        return over or (self._end is None and not self._backlog)
 
     def _set(self, event: threading.Event) -> None:
         event.set()
@@ -189,7 +200,8 @@ class Delivery:
         self.run = welcome.run
         self._acknowledge(welcome.last)
         with self._changed:
-            self._sent, self._said, self._lost = welcome.last, {wire.State: wire.State(False)}, None
+            self._backlog.again()
+            self._said, self._lost = {wire.State: wire.State(False)}, None
         self._listener.welcome(welcome)
         step_back()
         hearing = threading.Thread(target=self._hear, args=(socket,), name="normscope-hear", daemon=True)
@@ -209,10 +221,9 @@ class Delivery:
                 self._wait_to_send(said_end, sent_at)
                 if self._give_up.is_set():
                     return
-                frames = [data for seq, data in self._kept if seq > self._sent]
-                if self._kept:
-                    self._sent = max(self._sent, self._kept[-1][0])
-                words, end = self._unsaid(), self._end if not said_end else None
+                frames = self._backlog.take()
+                words = self._unsaid()
+                end = self._end if not (said_end or self._backlog.untaken) else None
             if frames:
                 sent_at = time.monotonic()
             for message in _messages(frames):
@@ -227,22 +238,20 @@ class Delivery:
     def _wait_to_send(self, said_end: bool, sent_at: float) -> None:
         """Until there is something urgent to do for the one who sends, or frames have been gathered."""
         while not self._urgent(said_end):
-            if not self._unsent():
+            if not self._backlog.ready:
                 self._changed.wait()
-            elif (left := sent_at + _GATHER[not self.viewed] - time.monotonic()) > 0:
+            elif not self._backlog.spooled and (left := sent_at + _GATHER[not self.viewed] - time.monotonic()) > 0:
                 self._changed.wait(left)
             else:
                 return
-
-    def _unsent(self) -> bool:
-        return bool(self._kept) and self._kept[-1][0] > self._sent
 
     def _unsaid(self) -> list[wire.Message]:
         return [word for kind, word in self._words.items() if self._said.get(kind) != word]
 
     def _urgent(self, said_end: bool) -> bool:
         over = self._give_up.is_set() or self._ended.is_set() or self._lost is not None
-        return bool(self._unsaid()) or (self._end is not None and not said_end) or over
+        ending = self._end is not None and not said_end and (self._backlog.ready or not self._backlog.untaken)
+        return bool(self._unsaid()) or ending or over
 
     def _hear(self, socket: ClientConnection) -> None:
         try:
@@ -267,9 +276,7 @@ class Delivery:
 
     def _acknowledge(self, last: int) -> None:
         with self._changed:
-            self.committed = max(self.committed, last)
-            while self._kept and self._kept[0][0] <= last:
-                self._kept_bytes -= len(self._kept.popleft()[1])
+            self._backlog.acknowledge(last)
             self._changed.notify_all()
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import native, wire
+from .backlog import MEMORY
 from .beside import beside
 from .courier import LENGTH, Close, Nonfinite, Start
-from .delivery import MEMORY
 from .ring import SMALLEST, Ring
 
 if TYPE_CHECKING:

@@ -60,6 +60,11 @@ class Head(NamedTuple):
     largest: int
     """The largest index of a layer in it; -1 if there is none."""
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the last captured step in it."""
+        return self.seq + self.frames - 1
+
 
 def encode(frame: Frame) -> bytes:
     """A frame as bytes."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAGIC: Final = b"NORMSCOPE\x01"
+SUFFIX: Final = ".normscope"
 _HEAD: Final = struct.Struct("<BI")
 _JSON, _FRAME = 0, 1
 

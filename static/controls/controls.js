@@ -148,6 +148,9 @@ export class Controls {
     const sentences = told.slice(0, MOST_BANNERS);
     if (told.length > MOST_BANNERS) sentences.push(`${told.length - MOST_BANNERS} more runs have failed or are not connected.`);
     if (this.trouble) sentences.push(this.trouble);
+    for (const run of this.desk.state.runs.filter(({ thinned }) => thinned > 1)) {
+      sentences.push(`${labelOf(run, conditions.keys())}: while the server was out of reach, up to ${run.thinned} steps were made one.`);
+    }
     const key = sentences.join("\n");
     if (key === this.shown) return;
     this.shown = key;
