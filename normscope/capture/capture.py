@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..wire import Layer
+from .calls import Called, free
 from .hooks import Border, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from torch.utils.hooks import RemovableHandle
 
+    from .calls import Handle
 
 log = logging.getLogger("normscope")
 
@@ -83,7 +84,7 @@ class Capture:
         self._seen_away: set[int] = set()
         self._steps = 0
         self.most_put_off = 2 * len(self.slots) + 16
-        self._handles: list[RemovableHandle] = []
+        self._handles: list[Handle] = []
         most = self._recorder.most * len(self.slots)
         self.write_to(np.zeros(most, np.float32), 0, most)
         hook, look, look_before = suited(model, Hook), suited(model, Look), suited(model, LookBefore)
@@ -106,14 +107,23 @@ class Capture:
                     self._resting.append((i, of[layer], kind))
         if self._before or self._after:
             self._after.append((model, hook(lambda *_: self._end_forward())))
+        self._called = {
+            m: Called(m, [h for n, h in self._after if n is m]) if hook is Hook else None for m, _ in self._after
+        }
         self.attach()
         _captures.add(self)
 
     def attach(self) -> None:
         """Put the hooks where they belong; does nothing if they are there."""
-        if not self._handles:
-            self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
-            self._handles += [module.register_forward_hook(hook) for module, hook in self._after]
+        if self._handles:
+            return
+        self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
+        for module, called in self._called.items():
+            if called is not None and free(module):
+                called.put()
+                self._handles.append(called)
+            else:
+                self._handles += [module.register_forward_hook(hook) for m, hook in self._after if m is module]
 
     def detach(self) -> None:
         """Take the hooks away: a module without any is called several microseconds sooner."""
@@ -129,7 +139,7 @@ class Capture:
     def close(self) -> None:
         """Remove the hooks, for good."""
         self.detach()
-        self._before, self._after, self._resting = [], [], []
+        self._before, self._after, self._called, self._resting = [], [], {}, []
         self.closed, self.active = True, False
         self.forget()
 

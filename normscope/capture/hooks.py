@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 
+from .calls import Called
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -84,7 +86,7 @@ def _contexts(module: nn.Module) -> list[object]:
     found: list[object] = []
     if "_orig_mod" in module._modules:
         found.append(getattr(module, "dynamo_ctx", None))
-    if module._compiled_call_impl:
+    if module._compiled_call_impl and not isinstance(module._compiled_call_impl, Called):
         call = cast("Any", module._compiled_call_impl)
         found.append(inspect.getclosurevars(call).nonlocals.get("self") if inspect.isfunction(call) else None)
     return found
