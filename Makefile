@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv/bin
 INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
+WORKERS ?= 2
 
 .PHONY: help run test check format bench science screenshots golden constraints clean
 
@@ -21,7 +22,7 @@ run:
 test:
 	$(INSTALL) server dev
 	@$(VENV)/python scripts/chromium.py > /dev/null
-	$(VENV)/python -m pytest $(ARGS)
+	$(VENV)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: node_modules
 	$(INSTALL) server dev

@@ -16,6 +16,7 @@ from normscope.measures.surface import surface
 from normscope.spec import Job, Spec
 from trainer.build import loss_of, net_of
 from trainer.loop import load, train
+from trainer.measures import evaluate
 
 from .table import Table, middle
 
@@ -51,7 +52,7 @@ def measure(url: str, table: Table) -> None:
 
 
 def _bare(spec: Spec) -> float:
-    """Seconds for a spec's steps in a loop that does nothing else."""
+    """Seconds for a spec's steps, and one look at the test data at the end, in a loop that does nothing else."""
     task = load(spec)
     net, loss = net_of(spec, task), loss_of(task)
     optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
@@ -61,6 +62,7 @@ def _bare(spec: Spec) -> float:
         optimizer.zero_grad()
         loss(net(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
+    evaluate(net, task.test, task.test_targets, loss)
     return time.perf_counter() - began
 
 

@@ -15,7 +15,7 @@ from torch import nn
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    After = Callable[[nn.Module, Any, Any], None]
+    After = Callable[..., None]
 
 SLOT: Final = "_compiled_call_impl"
 
@@ -53,6 +53,45 @@ class Called:
         """Leave it, unless something else has taken the place."""
         if self._module.__dict__.get(SLOT) is self:
             del self._module.__dict__[SLOT]
+
+
+class Listening:
+    """Hooks before and after modules, put in their places and taken away together.
+
+    Args:
+        before: Modules and what hears of what they take.
+        after: Modules and what hears of what they give.
+        quickly: Whether slots may be used.
+    """
+
+    def __init__(
+        self, before: Sequence[tuple[nn.Module, After]], after: Sequence[tuple[nn.Module, After]], *, quickly: bool
+    ) -> None:
+        self._before = before
+        self._after: dict[nn.Module, list[After]] = {}
+        for module, hook in after:
+            self._after.setdefault(module, []).append(hook)
+        self._called = {m: Called(m, hooks) for m, hooks in self._after.items()} if quickly else {}
+        self._handles: list[Handle] = []
+
+    def begin(self) -> None:
+        """Put the hooks where they belong; does nothing if they are there."""
+        if self._handles:
+            return
+        self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
+        for module, hooks in self._after.items():
+            called = self._called.get(module)
+            if called is not None and free(module):
+                called.put()
+                self._handles.append(called)
+            else:
+                self._handles += map(module.register_forward_hook, hooks)
+
+    def end(self) -> None:
+        """Take the hooks away: a module without any is called several microseconds sooner."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
 
 
 def free(module: nn.Module) -> bool:

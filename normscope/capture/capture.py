@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..wire import Layer
-from .calls import Called, free
+from .calls import Listening
 from .hooks import Border, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .calls import Handle
 
 log = logging.getLogger("normscope")
 
@@ -84,52 +83,39 @@ class Capture:
         self._seen_away: set[int] = set()
         self._steps = 0
         self.most_put_off = 2 * len(self.slots) + 16
-        self._handles: list[Handle] = []
         most = self._recorder.most * len(self.slots)
         self.write_to(np.zeros(most, np.float32), 0, most)
         hook, look, look_before = suited(model, Hook), suited(model, Look), suited(model, LookBefore)
-        self._before: list[tuple[nn.Module, Any]] = []
-        self._after: list[tuple[nn.Module, Any]] = []
+        before: list[tuple[nn.Module, Any]] = []
+        after: list[tuple[nn.Module, Any]] = []
         self._resting: list[tuple[int, nn.Module, str]] = []
         """Slots of what a module has at the end of a step, whether it is called or not."""
         of = list(modules.values())
         for i, (layer, kind, *_) in enumerate(self.slots):
             match kind:
                 case "output":
-                    self._after.append((of[layer], look(self, i)))
+                    after.append((of[layer], look(self, i)))
                 case "gradient":
-                    self._after.append((of[layer], hook(partial(self._await_gradient, i))))
+                    after.append((of[layer], hook(partial(self._await_gradient, i))))
                 case "input":
-                    self._before.append((of[layer], look_before(self, i)))
+                    before.append((of[layer], look_before(self, i)))
                 case "batch_mean" | "batch_variance":
-                    self._before.append((of[layer], hook(partial(self._look_at_batch, i, kind))))
+                    before.append((of[layer], hook(partial(self._look_at_batch, i, kind))))
                 case _:
                     self._resting.append((i, of[layer], kind))
-        if self._before or self._after:
-            self._after.append((model, hook(lambda *_: self._end_forward())))
-        self._called = {
-            m: Called(m, [h for n, h in self._after if n is m]) if hook is Hook else None for m, _ in self._after
-        }
+        if before or after:
+            after.append((model, hook(lambda *_: self._end_forward())))
+        self._listening = Listening(before, after, quickly=hook is Hook)
         self.attach()
         _captures.add(self)
 
     def attach(self) -> None:
         """Put the hooks where they belong; does nothing if they are there."""
-        if self._handles:
-            return
-        self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
-        for module, called in self._called.items():
-            if called is not None and free(module):
-                called.put()
-                self._handles.append(called)
-            else:
-                self._handles += [module.register_forward_hook(hook) for m, hook in self._after if m is module]
+        self._listening.begin()
 
     def detach(self) -> None:
         """Take the hooks away: a module without any is called several microseconds sooner."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        self._listening.end()
 
     def write_to(self, memory: NDArray[np.float32], start: int, most: int) -> None:
         """Say where the next step's values go: at most so many units of 4 bytes, from an even one, `start`, on."""
@@ -139,7 +125,7 @@ class Capture:
     def close(self) -> None:
         """Remove the hooks, for good."""
         self.detach()
-        self._before, self._after, self._called, self._resting = [], [], {}, []
+        self._listening, self._resting = Listening((), (), quickly=False), []
         self.closed, self.active = True, False
         self.forget()
 
