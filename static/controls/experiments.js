@@ -15,6 +15,9 @@ import { toast } from "./toast.js";
  * @typedef {import("../types.js").BriefRun} BriefRun
  */
 
+/** How many are listed until a person asks for more: what can be started is not to be far below. */
+const FIRST = 8;
+
 export class ExperimentList {
   /**
    * @param {import("../server/api.js").Api} api
@@ -31,6 +34,7 @@ export class ExperimentList {
     /** @type {BriefExperiment[] | null} */
     this.experiments = null;
     this.asking = false;
+    this.whole = false;
     const given = new URLSearchParams(location.search);
     this.order = parseOrder(given.get("sort"));
     this.search = find("search", HTMLInputElement);
@@ -128,7 +132,20 @@ export class ExperimentList {
     const found = sorted(experiments, this.order).filter((experiment) => holds(experiment, this.search.value));
     if (!found.length) return this.list.replaceChildren(make("p", { class: "empty", role: "status" }, "No experiment has all these words."));
     this.renewals.clear();
-    this.list.replaceChildren(this.#head(found), ...found.map((experiment) => this.#row(experiment)));
+    const shown = this.whole || this.search.value.trim() || found.length <= FIRST + 2 ? found : found.slice(0, FIRST);
+    /** @type {HTMLElement[]} */
+    const rows = [this.#head(shown), ...shown.map((experiment) => this.#row(experiment))];
+    if (shown.length < found.length) rows.push(this.#rest(found.length));
+    this.list.replaceChildren(...rows);
+  }
+
+  /** @param {number} count */
+  #rest(count) {
+    const click = () => {
+      this.whole = true;
+      this.#show();
+    };
+    return make("button", { type: "button", class: "rest", "data-testid": "show-all", click }, `Show all ${count}`);
   }
 
   /** The columns' names, by which the list is sorted. @param {BriefExperiment[]} found */

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
+from tests.frames import Trainer
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -127,3 +129,24 @@ def test_one_like_it_begins_with_its_settings_and_says_how_long_it_takes(server:
     assert started["settings"]["steps"] == 9
     assert started["settings"]["width"] == 8
     assert {run["arm"] for run in started["runs"]} == {"none", "batch"}
+
+
+def test_the_newest_come_first_and_the_rest_when_asked_for(server: Server, visit: Visit) -> None:
+    for number in range(12):
+        trainer = Trainer(server, key=f"one of many nets {number:02}", name=f"net {number}")
+        trainer.hear()
+        trainer.close()
+    page = visit(server.url)
+    expect(page.get_by_test_id("experiment-row")).to_have_count(8)
+    assert names(page)[0] == "net 11"
+    page.get_by_test_id("mark-all").check()
+    expect(page.get_by_test_id("bulk")).to_contain_text("8 marked")
+    page.get_by_test_id("search").fill("net 11")
+    expect(page.get_by_test_id("experiment-row")).to_have_count(1)
+    page.get_by_test_id("search").fill("")
+    page.get_by_test_id("show-all").click()
+    expect(page.get_by_test_id("experiment-row")).to_have_count(12)
+    rows, claims = page.get_by_test_id("experiment-row").last.bounding_box(), page.locator(".catalogue").bounding_box()
+    assert rows is not None
+    assert claims is not None
+    assert rows["y"] < claims["y"]
