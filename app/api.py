@@ -26,6 +26,7 @@ from .schemas import (
     ExperimentOut,
     ExperimentsOut,
     FindingOut,
+    KnownOut,
     LinkOut,
     LinksOut,
     NewExperiment,
@@ -35,6 +36,7 @@ from .schemas import (
     RunsOut,
 )
 from .store import Brief, Experiment, Link, Run, Store
+from .tokens import digest
 
 if TYPE_CHECKING:
     from .access import Rights
@@ -180,6 +182,14 @@ async def post_control_all(
     """Pause, resume or stop all runs of an experiment that have not ended."""
     await experiments.control_all(experiment.id, action)
     return await get_experiment_runs(experiment, store)
+
+
+@router.get("/api/runs")
+async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_length=16, max_length=100)]) -> KnownOut:
+    """The run that was introduced with this key, if there is one: whoever brings a run in parts asks what is there."""
+    found = await store.find(Run, token_hash=digest(key))
+    there = [run for run in found if await store.find(Experiment, id=run.experiment, deleted=None)]
+    return KnownOut(runs=[RunOut.of(run) for run in there])
 
 
 @router.get("/api/runs/{id}")

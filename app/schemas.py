@@ -202,6 +202,12 @@ class RunsOut(BaseModel):
     runs: list[BriefOut]
 
 
+class KnownOut(BaseModel):
+    """The run of a key, if there is one."""
+
+    runs: list[RunOut]
+
+
 class EvidenceOut(BaseModel):
     """A criterion, and what the data say about it."""
 

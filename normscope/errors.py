@@ -7,3 +7,10 @@ class NormscopeError(Exception):
 
 class WireError(NormscopeError):
     """Bytes that are not what the protocol says; the message names what is wrong."""
+
+
+class MissingError(NormscopeError):
+    """Something that this needs is not installed; the message says how to install it."""
+
+    def __init__(self, name: str, extra: str) -> None:
+        super().__init__(f"this needs {name}; install it with: pip install 'normscope[{extra}]'")

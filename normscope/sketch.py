@@ -18,7 +18,7 @@ them to it.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -93,6 +93,41 @@ def quantiles(counts: ArrayLike, probabilities: ArrayLike, low: float, high: flo
     return _inverse_monotone_cubic(x, y / y[-1], wanted)
 
 
+def quantiles_of_many(counts: Ints, probabilities: ArrayLike, low: Floats, high: Floats) -> Floats:
+    """Quantiles of n histograms at once, shape [n, len(probabilities)]; see `quantiles`.
+
+    Args:
+        counts: Shape [n, BINS].
+        probabilities: Each in [0, 1].
+        low: The smallest value of each, shape [n].
+        high: The largest.
+    """
+    wanted = np.asarray(probabilities, dtype=np.float64)
+    total = counts.sum(1, dtype=np.float64)
+    rows, found = np.flatnonzero(total), np.full((len(counts), len(wanted)), np.nan)
+    tally, filled = counts[rows], counts[rows] != 0
+    first, last = filled.argmax(1)[:, None], BINS - 1 - filled[:, ::-1].argmax(1)[:, None]
+    y = np.cumsum(tally, 1) / total[rows, None]
+    at = np.array([np.count_nonzero(y < p, axis=1) for p in wanted], np.int64).reshape(len(wanted), -1).T
+    near = np.clip(at, first, last)[..., None] + np.arange(-1, 3)  # where the wanted height is reached, and around it
+    x = np.clip(edges()[np.clip(near, 0, BINS)], low[rows, None, None], high[rows, None, None])
+    # Heights at these edges: none of the counts before the first, all of them after the last.
+    place = np.arange(len(rows))[:, None, None]
+    heights = np.where(near > first[..., None], y[place, np.clip(near - 1, 0, BINS - 1)], 0.0)
+    found[rows] = _on_cubic(x, heights, wanted, near[..., 1] == first, near[..., 2] == last + 1)
+    return found
+
+
+def _on_cubic(x: Floats, y: Floats, wanted: Floats, is_first: Any, is_last: Any) -> Floats:
+    """`_inverse_monotone_cubic` where the four points around each wanted height are known, shape [..., 4]."""
+    width = np.diff(x)
+    slope = np.divide(np.diff(y), width, out=np.zeros(width.shape), where=width > 0)
+    left, right = _between(width[..., :2], slope[..., :2]), _between(width[..., 1:], slope[..., 1:])
+    left, right = np.where(is_first, slope[..., 1], left), np.where(is_last, slope[..., 1], right)
+    h = width[..., 1]
+    return x[..., 1] + h * _reached(y[..., 1], y[..., 2] - y[..., 1], left * h, right * h, wanted)
+
+
 def _inverse_monotone_cubic(x: Floats, y: Floats, wanted: Floats) -> Floats:
     """Where the monotone cubic through the points of a cumulative distribution reaches each wanted height."""
     right = np.clip(np.searchsorted(y, wanted, side="left"), 1, len(y) - 1)
@@ -100,24 +135,34 @@ def _inverse_monotone_cubic(x: Floats, y: Floats, wanted: Floats) -> Floats:
     width = np.diff(x)
     slope = np.divide(np.diff(y), width, out=np.zeros(len(width)), where=width > 0)
     tangent = _tangents(width, slope)
-    h, x0, y0, rise = width[left], x[left], y[left], y[right] - y[left]
-    d0, d1 = tangent[left] * h, tangent[right] * h
-    low, high = np.zeros(len(wanted)), np.ones(len(wanted))
+    h = width[left]
+    return x[left] + h * _reached(y[left], y[right] - y[left], tangent[left] * h, tangent[right] * h, wanted)
+
+
+def _reached(y0: Floats, rise: Floats, d0: Floats, d1: Floats, wanted: Floats) -> Floats:
+    """Where in its interval, from 0 to 1, a monotone cubic with these tangents reaches each wanted height."""
+    low, high = np.zeros(rise.shape), np.ones(rise.shape)
     for _ in range(40):  # bisection: the cubic is monotone, so it cannot miss
         t = (low + high) / 2
         value = y0 + rise * t * t * (3 - 2 * t) + d0 * t * (1 - t) ** 2 - d1 * t * t * (1 - t)
         below = value < wanted
         low, high = np.where(below, t, low), np.where(below, high, t)
-    return x0 + h * (low + high) / 2
+    return (low + high) / 2
 
 
 def _tangents(width: Floats, slope: Floats) -> Floats:
     """Fritsch and Butland's weighted harmonic means: zero where the slope is zero on either side."""
-    a, b = slope[:-1], slope[1:]
-    w1, w2 = 2 * width[1:] + width[:-1], width[1:] + 2 * width[:-1]
-    bottom = w1 * b + w2 * a
-    inner = np.divide((w1 + w2) * a * b, bottom, out=np.zeros(len(a)), where=bottom > 0)
+    inner = _between(np.stack([width[:-1], width[1:]], -1), np.stack([slope[:-1], slope[1:]], -1))
     return np.concatenate([slope[:1], inner, slope[-1:]])
+
+
+def _between(width: Floats, slope: Floats) -> Floats:
+    """The tangent between two intervals, of widths and slopes of shape [..., 2]."""
+    a, b = slope[..., 0], slope[..., 1]
+    w1, w2 = 2 * width[..., 1] + width[..., 0], width[..., 1] + 2 * width[..., 0]
+    bottom = w1 * b + w2 * a
+    result: Floats = np.divide((w1 + w2) * a * b, bottom, out=np.zeros(a.shape), where=bottom > 0)
+    return result
 
 
 def wasserstein(p: ArrayLike, q: ArrayLike) -> float:

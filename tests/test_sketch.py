@@ -136,3 +136,14 @@ def test_a_shift_is_its_wasserstein_distance() -> None:
 def test_the_torch_free_part_leaves_torch_alone() -> None:
     code = "import sys, normscope.wire, normscope.sketch; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_quantiles_of_many_histograms_are_those_of_each() -> None:
+    rng = np.random.default_rng(3)
+    values = [rng.normal(3 * rng.normal(), rng.uniform(0.001, 5), int(rng.integers(1, 300))) for _ in range(60)]
+    values += [np.zeros(5), np.ones(3), np.array([1e12, -1e12, 0.0]), np.maximum(rng.normal(size=90), 0)]
+    tallies = np.array([sketch.histogram(v) for v in values] + [np.zeros(sketch.BINS, np.int64)])
+    low, high = np.array([(v.min(), v.max()) for v in [*values, np.array([np.nan])]], np.float32).T
+    wanted = [0, 0.05, 0.5, 0.95, 1]
+    each = [sketch.quantiles(t, wanted, a, b) for t, a, b in zip(tallies, low, high, strict=True)]
+    np.testing.assert_allclose(sketch.quantiles_of_many(tallies, wanted, low, high), each, rtol=1e-12)

@@ -3,78 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
-from http.client import HTTPException
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from typing import TYPE_CHECKING, Any
 
-from ..errors import NormscopeError
+from ..api import Client, RefusedError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_OPENER: Final = build_opener(ProxyHandler({}))
-_PATIENCE: Final = 30.0
-"""Seconds that an answer may take."""
+__all__ = ["RefusedError", "Server", "UnreachableError", "at_hand"]
 
 
-class UnreachableError(NormscopeError):
-    """There is no server to be had, or it cannot do now what it should; the message says why in one sentence."""
-
-
-class RefusedError(NormscopeError):
-    """The server refuses what it is asked for; the message is its sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Asked over HTTP.
+class Server(Client):
+    """A server that a command uses.
 
     Attributes:
-        url: Where it is.
         own: Whether it ends with this command.
     """
 
-    url: str
-    own: bool = False
-
-    def get(self, path: str) -> Any:
-        """What is at a path."""
-        return self._ask(Request(f"{self.url}{path}"))  # noqa: S310  the user's own server
-
-    def post(self, path: str, body: Any = None) -> Any:
-        """The answer to a body, as JSON."""
-        headers = {"Content-Type": "application/json"}
-        return self._ask(Request(f"{self.url}{path}", json.dumps(body).encode(), headers))  # noqa: S310
-
-    def _ask(self, request: Request) -> Any:
-        try:
-            with _OPENER.open(request, timeout=_PATIENCE) as answer:
-                return json.load(answer)
-        except HTTPError as error:
-            with error:
-                kind = RefusedError if error.code == 422 else UnreachableError
-                raise kind(_sentence(error)) from None
-        except (OSError, HTTPException, ValueError) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            words = getattr(reason, "strerror", None) or reason
-            raise UnreachableError(f"there is no server to be had at {self.url}: {words}") from None
-
-
-def _sentence(error: HTTPError) -> str:
-    """What the server says is wrong."""
-    try:
-        return str(json.load(error)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return f"{error.url} answers {error.code} {error.reason}"
+    def __init__(self, url: str, *, own: bool = False) -> None:
+        super().__init__(url)
+        self.own = own
 
 
 @contextlib.contextmanager
@@ -90,7 +44,7 @@ def at_hand(url: str | None, folder: str) -> Iterator[Server]:
     """
     url = url or os.environ.get("NORMSCOPE_URL") or import_module(folder).usual_holder()
     if url:
-        yield Server(url.rstrip("/"))
+        yield Server(url)
         return
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
