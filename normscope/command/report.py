@@ -12,18 +12,16 @@ _BAR: Final = 30
 _HEAD: Final = ("criterion", "effect [95 % interval]", "wanted", "verdict")
 
 
-class Progress:
-    """How far runs are: a bar in a terminal, elsewhere a line for each tenth."""
+class Bar:
+    """How far something is: a bar in a terminal, elsewhere a line for each tenth."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
         self._tenth = -1
 
-    def show(self, runs: Sequence[Mapping[str, Any]]) -> None:
-        """Say how far these are."""
-        share = sum(_share(run) for run in runs) / len(runs)
-        words = f"{sum(run['status'] in ENDED for run in runs)} of {len(runs)} runs, {share:.0%}"
+    def move(self, share: float, words: str) -> None:
+        """Say so."""
         if self._terminal:
             self._stream.write(f"\r[{'#' * int(_BAR * share):.<{_BAR}}] {words}\x1b[K")
         elif int(10 * share) > self._tenth:
@@ -31,10 +29,25 @@ class Progress:
             self._stream.write(f"{words}\n")
         self._stream.flush()
 
+    def clear(self) -> None:
+        """Make room for a line that is to stand there."""
+        if self._terminal:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
     def end(self) -> None:
         """Leave the bar as it is."""
         if self._terminal:
             self._stream.write("\n")
+
+
+class Progress(Bar):
+    """How far runs are."""
+
+    def show(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        """Say how far these are."""
+        share = sum(_share(run) for run in runs) / len(runs)
+        self.move(share, f"{sum(run['status'] in ENDED for run in runs)} of {len(runs)} runs, {share:.0%}")
 
 
 def _share(run: Mapping[str, Any]) -> float:

@@ -1,0 +1,81 @@
+"""Giving a server a run that is there already: its frames one after the other, no faster than they are committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from .. import wire
+from ..errors import NormscopeError
+from ..sending.delivery import Delivery, Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+AHEAD: Final = 4 << 20
+"""Bytes that are read ahead of what the server has."""
+_ANSWER: Final = 5.0
+"""Seconds that a server has to answer."""
+_PATIENCE: Final = 60.0
+"""Seconds without anything being committed, after which a server is given up."""
+
+
+class UnfinishedError(NormscopeError):
+    """The server could not be given everything; what it has taken, it keeps."""
+
+
+def give(
+    hello: wire.Hello,
+    frames: Callable[[int], Iterable[bytes]],
+    end: wire.End,
+    url: str,
+    seqs: tuple[int, int],
+    *,
+    edges: tuple[tuple[int, int], ...] = (),
+    told: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Give a server a run; how many of its captured steps it did not have.
+
+    The run is known by its key: a server that has some of it gets the rest.
+
+    Args:
+        hello: Introduces the run.
+        frames: Encoded frames from the one with a given number on.
+        end: What is said after the last of them.
+        url: The server's.
+        seqs: The number of the first captured step that there is, and of the one that would come next.
+        edges: How its layers hang together, if that is known.
+        told: Hears now and then how many captured steps the server has.
+
+    Raises:
+        UnfinishedError: If the server cannot be reached, refuses the run, lacks what comes before, or stops answering.
+    """
+    said: list[str] = []
+
+    def wait(what: Callable[[], bool], patience: float) -> None:
+        if not delivery.wait(what, patience):
+            raise UnfinishedError(
+                said[-1] if said else f"{url} does not answer; the same command goes on where this ends"
+            )
+
+    delivery = Delivery(url, hello, Listener(lambda _: None, lambda _: None, said.append), AHEAD, disk=0)
+    try:
+        wait(lambda: delivery.run is not None, _ANSWER)
+        first = max(delivery.committed + 1, seqs[0])
+        if first > delivery.committed + 1:
+            raise UnfinishedError(f"{hello.name} begins with frame {first}: it is the rest of a run, and {url} has none")
+        delivery.go_on_from(first)
+        if edges:
+            delivery.say(wire.Graph(edges))
+        for data in frames(first):
+            wait(lambda: delivery.waiting < AHEAD, _PATIENCE)
+            delivery.put(data, wire.check(data).frames)
+            told(delivery.committed + 1)
+        while delivery.committed + 1 < delivery.seq:
+            before = delivery.committed
+            wait(lambda before=before: delivery.committed > before, _PATIENCE)  # type: ignore[misc]
+            told(delivery.committed + 1)
+        delivery.close(end, _PATIENCE)
+        wait(lambda: delivery.ended, 0)
+    finally:
+        delivery.close(None, 0)
+    return max(seqs[1] - first, 0)
