@@ -1,4 +1,4 @@
-"""The command line: `normscope serve`, `normscope run`, `normscope import`."""
+"""The command line: `normscope serve`, `normscope run`, `normscope import`, `normscope export`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from importlib.util import find_spec
 from typing import Final
 
 from . import __version__, command
-from .command import importing
+from .command import exporting, importing
 
 USAGE: Final = """usage: normscope [--version] [--help] COMMAND ...
 
 commands:
   serve    serve the dashboard (normscope serve --help)
   run      try a claim without a page (normscope run --help)
-  import   give a server what was recorded to files (normscope import --help)
+  import   give a server recordings and logs of TensorBoard (normscope import --help)
+  export   write a run as Parquet, CSV, JSON, event file or page (normscope export --help)
 """
 
 
@@ -28,6 +29,8 @@ def main() -> int:
             return command.main(rest, f"{_room()}.folder")
         case ["import", *rest]:
             return importing.main(rest)
+        case ["export", *rest]:
+            return exporting.main(rest, _room())
         case ["--version"]:
             sys.stdout.write(f"normscope {__version__}\n")
             return 0

@@ -37,7 +37,7 @@ def served(server: Server, name: str, steps: list[int] | None = None) -> dict[st
     trainer.acknowledged(len(steps or range(STEPS)) - 1)
     trainer.socket.send(wire.End("finished").dump())
     trainer.close()
-    return server.run(run["run"])
+    return server.wait_status(run["run"], "finished")
 
 
 def test_a_served_run_reads_as_a_recording_does(shared_server: Server) -> None:

@@ -36,3 +36,19 @@ def test_the_code_of_an_integrations_page_trains_a_net_that_is_watched(
     assert (run["status"], len(runs)) == ("finished", 1)
     assert run["last_step"] > 10
     assert len(run["edges"]) >= 3
+
+
+def test_what_comes_in_goes_out_as_the_page_about_it_says(shared_server: Server, tmp_path: Path) -> None:
+    blocks = re.findall(r"```(python|sh)\n(.*?)```", (ROOT / "docs" / "carrying.md").read_text("utf-8"), re.DOTALL)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT), "PATH": path}
+    said = []
+    for language, code in blocks:
+        command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert "first try: 100 of 100 steps were new; tags: 1 of scalars, 1 of histograms" in said[1]
+    assert said[2].split() == ["first.parquet", "first.html"]
+    assert said[3].startswith("fc1.weight 99 ")
+    assert "p95" in said[4]

@@ -1,0 +1,1 @@
+"""A run in the formats of other programs, written as its frames are read: memory does not grow with the run."""
