@@ -15,13 +15,13 @@ import torch
 
 from tests.conftest import Server
 
-from . import laboratory, opening, page, storage, watching
+from . import importing, laboratory, opening, page, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "opening", "storage", "watching", "laboratory")
+PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing")
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -43,6 +43,8 @@ def main() -> None:
                 opening.measure(table)
             case "storage":
                 storage.measure(table)
+            case "importing":
+                importing.measure(table)
             case "watching":
                 with warm_server() as url:
                     watching.measure(url, table, given.seconds)

@@ -58,6 +58,7 @@ def give(
             )
 
     delivery = Delivery(url, hello, Listener(lambda _: None, lambda _: None, said.append), AHEAD, disk=0)
+    delivery.hasty = True
     try:
         wait(lambda: delivery.run is not None, _ANSWER)
         first = max(delivery.committed + 1, seqs[0])
