@@ -23,6 +23,15 @@ class UnfinishedError(NormscopeError):
     """The server could not be given everything; what it has taken, it keeps."""
 
 
+class _Hasty(Delivery):
+    """Sends as fast as if someone looked: the run is over, and somebody waits."""
+
+    @property
+    def viewed(self) -> bool:
+        """Always."""
+        return True
+
+
 def give(
     hello: wire.Hello,
     frames: Callable[[int], Iterable[bytes]],
@@ -57,13 +66,14 @@ def give(
                 said[-1] if said else f"{url} does not answer; the same command goes on where this ends"
             )
 
-    delivery = Delivery(url, hello, Listener(lambda _: None, lambda _: None, said.append), AHEAD, disk=0)
-    delivery.hasty = True
+    delivery = _Hasty(url, hello, Listener(lambda _: None, lambda _: None, said.append), AHEAD, disk=0)
     try:
         wait(lambda: delivery.run is not None, _ANSWER)
         first = max(delivery.committed + 1, seqs[0])
         if first > delivery.committed + 1:
-            raise UnfinishedError(f"{hello.name} begins with frame {first}: it is the rest of a run, and {url} has none")
+            raise UnfinishedError(
+                f"{hello.name} begins with frame {first}: it is the rest of a run, and {url} has none"
+            )
         delivery.go_on_from(first)
         if edges:
             delivery.say(wire.Graph(edges))

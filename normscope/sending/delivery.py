@@ -68,8 +68,6 @@ class Delivery:
         self._viewed_until = 0.0
         self._ended = threading.Event()
         self._give_up = threading.Event()
-        self.hasty = False
-        """Whether frames go as fast as if someone looked at them: those of a run that is over, say."""
         self.dropped = 0
         """Frames that found no room."""
         self.run: str | None = None
@@ -237,15 +235,12 @@ class Delivery:
                 said_end = True
                 socket.send(end.dump())
 
-    def _gather(self) -> float:
-        return _GATHER[not (self.viewed or self.hasty)]
-
     def _wait_to_send(self, said_end: bool, sent_at: float) -> None:
         """Until there is something urgent to do for the one who sends, or frames have been gathered."""
         while not self._urgent(said_end):
             if not self._backlog.ready:
                 self._changed.wait()
-            elif not self._backlog.spooled and (left := sent_at + self._gather() - time.monotonic()) > 0:
+            elif not self._backlog.spooled and (left := sent_at + _GATHER[not self.viewed] - time.monotonic()) > 0:
                 self._changed.wait(left)
             else:
                 return
