@@ -16,15 +16,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alerts import Rule, alert
     from .recording import Recording, open  # noqa: A004  people call it as normscope.open
     from .schedule import every, log_spaced
     from .watching import Watch, watch
+    from .wire import Alert
 
 __version__ = "0.1.0"
-__all__ = ["Recording", "Watch", "__version__", "every", "log_spaced", "open", "watch"]
+__all__ = [
+    "Alert", "Recording", "Rule", "Watch", "__version__", "alert", "every", "log_spaced", "open", "watch",
+]  # fmt: skip
 _HOMES = {
+    "Alert": "wire",
     "Recording": "recording",
+    "Rule": "alerts",
     "Watch": "watching",
+    "alert": "alerts",
     "every": "schedule",
     "log_spaced": "schedule",
     "open": "recording",

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from . import schedule as scheduling
 from .capture.hooks import Border
-from .measures.landscape import AlongGradient, along_gradient, check
+from .measures.landscape import FACTORS, AlongGradient, along_gradient, check
 from .scalars import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
+    from numpy.typing import NDArray
     from torch import nn
 
     from .capture.capture import Capture
@@ -85,6 +87,53 @@ class Asides:
             self.series |= {f"landscape.{name}": value for name, value in asdict(found).items()}
             return found
         return None
+
+
+class Measuring:
+    """What a `Watch` offers to a loop that measures."""
+
+    _asides: Asides
+    _step: int
+
+    def probe(
+        self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
+    ) -> AlongGradient | None:
+        """Look along the gradient at every so many steps; call it after `backward` and before `optimizer.step`.
+
+        Gives the series landscape.eta, .loss, .predictiveness and .beta, and returns them where it has looked; see
+        `normscope.measures.landscape`. Nothing of the model, its gradients or the random state is different afterwards.
+        If the closure fails, probing ends with a warning and training goes on.
+
+        Args:
+            closure: Computes this mini-batch's loss, as for the gradients that the weights now hold.
+            rate: The learning rate.
+            every: Steps between two looks; they share the budget, which may make them rarer.
+            factors: Step lengths in learning rates.
+
+        Raises:
+            ValueError: If `rate`, `every` or `factors` makes no sense.
+        """
+        return self._asides.probe(closure, rate, self._step, every, factors)
+
+    def due(self, every: int) -> bool:
+        """Whether to measure something at the step that is under way: it is watched, and one of every so many.
+
+        Raises:
+            ValueError: If `every` is not at least 1.
+        """
+        return self._asides.due(self._step, every)
+
+    def aside(self) -> AbstractContextManager[None]:
+        """A block in the middle of a step for passes that measure: not captured, and charged to the budget."""
+        return self._asides.apart()
+
+    def add(self, **series: float | Tensor | Sequence[float] | NDArray[np.float64]) -> None:
+        """Show numbers or vectors (shape [n], at most 1,024 long) beside those of the next `step`.
+
+        Raises:
+            TypeError: If a value is neither.
+        """
+        self._asides.add(series)
 
 
 def vector(name: str, value: Any) -> Any:

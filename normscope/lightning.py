@@ -34,7 +34,7 @@ class NormscopeCallback(Callback):
     ends the fit as early stopping does. Of several processes, the first alone is watched.
 
     Args:
-        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file.
+        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:

@@ -8,10 +8,12 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
+    from .alerts import Rule
     from .capture.layers import Choice
     from .schedule import Schedule
+    from .wire import Alert
 
 
 class Options(TypedDict, total=False):
@@ -25,6 +27,8 @@ class Options(TypedDict, total=False):
     kinds: str | Iterable[str]
     schedule: Schedule | None
     file: str | os.PathLike[str] | None
+    alerts: Iterable[str | Rule] | None
+    on_alert: Callable[[Alert], object] | None
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float | Tensor]:

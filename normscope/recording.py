@@ -35,6 +35,7 @@ class Recording(Reading):
         path: Of the file or the folder.
         hello: What introduces the run: its `name`, `layers` (`name`, `type` and `kinds` of each) and `versions`.
         edges: Pairs of layers, by index: the second takes what the first gives. Empty if that is not known.
+        alerts: What people were told of, in order, each as it was told last.
         end: How it ended: `status`, `error` and `outcome`; None if it did not, or has not yet.
     """
 
@@ -42,10 +43,13 @@ class Recording(Reading):
         self.path = Path(path)
         self._places: list[Place] = []
         found: dict[type[wire.Message], wire.Message] = {}
+        alerts: dict[int, wire.Alert] = {}
         try:
             for file in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else [self.path]:
                 for word in self._read(file):
                     found[type(word)] = word
+                    if isinstance(word, wire.Alert):
+                        alerts[word.number] = word
         except WireError as error:
             raise WireError(f"{self.path} cannot be read: {error}") from None
         hello, graph, end = (found.get(kind) for kind in (wire.Hello, wire.Graph, wire.End))
@@ -53,6 +57,7 @@ class Recording(Reading):
             raise WireError(f"{self.path} cannot be read: it does not say of which run it is")
         self.hello, self.layers = hello, hello.layers
         self.edges = graph.edges if isinstance(graph, wire.Graph) else ()
+        self.alerts = tuple(alerts.values())
         self.end = end if isinstance(end, wire.End) else None
 
     def _read(self, path: Path) -> Iterator[wire.Message]:

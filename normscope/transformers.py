@@ -34,7 +34,7 @@ class NormscopeCallback(TrainerCallback):
     which it logs. Stop on the page ends training at the next step. Of several processes, the first alone is watched.
 
     Args:
-        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file.
+        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:

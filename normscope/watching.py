@@ -15,14 +15,15 @@ from torch import Tensor, nn
 
 from . import schedule as scheduling
 from . import wire
-from .asides import Asides
+from .alerts import chosen
+from .alerts.telling import Telling
+from .asides import Asides, Measuring
 from .background import CORES
 from .capture.capture import Capture
 from .capture.hooks import Border
 from .capture.layers import check_kinds
 from .control import Controls
 from .machine import versions
-from .measures.landscape import FACTORS
 from .scalars import scalar
 from .schedule import Budget, Schedule
 from .sending.filing import fresh
@@ -30,15 +31,11 @@ from .sending.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from contextlib import AbstractContextManager
     from types import TracebackType
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from .alerts import Rule
     from .capture.layers import Choice
     from .capture.seen import Seen
-    from .measures.landscape import AlongGradient
     from .sending.courier import Nonfinite
 
 log = logging.getLogger("normscope")
@@ -60,6 +57,8 @@ def watch(
     kinds: str | Iterable[str] = "output",
     schedule: Schedule | None = None,
     file: str | os.PathLike[str] | None = None,
+    alerts: Iterable[str | Rule] | None = (),
+    on_alert: Callable[[wire.Alert], object] | None = None,
 ) -> Watch:
     """Watch a model while it trains; use as a context manager around the training loop.
 
@@ -78,11 +77,16 @@ def watch(
         schedule: Which steps may be observed, as far as the budget allows: `normscope.every(10)`,
             `normscope.log_spaced()`, or any function from the step's number to whether it is; all unless given.
         file: Where to record the run instead of sending it, for `normscope.open` and `normscope import`.
+        alerts: What to tell people of beside what is always wrong: "loss > 10", or `normscope.alert("std < 0.001",
+            layers="encoder.*", steps=20)`. Built-in are non-finite, dead, exploding, vanishing, saturated and stalled;
+            None leaves them out too. An alert is logged, shown on the page, and told again once it was over.
+        on_alert: Called with each `normscope.Alert` by `step`, a moment after the step that it is about; what it raises
+            is logged. `watch.stop()` in it has the loop find `watch.stopped`.
 
     Raises:
         OSError: If there is a file of that name already, or it cannot be made.
         TypeError: If `model` is no module, or `layers` or `schedule` of no known kind.
-        ValueError: If `layers` or `kinds` leaves nothing to watch, or `url` or `budget` makes no sense.
+        ValueError: If `layers` or `kinds` leaves nothing to watch, or `url`, `budget` or an alert makes no sense.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: {type(model).__name__} is not a torch.nn.Module")
@@ -93,10 +97,10 @@ def watch(
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
     name = name or type(model).__name__
-    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file)
+    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file, alerts, on_alert)
 
 
-class Watch:
+class Watch(Measuring):
     """A model being watched; made by `watch`."""
 
     def __init__(
@@ -110,6 +114,8 @@ class Watch:
         kinds: Sequence[str],
         schedule: Schedule | None,
         file: str | os.PathLike[str] | None,
+        alerts: Iterable[str | Rule] | None,
+        on_alert: Callable[[wire.Alert], object] | None,
     ) -> None:
         self._model = model
         self._budget = Budget(budget)
@@ -118,7 +124,12 @@ class Watch:
         self._asides = Asides(model, capture)
         self._controls = controls = Controls(lambda paused: self._sender.state(paused))
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], capture.layers, token, versions(model))
-        self._sender = Sender(url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file))
+        self._telling = Telling(on_alert)
+        rules = chosen(alerts, [x.name for x in capture.layers], [(s.layer, s.kind) for s in capture.slots])
+        self._sender = Sender(
+            url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file), rules=rules,
+            alert=self._telling.put,
+        )  # fmt: skip
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
         self._outcome: dict[str, float | None] = {}
@@ -133,8 +144,12 @@ class Watch:
 
     @property
     def stopped(self) -> bool:
-        """Whether someone pressed stop on the page: leave the loop."""
+        """Whether someone pressed stop on the page, or called `stop`: leave the loop."""
         return self._controls.stopped
+
+    def stop(self) -> None:
+        """Have the loop find `stopped`, which it has to look at."""
+        self._controls.stopped = True
 
     @property
     def dropped(self) -> int:
@@ -175,6 +190,7 @@ class Watch:
                 self._sending.note(error)
         self._step += 1
         self._spent += time.perf_counter() - began
+        self._telling.tell()
         held = self._controls.wait()
         if torch.get_num_threads() >= CORES:  # no core is free for the courier: what it takes, it takes from training
             beside = self._sender.courier_seconds
@@ -231,46 +247,6 @@ class Watch:
             numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
             self._sender.put(step, when, numbers, seen)
 
-    def probe(
-        self, closure: Callable[[], Tensor], rate: float, every: int = 10, factors: Sequence[float] = FACTORS
-    ) -> AlongGradient | None:
-        """Look along the gradient at every so many steps; call it after `backward` and before `optimizer.step`.
-
-        Gives the series landscape.eta, .loss, .predictiveness and .beta, and returns them where it has looked; see
-        `normscope.measures.landscape`. Nothing of the model, its gradients or the random state is different afterwards.
-        If the closure fails, probing ends with a warning and training goes on.
-
-        Args:
-            closure: Computes this mini-batch's loss, as for the gradients that the weights now hold.
-            rate: The learning rate.
-            every: Steps between two looks; they share the budget, which may make them rarer.
-            factors: Step lengths in learning rates.
-
-        Raises:
-            ValueError: If `rate`, `every` or `factors` makes no sense.
-        """
-        return self._asides.probe(closure, rate, self._step, every, factors)
-
-    def due(self, every: int) -> bool:
-        """Whether to measure something at the step that is under way: it is watched, and one of every so many.
-
-        Raises:
-            ValueError: If `every` is not at least 1.
-        """
-        return self._asides.due(self._step, every)
-
-    def aside(self) -> AbstractContextManager[None]:
-        """A block in the middle of a step for passes that measure: not captured, and charged to the budget."""
-        return self._asides.apart()
-
-    def add(self, **series: float | Tensor | Sequence[float] | NDArray[np.float64]) -> None:
-        """Show numbers or vectors (shape [n], at most 1,024 long) beside those of the next `step`.
-
-        Raises:
-            TypeError: If a value is neither.
-        """
-        self._asides.add(series)
-
     def conclude(self, **numbers: float) -> None:
         """Sum the run up in some numbers, which its end tells; what is not finite is told as missing."""
         self._outcome |= {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
@@ -291,6 +267,7 @@ class Watch:
             self._send_arrived(whole=True)
         if not self._sender.close(end, CLOSING):
             log.warning("normscope: left with frames that the server has not taken")
+        self._telling.tell()  # of the last steps
 
     def __enter__(self) -> Self:
         self._began = time.perf_counter()

@@ -175,9 +175,11 @@ def test_both_roads_make_the_same_frame_of_a_step(one: Values, other: Values) ->
         module(torch.from_numpy(values))
     seen = capture.collect()
     step = courier.Step(7, 12.5, {"loss": 0.5, "landscape.loss": [1.0, 2.0]}, seen.records, None)
-    data, broken = courier.encoded(step, seen.values, places, 3)
-    assert data == wire.encode(courier.frame_of(step, seen.values, places, 3))
-    assert broken == (not np.isfinite(one).all() or not np.isfinite(other).all())
+    data, slots, numbers = courier.encoded(step, seen.values, places, 3)
+    frame = courier.frame_of(step, seen.values, places, 3)
+    assert data == wire.encode(frame)
+    assert slots.tolist() == frame.layers.tolist()
+    np.testing.assert_array_equal(numbers, np.hstack([frame.counters, frame.moments]))
 
 
 @given(frames, frames)

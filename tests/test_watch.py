@@ -112,7 +112,7 @@ def test_the_first_step_and_layer_with_values_that_are_not_finite_are_told(
         assert watch.nonfinite == (4, "1", "output", 4, 8)
     (record,) = caplog.records
     assert record.getMessage() == (
-        "normscope: step 4 is the first with values that are not finite: 4 of 8 of the output of 1"
+        "normscope: non-finite: the output of 1 and of 1 more has values that are not finite since step 4 (50 %)"
     )
     assert [frame.counters[1, 3] for frame in peer.frames] == [0] * 4 + [4] * 4
 

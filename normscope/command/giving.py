@@ -39,7 +39,7 @@ def give(
     url: str,
     seqs: tuple[int, int],
     *,
-    edges: tuple[tuple[int, int], ...] = (),
+    words: Iterable[wire.Graph | wire.Alert] = (),
     told: Callable[[int], None] = lambda _: None,
 ) -> int:
     """Give a server a run; how many of its captured steps it did not have.
@@ -52,7 +52,7 @@ def give(
         end: What is said after the last of them.
         url: The server's.
         seqs: The number of the first captured step that there is, and of the one that would come next.
-        edges: How its layers hang together, if that is known.
+        words: What else is said of it, before the frames.
         told: Hears now and then how many captured steps the server has.
 
     Raises:
@@ -75,8 +75,8 @@ def give(
                 f"{hello.name} begins with frame {first}: it is the rest of a run, and {url} has none"
             )
         delivery.go_on_from(first)
-        if edges:
-            delivery.say(wire.Graph(edges))
+        for word in words:
+            delivery.say(word)
         for data in frames(first):
             wait(lambda: delivery.waiting < AHEAD, _PATIENCE)
             delivery.put(data, wire.check(data).frames)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _HEAD: Final = ctypes.c_int64 * 7
 _PER_ROW: Final = 128
 """Bytes that a layer takes in a frame at most, beside its histogram."""
+_NUMBERS: Final = np.arange(8)
 _GROWS: Final = 3
 """How many times as long as what it is made of a merged frame can be: series have extremes, numbers are larger."""
 
@@ -34,6 +35,15 @@ class Framer:
         self._places = np.empty((len(layers), 2), np.int64)
         self._out = np.empty(0, np.uint8)
         self._broken = ctypes.c_int64()
+
+    def numbers(self, records: NDArray[np.float32], rows: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """What the records say that a body was just made of: their slots, shape [rows], and their numbers, [rows, 8].
+
+        These are values, zeros, saturated, non-finite, mean, standard deviation, minimum, maximum.
+        """
+        begins, slots = self._places[:rows].T
+        doubles = records[: len(records) // 2 * 2].view(np.float64)
+        return slots, doubles[(begins >> 1)[:, None] + _NUMBERS]
 
     def body(self, records: NDArray[np.float32], rows: int) -> tuple[bytes, int] | None:
         """All of a frame but its header and series, and how many of its layers have values that are not finite.

@@ -20,12 +20,13 @@ import struct
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
 
 from .. import native, wire
+from ..alerts import MOST, Sentry
 from ..background import keep_freed_memory, step_back
 from ..capture.summary import Raw, Slot, summarize
 from .backlog import MEMORY
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from ..alerts import Rule
 
 LINGER: Final = 10.0
 """Seconds in which a run that died may still hand over its last frames."""
@@ -65,6 +68,8 @@ class Start:
     memory: int = MEMORY
     file: Path | None = None
     """Where they go instead, if to no server."""
+    rules: list[Rule] = field(default_factory=list)
+    """What people are to be told of."""
 
 
 class Step(NamedTuple):
@@ -108,6 +113,12 @@ class Places:
         self.kinds = np.array([wire.KINDS.index(s.kind) for s in slots], np.int64)
         self.bounds = np.array([(s.low, s.high) for s in slots], np.float32).T
         self.framer = native.Framer(self.layers, self.kinds)
+        self._slots = {(s.layer, kind): i for i, (s, kind) in enumerate(zip(slots, self.kinds.tolist(), strict=True))}
+
+    def slots_of(self, frame: wire.Frame) -> NDArray[np.int64]:
+        """The slot of each layer in a frame, shape [L]."""
+        places = zip(frame.layers.tolist(), frame.kinds.tolist(), strict=True)
+        return np.array([self._slots[place] for place in places], np.int64)
 
 
 def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> wire.Frame:
@@ -124,13 +135,17 @@ def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) 
     return frame
 
 
-def encoded(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> tuple[bytes, bool]:
-    """The frame of a step as bytes, and whether there are values in it that are not finite."""
+def encoded(
+    step: Step, values: NDArray[np.float32], places: Places, seq: int
+) -> tuple[bytes, NDArray[np.int64], NDArray[np.float64]]:
+    """The frame of a step as bytes; the slots in it, increasing, and their numbers as `Sentry.look` takes them."""
     if step.records and step.more is None and (made := places.framer.body(values, step.records)):
-        body, broken = made
-        return wire.encode_step(seq, step.step, step.time, step.series, step.records, body), broken > 0
+        data = wire.encode_step(seq, step.step, step.time, step.series, step.records, made[0])
+        return data, *places.framer.numbers(values, step.records)
     frame = frame_of(step, values, places, seq)
-    return wire.encode(frame), bool(frame.counters[:, 3].any())
+    slots = places.slots_of(frame)
+    order = np.argsort(slots)
+    return wire.encode(frame), slots[order], np.hstack([frame.counters, frame.moments])[order]
 
 
 class Inbox:
@@ -170,6 +185,8 @@ class Courier:
     def __init__(self, start: Start, out: BinaryIO) -> None:
         self._places = Places(start.slots)
         self._names = [layer.name for layer in start.hello.layers]
+        self._slots = start.slots
+        self._sentry = Sentry(start.rules, self._names, [(slot.layer, slot.kind) for slot in start.slots])
         self._nonfinite = False
         self._ring = Ring(*start.ring)
         self._ring.unlink()
@@ -227,20 +244,29 @@ class Courier:
         """Make the frame of a step, if there is room for it."""
         step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
         if self.delivery.has_room():
-            data, broken = encoded(step, record.values, self._places, self.delivery.seq)
+            data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
             self.delivery.put(data)
-            if broken and not self._nonfinite:
-                self._tell_nonfinite(wire.decode(data))
+            if not self._nonfinite and numbers[:, 3].any():
+                self._tell_nonfinite(step.step, slots, numbers)
+            for alert in self._sentry.look(step.step, step.series, slots, numbers):
+                self._tell(alert)
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)
 
-    def _tell_nonfinite(self, frame: wire.Frame) -> None:
+    def _tell_nonfinite(self, step: int, slots: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
         """Say in which layer values that are not finite have appeared; the first in the order of the model."""
         self._nonfinite = True
-        row = int(np.argmax(frame.counters[:, 3] > 0))
-        layer, kind = self._names[int(frame.layers[row])], wire.KINDS[int(frame.kinds[row])]
-        self._say(Nonfinite(frame.first_step, layer, kind, int(frame.counters[row, 3]), int(frame.counters[row, 0])))
+        row = int(np.argmax(numbers[:, 3] > 0))
+        slot = self._slots[int(slots[row])]
+        self._say(Nonfinite(step, self._names[slot.layer], slot.kind, int(numbers[row, 3]), int(numbers[row, 0])))
+
+    def _tell(self, alert: wire.Alert) -> None:
+        """Tell both sides of an alert."""
+        self.delivery.say(alert)
+        self._say(alert)
+        if alert.number == MOST - 1 and alert.cleared is None:
+            self._say(f"there have been {MOST:,} alerts; no more are told")
 
     def _say(self, news: object) -> None:
         """Tell the training process, unless it has died."""

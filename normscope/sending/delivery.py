@@ -60,8 +60,8 @@ class Delivery:
         self._listener = listener
         self._changed = threading.Condition()
         self._backlog = Backlog(hello, memory, disk, listener.warning)
-        self._words: dict[type[wire.Message], wire.Message] = {wire.State: wire.State(False)}
-        self._said: dict[type[wire.Message], wire.Message] = {}
+        self._words: dict[object, wire.Message] = {wire.State: wire.State(False)}
+        self._said: dict[object, wire.Message] = {}
         self._lost: Exception | None = None
         self._tried = self._warned = False
         self._end: wire.End | None = None
@@ -129,10 +129,10 @@ class Delivery:
         """Whether someone looks at what is sent."""
         return time.monotonic() < self._viewed_until
 
-    def say(self, word: wire.State | wire.Graph) -> None:
+    def say(self, word: wire.State | wire.Graph | wire.Alert) -> None:
         """Tell the server, now and whenever it is reached anew, unless another word of its kind comes after it."""
         with self._changed:
-            self._words[type(word)] = word
+            self._words[_kind(word)] = word
             self._changed.notify_all()
 
     def close(self, end: wire.End | None, patience: float) -> bool:
@@ -146,7 +146,7 @@ class Delivery:
             self._changed.wait_for(self._settled, patience)
             done = self._ended.is_set() or (end is None and not self._backlog)
             if not (done or self._give_up.is_set()):
-                told = [word for word in self._words.values() if isinstance(word, wire.Graph)]
+                told = [word for word in self._words.values() if not isinstance(word, wire.State)]
                 self._backlog.leave([*told, *([end] if end else [])])
             self._give_up.set()
             self._changed.notify_all()
@@ -230,7 +230,7 @@ class Delivery:
                 socket.send(message)
             for word in words:
                 socket.send(word.dump())
-                self._said[type(word)] = word
+                self._said[_kind(word)] = word
             if end is not None:
                 said_end = True
                 socket.send(end.dump())
@@ -278,6 +278,11 @@ class Delivery:
         with self._changed:
             self._backlog.acknowledge(last)
             self._changed.notify_all()
+
+
+def _kind(word: wire.Message) -> object:
+    """What a newer word replaces; alerts are replaced one by one."""
+    return word.number if isinstance(word, wire.Alert) else type(word)
 
 
 def _messages(frames: list[bytes]) -> Iterator[bytes]:

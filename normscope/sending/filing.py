@@ -74,9 +74,9 @@ class Filing:
         if time.monotonic() - self._flushed_at > _FLUSH:
             self._flush()
 
-    def say(self, word: wire.State | wire.Graph) -> None:
-        """Write down how layers hang together; whether training pauses is of no interest later."""
-        if isinstance(word, wire.Graph):
+    def say(self, word: wire.State | wire.Graph | wire.Alert) -> None:
+        """Write down how layers hang together, and alerts; whether training pauses is of no interest later."""
+        if not isinstance(word, wire.State):
             self._waiting.append(filed(word.dump()))
 
     def close(self, end: wire.End | None, patience: float) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..alerts import Rule
     from ..capture.seen import Seen
     from ..capture.summary import Slot
 
@@ -51,6 +52,8 @@ class Sender:
         control: Hears every Control, likewise.
         memory: Bytes of frames that may wait for the server.
         file: Takes the frames instead of the server, if given.
+        rules: What people are to be told of.
+        alert: Hears every Alert that begins, likewise.
     """
 
     def __init__(
@@ -62,8 +65,10 @@ class Sender:
         control: Callable[[wire.Control], None],
         memory: int = MEMORY,
         file: Path | None = None,
+        rules: Sequence[Rule] = (),
+        alert: Callable[[wire.Alert], None] = lambda _: None,
     ) -> None:
-        self._welcome, self._control = welcome, control
+        self._welcome, self._control, self._alert = welcome, control, alert
         # A step of a net of many small layers is to fit into a quarter of it.
         count = len(slots)
         records = _RECORDS[0] + _RECORDS[1] * -(-count // 8) * 8
@@ -81,7 +86,7 @@ class Sender:
         self._process = beside()
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory, file))
+        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory, file, list(rules)))
 
     @property
     def dropped(self) -> int:
@@ -175,10 +180,11 @@ class Sender:
             match news:
                 case Nonfinite():
                     self.nonfinite = news
-                    log.warning(
-                        "normscope: step %d is the first with values that are not finite: %s of %s of the %s of %s",
-                        news.step, f"{news.broken:,}", f"{news.values:,}", news.kind.replace("_", " "), news.layer,
-                    )  # fmt: skip
+                case wire.Alert() if news.cleared is not None:
+                    log.info("normscope: over at step %d: %s", news.cleared, news.sentence)
+                case wire.Alert():
+                    log.warning("normscope: %s", news.sentence)
+                    self._alert(news)
                 case wire.Welcome():
                     self.run = news.run
                     self._welcome(news)

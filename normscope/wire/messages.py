@@ -1,11 +1,11 @@
-"""The JSON messages: Hello, Graph, State and End from a training process; Welcome, Ack, Control and Viewed back."""
+"""The JSON messages: Hello, Graph, Alert, State and End from a training process; Welcome, Ack, Control, Viewed back."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..errors import WireError
 from .codec import VERSION
@@ -108,6 +108,44 @@ class Graph(Message):
     edges: tuple[tuple[int, int], ...] = ()
 
 
+class Place(NamedTuple):
+    """Where an alert is: a kind of a layer, or, without a layer, the name of a series; and what was measured there."""
+
+    layer: str | None
+    kind: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert(Message):
+    """A rule began to hold at a step; said again when that is over.
+
+    Attributes:
+        number: Counted from 0 in the run; the same number again replaces what was said.
+        rule: Its name.
+        sentence: What people read.
+        step: The step at which they are told.
+        since: The step since when it has held.
+        places: Where, in the order of the model; at most MOST_PLACES.
+        more: How many places more.
+        cleared: The step at which it was over; None as long as it lasts.
+    """
+
+    number: int
+    rule: str
+    sentence: str
+    step: int
+    since: int
+    places: tuple[Place, ...] = ()
+    more: int = 0
+    cleared: int | None = None
+
+    @property
+    def layer(self) -> str | None:
+        """The first layer that it is about; None if it is about a series."""
+        return self.places[0].layer if self.places else None
+
+
 @dataclass(frozen=True, slots=True)
 class End(Message):
     """The last message of a run, sent after its last frame: finished, stopped or failed.
@@ -125,11 +163,13 @@ class End(Message):
 
 MOST_EDGES: Final = 20_000
 """How many edges a graph may have."""
+MOST_PLACES: Final = 20
+"""How many places an alert names."""
 ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
 ENDS: Final = ("finished", "stopped", "failed")
 MOST_NUMBERS: Final = 1000
 """How many numbers may sum a run up."""
-_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, Graph, End)}
+_MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, Graph, Alert, End)}
 
 
 def parse(text: str) -> Message:
@@ -150,6 +190,8 @@ def parse(text: str) -> Message:
             message = Hello(**{**fields, "layers": layers})
         elif isinstance(message, Graph):
             message = Graph(tuple((a, b) for a, b in message.edges))
+        elif isinstance(message, Alert):
+            message = replace(message, places=tuple(Place(*place) for place in message.places))
     except (TypeError, KeyError, ValueError) as error:
         raise WireError(f"malformed {kind.__name__}: {error}") from error
     _validate(message)
@@ -176,6 +218,8 @@ def _validate(message: Message) -> None:
             raise WireError(f"malformed Viewed: {seconds!r} is not a positive number of seconds")
         case Graph(edges=edges) if len(edges) > MOST_EDGES or not all(_is_index(i) for edge in edges for i in edge):
             raise WireError(f"malformed Graph: edges are at most {MOST_EDGES:,} pairs of indices of layers")
+        case Alert() if not _is_alert(message):
+            raise WireError(f"malformed Alert: it needs steps, words, and at most {MOST_PLACES} places with numbers")
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
         case End(outcome=outcome) if not _is_outcome(outcome):
@@ -193,6 +237,20 @@ def _is_positive(value: object) -> bool:
 
 def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_alert(alert: Alert) -> bool:
+    steps = (alert.number, alert.step, alert.since, alert.more, 0 if alert.cleared is None else alert.cleared)
+    words = [alert.rule, alert.sentence]
+    for layer, kind, value in alert.places:
+        if type(value) not in (int, float) or not (layer is None or isinstance(layer, str)):
+            return False
+        words += [layer or "", kind]
+    return (
+        all(_is_index(step) for step in steps)
+        and len(alert.places) <= MOST_PLACES
+        and all(isinstance(word, str) and len(word) <= 1000 for word in words)
+    )
 
 
 def _is_outcome(value: object) -> bool:
