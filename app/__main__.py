@@ -20,6 +20,7 @@ from normscope.errors import NormscopeError
 from .folder import held
 from .settings import Settings
 from .store import prepare_store
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +42,25 @@ def arguments() -> argparse.ArgumentParser:
         "--keep-deleted", type=float, default=usual.keep_deleted, metavar="HOURS",
         help="for how long a deleted experiment can be brought back (default: %(default)g)",
     )  # fmt: skip
+    parser.add_argument(
+        "--webhook", action="append", default=[], metavar="URL", help="an address that is told of alerts, by POST"
+    )
+    parser.add_argument(
+        "--webhook-host", action="append", default=[], metavar="NAME",
+        help="a host that webhooks may be at, even at a private address; if given, no others",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit status."""
-    given = arguments().parse_args(argv)
+    parser = arguments()
+    given = parser.parse_args(argv)
+    try:
+        Webhooks(given.webhook, given.webhook_host)
+    except ValueError as error:
+        parser.error(str(error))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
@@ -56,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         settings = Settings(
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
-            keep_deleted=given.keep_deleted,
+            keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)

@@ -13,6 +13,7 @@ from normscope import catalogue, wire
 
 from . import query
 from .access import Owner, Reader, owner
+from .alerts import AlertOut, AlertsOut
 from .estimate import estimate
 from .experiments import Experiments
 from .findings import Findings
@@ -35,7 +36,7 @@ from .schemas import (
     RunOut,
     RunsOut,
 )
-from .store import Brief, Experiment, Link, Run, Store
+from .store import Alert, Brief, Experiment, Link, Run, Store
 from .tokens import digest
 
 if TYPE_CHECKING:
@@ -196,6 +197,12 @@ async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_leng
 async def get_run(run: TheRun) -> RunOut:
     """One run."""
     return RunOut.of(run)
+
+
+@router.get("/api/runs/{id}/alerts")
+async def get_alerts(run: TheRun, store: TheStore) -> AlertsOut:
+    """What people were told of a run."""
+    return AlertsOut(alerts=[AlertOut.of(alert) for alert in await store.find(Alert, run=run.id)])
 
 
 @router.post("/api/runs/{id}/pace", dependencies=[Depends(owner)])

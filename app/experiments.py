@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from normscope.spec import Spec
 
+    from .alerts import Alerts
     from .bus import Bus
     from .launcher import Launcher
     from .settings import Settings
@@ -51,6 +52,7 @@ class Experiments:
     store: Store
     bus: Bus
     launcher: Launcher
+    alerts: Alerts
     connected: dict[str, float] = field(default_factory=dict)
     """When each run's training process was last heard of, unix seconds, for those connected here."""
     _stopping: dict[str, float] = field(default_factory=dict)
@@ -187,6 +189,7 @@ class Experiments:
                 await self._bury(run, None)
             elif run.status != "lost" and silent > LOST_AFTER:
                 await self.change(run.id, status="lost")
+                await self.alerts.lose(run, f"the training process has not been heard of for {LOST_AFTER:g} seconds")
         if run.stop and run.handle is not None:
             since = now - self._stopping.setdefault(run.id, now)
             if since > STOP_PATIENCE:
@@ -203,6 +206,7 @@ class Experiments:
             await self.change(run.id, status="stopped", ended=time.time())
         else:
             await self.change(run.id, status="failed", error="; ".join(words), ended=time.time())
+            await self.alerts.lose(run, f"the training process {reason or 'ended without a word'}")
 
 
 def _run(experiment: Experiment, place: int, spec: Spec) -> Run:

@@ -149,6 +149,7 @@ class Connection:
             )
             or run
         )  # fmt: skip
+        await self._experiments.alerts.regain(self._run)
         welcome = wire.Welcome(run.id, run.last_seq, run.paused, run.pace, run.stop)
         await self._socket.send_text(welcome.dump())
 
@@ -216,6 +217,8 @@ class Connection:
                 if any(max(edge) >= self._layers for edge in edges):
                     raise WireError(f"a graph of layers that the hello did not name: it named {self._layers}")
                 await self._experiments.change(self._run.id, edges=[list(edge) for edge in edges])
+            case wire.Alert():
+                await self._experiments.alerts.take(self._run, message, self._hello)
             case wire.End():
                 self._end = message
             case _:

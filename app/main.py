@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from normscope import __version__
 
 from . import api, ingest, live, pages
+from .alerts import Alerts
 from .assets import StampedFiles, packed_plotly
 from .bus import open_bus
 from .experiments import Experiments, RefusedError
@@ -23,6 +24,7 @@ from .guard import LOOPBACK, Guard
 from .launcher import open_launcher
 from .queue import Queue
 from .store import StoreError, open_store
+from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,16 +38,18 @@ log = logging.getLogger("normscope")
 
 def create_app(settings: Settings) -> FastAPI:
     """The server as an ASGI application."""
+    webhooks = Webhooks(settings.webhooks, settings.webhook_hosts)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = await open_store(settings.store_url)
         bus = await open_bus(settings.bus)
         launcher = await open_launcher(settings.launcher)
-        experiments = Experiments(settings, store, bus, launcher)
+        alerts = Alerts(store, bus, webhooks)
+        experiments = Experiments(settings, store, bus, launcher, alerts)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
         app.state.tails, app.state.findings = live.Tails(store), Findings()
-        works = (experiments.watch_exits(), experiments.watch_over(), Queue(experiments).serve())
+        works = (experiments.watch_exits(), experiments.watch_over(), Queue(experiments).serve(), webhooks.serve())
         tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
         yield
         for task in tasks:

@@ -18,6 +18,9 @@ class Metrics:
     viewers: int = 0
     delivered: int = 0
     skipped: int = 0
+    webhooks_sent: int = 0
+    webhooks_failed: int = 0
+    webhooks_dropped: int = 0
 
     def text(self) -> str:
         """In Prometheus' text format, version 0.0.4."""
@@ -38,6 +41,9 @@ _MEANINGS: Final = {
     "refused": "Connections of training processes closed with a reason.",
     "viewers": "Viewers connected now.",
     "delivered": "Frames sent to viewers.",
+    "webhooks_sent": "Messages to webhooks that were taken.",
+    "webhooks_failed": "Messages to webhooks that were given up.",
+    "webhooks_dropped": "Messages to webhooks that found no room.",
     "skipped": "Frames that viewers were told to ask for, since they had fallen behind.",
 }
 

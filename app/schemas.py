@@ -92,6 +92,8 @@ class BriefOut(BaseModel):
     status: str
     steps: int | None
     last_step: int
+    alerts: int = Field(description="How many there have been.")
+    lasting: int = Field(description="How many of them last.")
 
     @classmethod
     def of(cls, run: Brief | Run) -> Self:
@@ -116,6 +118,8 @@ class RunOut(BaseModel):
     steps: int | None
     last_seq: int
     last_step: int
+    alerts: int = Field(description="How many there have been.")
+    lasting: int = Field(description="How many of them last.")
     layers: list[LayerOut]
     edges: list[tuple[int, int]] = Field(
         description="Pairs of layers: the second takes what the first gives. Empty until a step has been seen."

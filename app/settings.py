@@ -25,6 +25,8 @@ class Settings:
         browser: Whether to open a browser when ready.
         keep_deleted: Hours for which a deleted experiment can be brought back.
         hosts: Further names this server is reached by, beside loopback's.
+        webhooks: URLs that are told of alerts.
+        webhook_hosts: Hosts that these may be at, even where their address is not public; if there are any, no others.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +38,8 @@ class Settings:
     browser: bool = True
     keep_deleted: float = 24.0
     hosts: tuple[str, ...] = ()
+    webhooks: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
 
     @property
     def store_url(self) -> str:

@@ -41,7 +41,8 @@ def numbers(**changes: list[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([changes.get(f"s{i}", FINE) for i in range(4)])
 
 
-def look(one: Sentry, step: int, /, *, loss: float = 1.0, **changes: Any) -> list[wire.Alert]:
+def look(one: Sentry, step: int, **changes: Any) -> list[wire.Alert]:
+    loss = changes.pop("loss", 1.0)
     return one.look(step, {"loss": loss}, np.arange(4), numbers(**changes))
 
 

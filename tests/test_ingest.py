@@ -290,7 +290,11 @@ def test_a_run_whose_process_went_silent_is_lost_and_comes_back(server: Server) 
     trainer.acknowledged(0)
     trainer.close()
     server.wait_status(run, "lost", timeout=25)
+    wait_for(lambda: server.run(run)["lasting"], "word of it")
     again = Trainer(server)
     assert again.hear()["last"] == 0
     wait_for(lambda: server.run(run)["status"] == "running", "the run to go on")
+    (alert,) = server.get(f"/api/runs/{run}/alerts")["alerts"]
+    assert (alert["rule"], alert["step"], alert["cleared"]) == ("lost", 0, 0)
+    assert server.run(run)["lasting"] == 0
     again.close()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store import Block, Brief, Experiment, Link, Run, Store, StoreError, open_store
+from app.store import Alert, Block, Brief, Experiment, Link, Run, Store, StoreError, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -58,9 +58,12 @@ def block(i: int, level: int = 0) -> Block:
 
 def test_records_come_back_as_they_went(url: str) -> None:
     link = Link("link", "secret", "exp", "tab=landscape", 3.0)
+    alert = Alert("alert", "run", 4.0, "dead", "dead: …", 22, 3, [["fc1", "output", None]], 2)
 
     async def scenario(store: Store) -> None:
         await store.add(EXPERIMENT, RUN, link)
+        await store.add(alert)
+        assert await store.find(Alert, run="run") == [alert]
         assert await store.get(Experiment, "exp") == EXPERIMENT
         assert await store.get(Run, "run") == RUN
         assert await store.get(Link, "link") == link
@@ -244,6 +247,7 @@ def test_an_experiment_is_removed_with_all_that_is_its_own(url: str) -> None:
 
     async def scenario(store: Store) -> None:
         await store.add(EXPERIMENT, *runs, Link("link", "secret", "exp", "", 3.0))
+        await store.add(*(Alert(f"a {run.id}", run.id, 4.0, "dead", "dead", 1, 1) for run in runs))
         await store.add(other, Run("stays", "other", "n", "h", 1.0), Link("l2", "s2", "other", "", 3.0))
         for run in ("r0", "r1", "stays"):
             many = [block(i) for i in range(2500)]  # more than one transaction takes
@@ -252,6 +256,7 @@ def test_an_experiment_is_removed_with_all_that_is_its_own(url: str) -> None:
         assert await store.find(Experiment) == [other]
         assert [run.id for run in await store.find(Run)] == ["stays"]
         assert [link.id for link in await store.find(Link)] == ["l2"]
+        assert await store.find(Alert) == []
         assert [len(await store.blocks(run, 0, 0, 9999)) for run in ("r0", "r1", "stays")] == [0, 0, 2500]
         await store.remove("exp")
 

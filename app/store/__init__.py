@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normscope.errors import NormscopeError
 
-from .records import Block, Brief, Experiment, Link, Record, Run
+from .records import Alert, Block, Brief, Experiment, Link, Record, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store", "prepare_store",
+    "Alert", "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store",
+    "prepare_store",
 ]  # fmt: skip
 
-R = TypeVar("R", Experiment, Run, Brief, Link)
+R = TypeVar("R", Experiment, Run, Brief, Link, Alert)
 
 
 class StoreError(NormscopeError):

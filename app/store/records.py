@@ -58,6 +58,8 @@ class Run:
         handle: What the launcher knows its process by.
         last_seq: Sequence number of the last committed frame, -1 before the first.
         last_step: The step of that frame.
+        alerts: How many alerts there have been.
+        lasting: How many of them last.
     """
 
     id: str
@@ -86,6 +88,34 @@ class Run:
     handle: str | None = None
     last_seq: int = -1
     last_step: int = -1
+    alerts: int = 0
+    lasting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What people were told of a run; see `normscope.wire.Alert`.
+
+    Attributes:
+        run: The id of the run.
+        sentence: What people read.
+        step: At which they were told.
+        since: The step since when it has been so.
+        places: Where: layer (null for a series), kind, value.
+        more: How many places more.
+        cleared: The step at which it was over; None as long as it lasts.
+    """
+
+    id: str
+    run: str
+    created: float
+    rule: str
+    sentence: str
+    step: int
+    since: int
+    places: list[list[Any]] = field(default_factory=list)
+    more: int = 0
+    cleared: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +132,8 @@ class Brief:
     stop: bool
     steps: int | None
     last_step: int
+    alerts: int
+    lasting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +149,7 @@ class Link:
     last_used: float | None = None
 
 
-Record = Experiment | Run | Link
+Record = Experiment | Run | Link | Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,7 @@ class SqlStore(Store):
                 pass
 
         def operation(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(tables.alerts).where(tables.alerts.c.run.in_(runs)))
             for table in (tables.links, tables.runs):
                 connection.execute(sa.delete(table).where(table.c.experiment == experiment))
             connection.execute(sa.delete(tables.experiments).where(tables.experiments.c.id == experiment))

@@ -5,10 +5,23 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 
-from .records import Brief, Experiment, Link, Run
+from .records import Alert, Brief, Experiment, Link, Run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,6 +88,23 @@ runs = Table(
     Column("handle", Text),
     Column("last_seq", Integer, nullable=False),
     Column("last_step", Integer, nullable=False),
+    Column("alerts", Integer, nullable=False),
+    Column("lasting", Integer, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("run", String(16), ForeignKey("runs.id"), nullable=False, index=True),
+    Column("created", Float, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("places", JSON, nullable=False),
+    Column("more", Integer, nullable=False),
+    Column("cleared", BigInteger),
 )
 
 links = Table(
@@ -102,4 +132,4 @@ blocks = Table(
     Column("data", Compressed, nullable=False),
 )
 
-TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Brief: runs, Link: links}
+TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts}

@@ -132,7 +132,7 @@ class Delivery:
     def say(self, word: wire.State | wire.Graph | wire.Alert) -> None:
         """Tell the server, now and whenever it is reached anew, unless another word of its kind comes after it."""
         with self._changed:
-            self._words[_kind(word)] = word
+            self._words[word.topic] = word
             self._changed.notify_all()
 
     def close(self, end: wire.End | None, patience: float) -> bool:
@@ -230,7 +230,7 @@ class Delivery:
                 socket.send(message)
             for word in words:
                 socket.send(word.dump())
-                self._said[_kind(word)] = word
+                self._said[word.topic] = word
             if end is not None:
                 said_end = True
                 socket.send(end.dump())
@@ -278,11 +278,6 @@ class Delivery:
         with self._changed:
             self._backlog.acknowledge(last)
             self._changed.notify_all()
-
-
-def _kind(word: wire.Message) -> object:
-    """What a newer word replaces; alerts are replaced one by one."""
-    return word.number if isinstance(word, wire.Alert) else type(word)
 
 
 def _messages(frames: list[bytes]) -> Iterator[bytes]:

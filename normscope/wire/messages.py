@@ -29,6 +29,11 @@ class Message:
 
     allowed: ClassVar[Mapping[str, type[Message]]] = {}
 
+    @property
+    def topic(self) -> object:
+        """A newer message of the same topic says what counts."""
+        return type(self)
+
     def dump(self) -> str:
         """This message as JSON."""
         return json.dumps({"type": type(self).__name__.lower(), **asdict(self)}, separators=(",", ":"))
@@ -139,6 +144,11 @@ class Alert(Message):
     places: tuple[Place, ...] = ()
     more: int = 0
     cleared: int | None = None
+
+    @property
+    def topic(self) -> object:
+        """The alert's own number."""
+        return self.number
 
     @property
     def layer(self) -> str | None:
