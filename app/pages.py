@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from normscope import __version__, catalogue
+from normscope.alerts import BUILT_IN
 from normscope.spec import DETAILS
 
 from . import figures, standalone
@@ -40,12 +41,19 @@ _templates = jinja2.Environment(
 )
 _templates.policies["json.dumps_kwargs"] = {"sort_keys": False}  # a claim's sizes are in order
 
+_RULES = [
+    {name: getattr(rule, name) for name in ("name", "measure", "relation", "bound", "steps", "words")}
+    for rule in BUILT_IN
+    if "output" in rule.kinds
+]
+"""When a layer is in trouble, wherever the step cursor stands: by the same rules as alerts."""
+
 
 def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
     root = request.scope.get("root_path", "")
     common = {
         "root": root, "version": __version__, "plotly_url": root + PLOTLY_PATH, "static": f"{root}/static/{stamp()}",
-        "modules": modules, "saved": None,
+        "modules": modules, "saved": None, "rules": _RULES,
     }  # fmt: skip
     html = _templates.get_template(template).render(common | context)
     return HTMLResponse(html, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
@@ -154,7 +162,8 @@ async def _comparison(store: Store, ids: str) -> dict[str, Any]:
 @router.get("/r/{id}")
 async def run(run: TheRun, request: Request) -> RedirectResponse:
     """One run: its experiment's page, showing this run only."""
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/e/{run.experiment}?runs={run.id}", 307)
+    query = "&".join(filter(None, (request.url.query, f"runs={run.id}")))
+    return RedirectResponse(f"{request.scope.get('root_path', '')}/e/{run.experiment}?{query}", 307)
 
 
 @router.get("/s/{token}")

@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urljoin
 from normscope import wire
 
 from . import query
+from .alerts import AlertOut
 from .assets import IMPORT, STATIC, modules, packed_plotly
-from .store import Run
+from .store import Alert, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: st
 
     Returns:
         `at` (unix seconds), `view`, `arms` (those of the whole experiment: their order gives colours), and by run
-        `histories` and, if the view shows only some steps, `closeups`, both base64 of frames as `GET
+        `histories`, `alerts` and, if the view shows only some steps, `closeups`, both base64 of frames as `GET
         /api/runs/{id}/history` answers them.
 
     Raises:
@@ -59,6 +60,7 @@ async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: st
         "view": view,
         "arms": arms,
         "histories": {run.id: await _history(store, run, 0, None) for run in runs},
+        "alerts": {run.id: [AlertOut.of(a).model_dump() for a in await store.find(Alert, run=run.id)] for run in runs},
         "closeups": {} if span is None else {run.id: await _history(store, run, *span) for run in runs},
     }
 

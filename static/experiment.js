@@ -1,5 +1,6 @@
 /** The experiment page: puts the parts together. */
 
+import { Alerts } from "./controls/alerts.js";
 import { Api } from "./server/api.js";
 import { offerRuns } from "./controls/compare.js";
 import { Controls } from "./controls/controls.js";
@@ -30,6 +31,8 @@ const PLOTLY_LATEST = 2500;
 /** @type {import("./types.js").PageData} */
 const page = data("page");
 const { saved } = page;
+/** Whether the page is a frame in a notebook. */
+const embedded = "embed" in document.documentElement.dataset;
 const api = saved ? new SavedApi(saved) : new Api(page.root, page.link);
 const state = new State(page.experiment, location.search || (saved?.view ?? ""), saved?.arms);
 const painter = new Painter(() => state.version);
@@ -42,7 +45,8 @@ for (const name of /** @type {const} */ (["gradients", "normalizer", "evidence"]
   if (charts) tabs[name] = new MeasuredTab(desk, charts);
 }
 if (page.claim) tabs.finding = new FindingTab(state, api, page.claim);
-const sidebar = new Sidebar(desk, goTo);
+const sidebar = new Sidebar(desk, goTo, page.rules);
+new Alerts(desk, api, goTo);
 const note = find("connection", HTMLElement);
 
 find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
@@ -61,7 +65,10 @@ if (saved) {
   find("save-page", HTMLButtonElement).addEventListener("click", savePage);
 }
 new Zoom(desk);
-new Tour();
+if (embedded) find("whole", HTMLAnchorElement).addEventListener("click", ({ currentTarget }) => {
+  if (currentTarget instanceof HTMLAnchorElement) currentTarget.href = location.pathname + (state.query ? `?${state.query}` : "");
+});
+else new Tour();
 if (!page.experiment.id && !saved) void offerRuns(api, page.experiment.runs.map((run) => run.id));
 else if (!api.readOnly) {
   new Share(state, api);
@@ -120,7 +127,7 @@ function arrange() {
   shownTab().arrange();
   sidebar.arrange();
   state.version++;
-  const query = state.query;
+  const query = [embedded && "embed=1", state.query].filter(Boolean).join("&");
   const compare = document.querySelector('[data-testid="compare"]');
   if (compare) compare.setAttribute("href", `${page.root}/compare/${state.runs.map((run) => encodeURIComponent(run.id)).join(",")}`);
   const address = location.pathname + (query ? `?${query}` : "");

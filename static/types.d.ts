@@ -22,6 +22,9 @@ export interface Run {
   steps: number | null;
   last_seq: number;
   last_step: number;
+  /** How many alerts there have been, and how many of them last. */
+  alerts: number;
+  lasting: number;
   layers: LayerInfo[];
   /** Pairs of layers, the second of which takes what the first gives; empty until the run has told. */
   edges: [number, number][];
@@ -34,7 +37,7 @@ export interface Run {
 }
 
 /** What a list of experiments tells of a run. */
-export type BriefRun = Pick<Run, "id" | "experiment" | "arm" | "seed" | "name" | "status" | "steps" | "last_step" | "varied">;
+export type BriefRun = Pick<Run, "id" | "experiment" | "arm" | "seed" | "name" | "status" | "steps" | "last_step" | "varied" | "alerts" | "lasting">;
 
 export interface Experiment {
   id: string;
@@ -136,6 +139,31 @@ export interface Link {
   url?: string | null;
 }
 
+/** What people were told of a run. */
+export interface Alert {
+  id: string;
+  created: number;
+  rule: string;
+  sentence: string;
+  step: number;
+  since: number;
+  /** Where; a place without a layer is a series. */
+  places: { layer: string | null; kind: string; value: number | null }[];
+  more: number;
+  /** The step at which it was over. */
+  cleared: number | null;
+}
+
+/** When a layer's output is in trouble; see normscope/alerts/rules.py. */
+export interface Rule {
+  name: string;
+  measure: "nonfinite" | "zeros" | "saturated" | "size" | "std";
+  relation: ">" | ">=" | "<" | "<=";
+  bound: number;
+  steps: number;
+  words: string;
+}
+
 /** A message of /ws/live that is text. */
 export type LiveMessage =
   | { type: "run"; run: Run | BriefRun }
@@ -173,6 +201,7 @@ export interface PageData {
   figures: Figures;
   link: string | null;
   root: string;
+  rules: Rule[];
   /** Where Plotly is; empty where it is inside the page. */
   plotly: string;
   /** In a file that was saved: all that the server would say. */
@@ -191,4 +220,6 @@ export interface Saved {
   /** The same of the span that the view shows. */
   closeups: Record<string, string>;
   finding: Finding | null;
+  /** By run. */
+  alerts: Record<string, Alert[]>;
 }

@@ -1,6 +1,7 @@
 /** Which runs are shown: the arms, and of what was varied one condition and one seed; and how far all runs are. */
 
 import { find, make, write } from "../element.js";
+import { countAlerts } from "./alerts.js";
 import { ALL, chosenValue, isDone, progressOf, tally, wordsOf } from "../data/shown.js";
 
 /** @typedef {import("../charts/desk.js").Desk} Desk */
@@ -56,7 +57,8 @@ export class Chooser {
       title: "Show or hide",
       click: () => this.#toggle(place),
     };
-    return make("button", attributes, make("i"), arm || first.name, make("small", { "data-arm": place }));
+    const alerts = make("span", { class: "count", "data-alerts": place });
+    return make("button", attributes, make("i"), arm || first.name, make("small", { "data-arm": place }), alerts);
   }
 
   /** @param {number} place among the arms */
@@ -80,6 +82,10 @@ export class Chooser {
     }
     for (const element of this.arms.querySelectorAll("[data-arm]")) {
       write(element, this.#statusOf(state.arms[Number(element.getAttribute("data-arm"))]));
+    }
+    for (const element of this.arms.querySelectorAll("[data-alerts]")) {
+      const arm = state.arms[Number(element.getAttribute("data-alerts"))];
+      countAlerts(element, runs.filter((run) => run.arm === arm));
     }
   }
 

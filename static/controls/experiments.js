@@ -1,5 +1,6 @@
 /** A list of experiments that follows what happens to them, and lets a person put them in order. */
 
+import { countAlerts } from "./alerts.js";
 import { ApiError } from "../server/api.js";
 import { edit, makeTags } from "./edit.js";
 import { armsOf, formatOrder, holds, KEYS, parseOrder, reached, sorted } from "../data/listing.js";
@@ -173,6 +174,7 @@ export class ExperimentList {
     const { id, name, runs, tags, notes, created } = experiment;
     const bar = make("progress", { max: 1, "aria-label": "progress" });
     const text = make("span", {});
+    const alerts = make("span", { class: "count", "data-testid": "count" });
     const status = make("span", { class: "status" });
     const stop = make("button", { type: "button", "data-testid": "stop-one", click: () => void this.#stop([id]) }, "Stop");
     const renew = () => {
@@ -184,6 +186,7 @@ export class ExperimentList {
       bar.hidden = Number.isNaN(done);
       write(text, reached(experiment.runs));
       stop.hidden = experiment.runs.every(isDone);
+      countAlerts(alerts, experiment.runs);
     };
     renew();
     this.renewals.set(id, renew);
@@ -197,7 +200,7 @@ export class ExperimentList {
       "div",
       { class: "experiment-row", "data-testid": "experiment-row", "data-experiment": id },
       box,
-      make("span", { class: "title" }, title, ...makeTags(tags)),
+      make("span", { class: "title" }, title, alerts, ...makeTags(tags)),
       make("span", { class: "arms" }, armsOf(runs)),
       status,
       make("span", { class: "progress" }, bar, text),

@@ -29,9 +29,11 @@ export class Sidebar {
   /**
    * @param {Desk} desk
    * @param {(name: string) => void} goTo
+   * @param {import("../types.js").Rule[]} rules what is trouble
    */
-  constructor(desk, goTo) {
+  constructor(desk, goTo, rules) {
     this.desk = desk;
+    this.rules = rules;
     this.goTo = goTo;
     this.options = { first: true };
     this.drawnAt = 0;
@@ -188,10 +190,10 @@ export class Sidebar {
     const sentences = [];
     for (const run of state.runs) {
       const history = state.whole(run.id);
-      const found = troubleOf(history, placeOf(run, item.layer.name), history.indexAt(state.step));
+      const found = troubleOf(history, placeOf(run, item.layer.name), history.indexAt(state.step), this.rules);
       if (!found) continue;
       item.worst ??= found;
-      sentences.push(`${this.desk.nameOf(run)}: ${found.sentence} since step ${found.since}`);
+      sentences.push(`${this.desk.nameOf(run)}: its output ${found.sentence} since step ${found.since}`);
     }
     write(item.trouble, item.worst ? `${item.worst.kind} since ${item.worst.since}` : "");
     item.trouble.title = sentences.join("\n");

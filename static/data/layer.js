@@ -7,6 +7,7 @@ import { quantiles } from "./sketch.js";
  * @typedef {import("./frame.js").Frame} Frame
  * @typedef {import("./history.js").History} History
  * @typedef {import("../types.js").Run} Run
+ * @typedef {import("../types.js").Rule} Rule
  *
  * @typedef {object} Moments
  * @property {number} mean
@@ -92,33 +93,40 @@ export function drift(earlier, later, place) {
   return distance === 0 ? 0 : distance / to.std;
 }
 
-/** What may go wrong, the worst first. @type {[string, string, (counters: Float64Array, moments: Float64Array) => boolean][]} */
-const TROUBLES = [
-  ["non-finite", "puts out values that are not finite", (c) => c[3] > 0],
-  ["dead", "puts out nothing but zeros", (c) => c[0] > 0 && c[1] >= 0.99 * c[0]],
-  ["exploding", "puts out values beyond a million", (_, m) => Math.max(Math.abs(m[2]), Math.abs(m[3])) > 1e6],
-  ["vanishing", "hardly varies", (_, m) => m[1] < 1e-6],
-  ["saturated", "has most of its units saturated", (c) => c[0] > 0 && c[2] >= 0.5 * c[0]],
-];
+/**
+ * What rules are about, from what a frame holds of a layer; see normscope/alerts/rules.py, whose rules these are.
+ * @type {Record<string, (counters: Float64Array, moments: Float64Array) => number>}
+ */
+const STATISTICS = {
+  nonfinite: (c) => c[3] / c[0],
+  zeros: (c) => c[1] / c[0],
+  saturated: (c) => c[2] / c[0],
+  size: (_, m) => Math.max(-m[2], m[3]),
+  std: (c, m) => (c[0] > 1 ? m[1] : NaN),
+};
+/** @type {Record<Rule["relation"], (value: number, bound: number) => boolean>} */
+const RELATIONS = { ">": (a, b) => a > b, ">=": (a, b) => a >= b, "<": (a, b) => a < b, "<=": (a, b) => a <= b };
 
 /**
  * A layer's worst trouble at a frame, and the step since when it has lasted.
  * @param {History} history
  * @param {number} place
  * @param {number} at index of the frame
+ * @param {Rule[]} rules the worst first
  * @returns {Trouble | null}
  */
-export function troubleOf({ frames }, place, at) {
-  for (const [kind, sentence, applies] of TROUBLES) {
+export function troubleOf({ frames }, place, at, rules) {
+  for (const { name, measure, relation, bound, steps, words } of rules) {
     let since = -1;
     for (let i = at; i >= 0; i--) {
       const row = frames[i].row(place);
       if (row < 0) continue;
       const slice = [4 * row, 4 * row + 4];
-      if (!applies(frames[i].counters.subarray(...slice), frames[i].moments.subarray(...slice))) break;
+      const value = STATISTICS[measure](frames[i].counters.subarray(...slice), frames[i].moments.subarray(...slice));
+      if (!RELATIONS[relation](value, bound)) break;
       since = frames[i].firstStep;
     }
-    if (since >= 0) return { kind, sentence, since };
+    if (since >= 0 && frames[at].lastStep - since + 1 >= steps) return { kind: name, sentence: words, since };
   }
   return null;
 }

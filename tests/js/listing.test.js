@@ -11,7 +11,7 @@ import { formatOrder, holds, parseOrder, sorted } from "../../static/data/listin
  * @param {Partial<BriefExperiment>} [more]
  */
 function experiment(name, created, more = {}) {
-  const run = { id: name, experiment: name, arm: "batch", seed: 0, name, status: "finished", steps: 10, last_step: 9, varied: {} };
+  const run = { id: name, experiment: name, arm: "batch", seed: 0, name, status: "finished", steps: 10, last_step: 9, alerts: 0, lasting: 0, varied: {} };
   return /** @type {BriefExperiment} */ ({ id: name, name, claim: 1, settings: {}, tags: [], notes: "", created, runs: [run], ...more });
 }
 

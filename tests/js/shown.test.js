@@ -17,7 +17,7 @@ const runs = [0, 1].flatMap((seed) => [0.1, 1, 10].flatMap((rate) => ["none", "b
  */
 function makeRun(arm, seed, varied) {
   const id = [arm, seed, ...Object.values(varied)].join("-");
-  return { id, experiment: "e", arm, seed, name: arm, status: "waiting", steps: 10, last_step: -1, varied };
+  return { id, experiment: "e", arm, seed, name: arm, status: "waiting", steps: 10, last_step: -1, alerts: 0, lasting: 0, varied };
 }
 
 /** @param {string} query @param {BriefRun[]} [from] */

@@ -5,7 +5,7 @@ import { isDecidable } from "../../static/controls/verdicts.js";
 
 /** @param {import("../../static/types.js").Status[]} statuses of one run for each seed */
 function experiment(statuses) {
-  const runs = statuses.map((status, seed) => ({ id: `r${seed}`, experiment: "e", arm: "none", seed, name: "", status, steps: 1, last_step: 0, varied: {} }));
+  const runs = statuses.map((status, seed) => ({ id: `r${seed}`, experiment: "e", arm: "none", seed, name: "", status, steps: 1, last_step: 0, alerts: 0, lasting: 0, varied: {} }));
   return { id: "e", name: "", claim: 10, settings: {}, tags: [], notes: "", created: 0, runs };
 }
 
