@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .alerts import Rule, alert
+    from .notebook import view
     from .recording import Recording, open  # noqa: A004  people call it as normscope.open
     from .schedule import every, log_spaced
     from .watching import Watch, watch
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "Alert", "Recording", "Rule", "Watch", "__version__", "alert", "every", "log_spaced", "open", "watch",
+    "Alert", "Recording", "Rule", "Watch", "__version__", "alert", "every", "log_spaced", "open", "view",
+    "watch",
 ]  # fmt: skip
 _HOMES = {
     "Alert": "wire",
@@ -35,6 +37,7 @@ _HOMES = {
     "every": "schedule",
     "log_spaced": "schedule",
     "open": "recording",
+    "view": "notebook",
     "watch": "watching",
 }
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import torch
 from torch import Tensor, nn
 
+from . import notebook, wire
 from . import schedule as scheduling
-from . import wire
 from .alerts import chosen
 from .alerts.telling import Telling
 from .asides import Asides, Measuring
@@ -118,6 +118,7 @@ class Watch(Measuring):
         on_alert: Callable[[wire.Alert], object] | None,
     ) -> None:
         self._model = model
+        self._url = url
         self._budget = Budget(budget)
         self._sending = Border("sending what was watched failed")
         self._capture = capture = Capture(model, layers, kinds)
@@ -146,6 +147,15 @@ class Watch(Measuring):
     def stopped(self) -> bool:
         """Whether someone pressed stop on the page, or called `stop`: leave the loop."""
         return self._controls.stopped
+
+    def show(self, height: int = notebook.HEIGHT, url: str | None = None) -> None:
+        """Show the run's page in a notebook; elsewhere, print its address. Waits a moment for a server's first answer.
+
+        Args:
+            height: In pixels.
+            url: Where the browser reaches the server, if that is another address than `watch` was given.
+        """
+        notebook.show(url or self._url, lambda: self._sender.run, height)
 
     def stop(self) -> None:
         """Have the loop find `stopped`, which it has to look at."""
