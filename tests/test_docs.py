@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .conftest import Server
 
 ROOT = Path(__file__).parent.parent
+RECIPES = sorted((ROOT / "docs" / "recipes").glob("*.md"))
 PAGES = sorted((ROOT / "docs" / "integrations").glob("*.md"))
 
 
@@ -52,3 +53,21 @@ def test_what_comes_in_goes_out_as_the_page_about_it_says(shared_server: Server,
     assert said[2].split() == ["first.parquet", "first.html"]
     assert said[3].startswith("fc1.weight 99 ")
     assert "p95" in said[4]
+
+
+def test_the_programs_of_recipes_give_the_alerts_that_they_tell_of(shared_server: Server, tmp_path: Path) -> None:
+    programs = ["\n".join(re.findall(r"```python\n(.*?)```", p.read_text("utf-8"), re.DOTALL)) for p in RECIPES]
+    code = f"for program in {programs!r}: exec(program, {{}})"  # in one process: most of it is importing torch
+    environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    runs = {run["name"]: run for one in shared_server.get("/api/experiments")["experiments"] for run in one["runs"]}
+    for path, program in zip(RECIPES, programs, strict=True):
+        run = runs[re.findall(r'name="(.*?)"', program)[0]]
+        said = [alert["sentence"] for alert in shared_server.get(f"/api/runs/{run['id']}/alerts")["alerts"]]
+        assert [f"normscope: {one}" for one in said[:1]] == re.findall(
+            r"^normscope: .*$", path.read_text("utf-8"), re.MULTILINE
+        )
+        assert (path.parent / f"../pictures/recipe-{path.stem}.png").exists()
