@@ -14,10 +14,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from .conftest import Server, free_port, wait_for
+from .conftest import Server, free_port
 
 HOUSE = Path(__file__).parent.parent
 
@@ -97,53 +96,6 @@ def test_a_full_disk_is_a_sentence(
     monkeypatch.setattr(sys, "argv", ["install.py", "server"])
     assert install.main() == 1
     assert re.fullmatch(r"normscope: the disk is full: \d+ MB are free, \d+ MB are needed\n", capsys.readouterr().err)
-
-
-@pytest.fixture
-def wheel(tmp_path: Path) -> Path:
-    """The built wheel, alone in a folder."""
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(tmp_path)]
-    subprocess.run([*build, str(HOUSE)], check=True, capture_output=True)
-    (path,) = tmp_path.glob("*.whl")
-    target = tmp_path / "site"
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(path)], check=True
-    )
-    return target
-
-
-def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None:
-    names = {path.name for path in wheel.iterdir()} - {"bin"}
-    assert {name for name in names if not name.endswith(".dist-info")} == {"normscope"}
-    port = free_port()
-    command = [sys.executable, "-m", "normscope", "serve", "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path / "d")], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel)}
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-
-        def page() -> str:
-            assert process.poll() is None
-            with contextlib.suppress(httpx.TransportError):
-                return httpx.get(url).text
-            return ""
-
-        assert "Normscope" in wait_for(page, "the first page")
-        body = {"claim": 1, "settings": {"steps": 3, "pace": 0}}
-        runs = httpx.post(f"{url}/api/experiments", json=body, timeout=60).json()["runs"]
-        wait_for(
-            lambda: all(httpx.get(f"{url}/api/runs/{r['id']}").json()["status"] == "finished" for r in runs), "the runs"
-        )
-    finally:
-        process.terminate()
-        process.wait(15)
-    tried = subprocess.run(
-        [sys.executable, "-m", "normscope", "run", "1", "--set", "steps=3", "--set", "pace=0", "--arms", "none"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel), "NORMSCOPE_DATA": str(tmp_path / "d")},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (tried.returncode, "1 of 1 seeds done" in tried.stdout) == (0, True), tried.stderr
 
 
 def test_pytorch_comes_without_cuda_where_there_is_no_gpu(
