@@ -16,7 +16,7 @@ from normscope.errors import NormscopeError
 
 from .store import Brief, Experiment, Link, Run
 from .store.records import ACTIVE, ENDED
-from .tokens import digest, new_id, new_token
+from .tokens import digest, id_of, new_id, new_token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +56,7 @@ class Experiments:
     connected: dict[str, float] = field(default_factory=dict)
     """When each run's training process was last heard of, unix seconds, for those connected here."""
     _stopping: dict[str, float] = field(default_factory=dict)
+    _adopting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def start(
         self,
@@ -99,11 +100,15 @@ class Experiments:
             await self.store.remove(experiment.id)
             log.info("removed experiment %s, which had been deleted", experiment.id)
 
-    async def adopt(self, name: str, key: str) -> Run:
-        """A run for a training process that nobody started from here, in an experiment of its own."""
-        experiment = Experiment(new_id(), name, time.time())
-        run = Run(new_id(), experiment.id, name, digest(key), time.time())
-        await self.store.add(experiment, run)
+    async def adopt(self, name: str, key: str, group: str | None = None, arm: str = "") -> Run:
+        """A run for a training process that nobody started from here, in an experiment of its own, or of its group."""
+        experiment = Experiment(id_of(group) if group else new_id(), name, time.time())
+        words = ", ".join(filter(None, (name, arm)))
+        async with self._adopting:  # several of a group may come at once
+            known = await self.store.get(Experiment, experiment.id) if group else None
+            created = (known or experiment).created + 1e-6 * _number(arm)
+            run = Run(new_id(), experiment.id, words, digest(key), created, arm=arm, seen=time.time())
+            await self.store.add(*([] if known else [experiment]), run)
         await self._announce(run)
         return run
 
@@ -219,6 +224,12 @@ def _run(experiment: Experiment, place: int, spec: Spec) -> Run:
         new_id(), experiment.id, ", ".join(words), digest(new_token()), created, arm=spec.arm, seed=spec.seed,
         spec=json.loads(spec.dump()), status="waiting", steps=spec.steps, pace=experiment.settings["pace"] or None,
     )  # fmt: skip
+
+
+def _number(arm: str) -> int:
+    """What an arm's name ends in: ranks are to stand in their order, whichever comes first."""
+    last = arm.rpartition(" ")[2]
+    return int(last) if last.isdecimal() and len(last) < 7 else 0
 
 
 def _last_line(path: Path) -> str | None:

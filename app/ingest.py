@@ -81,7 +81,7 @@ async def _greet(socket: WebSocket, experiments: Experiments) -> tuple[Run, wire
         raise WireError("unknown run: its token is not one of this server's")
     # A run that has ended is welcome too: the answer to its End may have been lost, or someone stopped it while it
     # was out of reach.
-    return (found[0] if found else await experiments.adopt(hello.name, hello.key)), hello
+    return (found[0] if found else await experiments.adopt(hello.name, hello.key, hello.group, hello.arm)), hello
 
 
 class Connection:

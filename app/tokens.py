@@ -14,6 +14,12 @@ def new_id() -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
+def id_of(secret: str) -> str:
+    """The id that everyone who knows a secret comes to."""
+    number = int(digest(secret), 16)
+    return "".join(_ALPHABET[number // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(12))
+
+
 def new_token() -> str:
     """A secret of 192 bits."""
     return secrets.token_urlsafe(24)

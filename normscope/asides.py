@@ -32,12 +32,18 @@ LONGEST: Final = 1024
 class Asides:
     """What a loop measures beside its steps.
 
+    Args:
+        model: The net.
+        capture: What watches it.
+        alike: Whether other ranks measure the same at the same steps, and would wait for this one.
+
     Attributes:
         seconds: How long it has taken since this was last set to zero.
         series: What it has found for the step that is under way.
     """
 
-    def __init__(self, model: nn.Module, capture: Capture) -> None:
+    def __init__(self, model: nn.Module, capture: Capture, alike: bool = False) -> None:
+        self._alike = alike
         self.seconds = 0.0
         self.series: dict[str, Any] = {}
         self._model = model
@@ -46,14 +52,14 @@ class Asides:
         self._border = Border("looking along the gradient failed")
 
     def due(self, step: int, every: int) -> bool:
-        """Whether a step is watched and one of every so many.
+        """Whether a step is watched and one of every so many; with other ranks, any of those, for these decide alike.
 
         Raises:
             ValueError: If `every` is not at least 1.
         """
         if every not in self._schedules:
             self._schedules[every] = scheduling.every(every)
-        return self._capture.active and self._schedules[every](step)
+        return (self._capture.active or self._alike) and self._schedules[every](step)
 
     @contextmanager
     def apart(self) -> Iterator[None]:

@@ -17,9 +17,11 @@ class Controls:
 
     Args:
         held: Called with True when training is held at a step, with False when it goes on.
+        patience: Seconds after which a held run makes a step all the same, because others wait for it; None for never.
     """
 
-    def __init__(self, held: Callable[[bool], None]) -> None:
+    def __init__(self, held: Callable[[bool], None], patience: float | None = None) -> None:
+        self._patience = patience
         self._held = held
         self._changed = threading.Condition()
         self._paused = False
@@ -64,7 +66,7 @@ class Controls:
             began = time.monotonic()
             if self._singles == 0:
                 self._held(True)
-                self._changed.wait_for(lambda: not self._paused or self._singles > 0 or self.stopped)
+                self._changed.wait_for(lambda: not self._paused or self._singles > 0 or self.stopped, self._patience)
                 if not self._paused or self.stopped:
                     self._held(False)
             self._singles = max(0, self._singles - 1)

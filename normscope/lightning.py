@@ -31,10 +31,11 @@ class NormscopeCallback(Callback):
 
     Its steps are optimizer steps: of batches whose gradients are accumulated, the last one ends it. Shown beside the
     layers are the loss that `training_step` returns, every number that the module logs, and the epoch. Stop on the page
-    ends the fit as early stopping does. Of several processes, the first alone is watched.
+    ends the fit as early stopping does. Several processes are one run, unless `ranks` says otherwise.
 
     Args:
-        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert.
+        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert,
+            ranks.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:
@@ -44,9 +45,8 @@ class NormscopeCallback(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a run."""
-        if trainer.is_global_zero:
-            self._step = trainer.global_step
-            self._watch = watch(pl_module, **self._options)
+        self._step = trainer.global_step
+        self._watch = watch(pl_module, **self._options)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

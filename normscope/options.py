@@ -29,6 +29,7 @@ class Options(TypedDict, total=False):
     file: str | os.PathLike[str] | None
     alerts: Iterable[str | Rule] | None
     on_alert: Callable[[Alert], object] | None
+    ranks: str
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float | Tensor]:

@@ -102,3 +102,37 @@ class Budget:
         return share is None or (
             self._in_row < _IN_ROW and all(s <= share * e for s, e in zip(self._spent, self._elapsed, strict=True))
         )
+
+
+class Nested(Budget):
+    """A budget whose looks fall together with those of others like it, which nobody has to tell what the others do.
+
+    It looks at every 1st, 2nd, 4th, … of the steps that may be looked at, as the share allows: where two of them
+    differ, whoever looks less often looks at steps that the other looks at too. Each has to be asked about the same
+    steps.
+    """
+
+    _MANY: Final = 16
+    """Looks after which it may look twice as often, if that leaves room."""
+
+    def __init__(self, share: float | None) -> None:
+        super().__init__(share)
+        self._asked = self._looks = 0
+        self._stride = 1
+
+    def allows(self) -> bool:
+        """Whether to look at this one of the steps that may be looked at."""
+        if self._share is None:
+            return True
+        place, self._asked = self._asked, self._asked + 1
+        if self._stride == 1 and place % (_IN_ROW + 1) == _IN_ROW:  # one without a look, for comparison
+            return False
+        if place % self._stride:
+            return False
+        pressure = max(s / (self._share * e) if e else 0.0 for s, e in zip(self._spent, self._elapsed, strict=True))
+        if pressure > 1:
+            self._stride, self._looks = self._stride * 2, 0
+        elif pressure < 1 / 3 and self._looks >= self._MANY and self._stride > 1:
+            self._stride, self._looks = self._stride // 2, 0
+        self._looks += 1
+        return place % self._stride == 0

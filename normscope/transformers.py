@@ -31,10 +31,12 @@ class NormscopeCallback(TrainerCallback):
 
     Its steps are optimizer steps, over however many mini-batches gradients are accumulated. Shown beside the layers are
     the loss at every step, if the model's output has one, the epoch, and what the trainer logs, at the step after that
-    which it logs. Stop on the page ends training at the next step. Of several processes, the first alone is watched.
+    which it logs. Stop on the page ends training at the next step. Several processes are one run, unless `ranks` says
+    otherwise.
 
     Args:
-        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert.
+        **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert,
+            ranks.
     """
 
     def __init__(self, **options: Unpack[Options]) -> None:
@@ -49,10 +51,9 @@ class NormscopeCallback(TrainerCallback):
     ) -> None:
         """Begin a run."""
         model: nn.Module = given["model"]
-        if state.is_world_process_zero:
-            self._close()  # of a training that an exception has ended
-            self._watch = watch(model, **self._options)
-            self._handle = model.register_forward_hook(Hook(self._note_loss))
+        self._close()  # of a training that an exception has ended
+        self._watch = watch(model, **self._options)
+        self._handle = model.register_forward_hook(Hook(self._note_loss))
 
     def _note_loss(self, module: nn.Module, _: Any, output: Any) -> None:
         loss = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)

@@ -21,9 +21,10 @@ from .asides import Asides, Measuring
 from .background import CORES
 from .capture.capture import Capture
 from .capture.hooks import Border
-from .capture.layers import check_kinds
+from .capture.layers import check_kinds, unwrapped
 from .control import Controls
 from .machine import versions
+from .ranks import Place
 from .scalars import scalar
 from .schedule import Budget, Schedule
 from .sending.filing import fresh
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .alerts import Rule
     from .capture.layers import Choice
     from .capture.seen import Seen
-    from .sending.courier import Nonfinite
+    from .sending.pipe import Nonfinite
 
 log = logging.getLogger("normscope")
 
@@ -59,6 +60,7 @@ def watch(
     file: str | os.PathLike[str] | None = None,
     alerts: Iterable[str | Rule] | None = (),
     on_alert: Callable[[wire.Alert], object] | None = None,
+    ranks: str = "merge",
 ) -> Watch:
     """Watch a model while it trains; use as a context manager around the training loop.
 
@@ -82,11 +84,13 @@ def watch(
             None leaves them out too. An alert is logged, shown on the page, and told again once it was over.
         on_alert: Called with each `normscope.Alert` by `step`, a moment after the step that it is about; what it raises
             is logged. `watch.stop()` in it has the loop find `watch.stopped`.
+        ranks: Of several processes of `torch.distributed`, each of which calls this: "merge" what they see of a step
+            into one run; keep them "apart", side by side on a page; or show what the "first" sees alone.
 
     Raises:
         OSError: If there is a file of that name already, or it cannot be made.
         TypeError: If `model` is no module, or `layers` or `schedule` of no known kind.
-        ValueError: If `layers` or `kinds` leaves nothing to watch, or `url`, `budget` or an alert makes no sense.
+        ValueError: If `layers` or `kinds` leaves nothing to watch, or another argument makes no sense.
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: {type(model).__name__} is not a torch.nn.Module")
@@ -96,8 +100,10 @@ def watch(
     token = token or os.environ.get("NORMSCOPE_TOKEN") or None
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
+    model = unwrapped(model)
     name = name or type(model).__name__
-    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file, alerts, on_alert)
+    place = Place.among(ranks)
+    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file, alerts, on_alert, place)
 
 
 class Watch(Measuring):
@@ -116,20 +122,25 @@ class Watch(Measuring):
         file: str | os.PathLike[str] | None,
         alerts: Iterable[str | Rule] | None,
         on_alert: Callable[[wire.Alert], object] | None,
+        place: Place | None,
     ) -> None:
         self._model = model
         self._url = url
-        self._budget = Budget(budget)
+        self._place = place
+        self._budget = place.budget(budget) if place else Budget(budget)
         self._sending = Border("sending what was watched failed")
         self._capture = capture = Capture(model, layers, kinds)
-        self._asides = Asides(model, capture)
-        self._controls = controls = Controls(lambda paused: self._sender.state(paused))
+        self._asides = Asides(model, capture, alike=place is not None)
         hello = wire.Hello(secrets.token_urlsafe(16), name[:200], capture.layers, token, versions(model))
         self._telling = Telling(on_alert)
         rules = chosen(alerts, [x.name for x in capture.layers], [(s.layer, s.kind) for s in capture.slots])
+        if place is not None:
+            hello, file, schedule = place.join(capture, model, hello, file, schedule)
+        patience = place.patience if place else None
+        self._controls = controls = Controls(lambda paused: self._sender.state(paused), patience)
         self._sender = Sender(
             url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file), rules=rules,
-            alert=self._telling.put,
+            alert=self._telling.put, place=place,
         )  # fmt: skip
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
@@ -145,16 +156,13 @@ class Watch(Measuring):
 
     @property
     def stopped(self) -> bool:
-        """Whether someone pressed stop on the page, or called `stop`: leave the loop."""
+        """Whether someone pressed stop on the page, or called `stop`: leave the loop; so do all ranks, at one step."""
+        if self._place is not None:
+            return self._sender.last is not None and self._step > self._sender.last
         return self._controls.stopped
 
     def show(self, height: int = notebook.HEIGHT, url: str | None = None) -> None:
-        """Show the run's page in a notebook; elsewhere, print its address. Waits a moment for a server's first answer.
-
-        Args:
-            height: In pixels.
-            url: Where the browser reaches the server, if that is another address than `watch` was given.
-        """
+        """Show the run's page, so many pixels high, in a notebook; elsewhere, print its address under `url`."""
         notebook.show(url or self._url, lambda: self._sender.run, height)
 
     def stop(self) -> None:
@@ -201,7 +209,11 @@ class Watch(Measuring):
         self._step += 1
         self._spent += time.perf_counter() - began
         self._telling.tell()
+        if self._place is not None:
+            self._sender.made(self._waiting[0][0] if self._waiting else self._step)
         held = self._controls.wait()
+        if self._place is not None and self._controls.stopped:
+            self._place.stop(self._sender, self._step + 1)
         if torch.get_num_threads() >= CORES:  # no core is free for the courier: what it takes, it takes from training
             beside = self._sender.courier_seconds
             self._spent, self._beside = self._spent + beside - self._beside, beside
@@ -275,6 +287,7 @@ class Watch(Measuring):
             end = wire.End("finished", outcome=self._outcome)
         with self._sending:
             self._send_arrived(whole=True)
+        self._sender.made(self._step)
         if not self._sender.close(end, CLOSING):
             log.warning("normscope: left with frames that the server has not taken")
         self._telling.tell()  # of the last steps

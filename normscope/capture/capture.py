@@ -22,7 +22,7 @@ from .recorder import recorder
 from .reduction import flat, reduce_there
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
-from .tensors import first_tensor, is_plain
+from .tensors import first_tensor, is_plain, local
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Capture:
         hook, look, look_before = suited(model, Hook), suited(model, Look), suited(model, LookBefore)
         before: list[tuple[nn.Module, Any]] = []
         after: list[tuple[nn.Module, Any]] = []
-        self._resting: list[tuple[int, nn.Module, str]] = []
+        self.at_rest: list[tuple[int, nn.Module, str]] = []
         """Slots of what a module has at the end of a step, whether it is called or not."""
         of = list(modules.values())
         for i, (layer, kind, *_) in enumerate(self.slots):
@@ -102,7 +102,7 @@ class Capture:
                 case "batch_mean" | "batch_variance":
                     before.append((of[layer], hook(partial(self._look_at_batch, i, kind))))
                 case _:
-                    self._resting.append((i, of[layer], kind))
+                    self.at_rest.append((i, of[layer], kind))
         if before or after:
             after.append((model, hook(lambda *_: self._end_forward())))
         self._listening = Listening(before, after, quickly=hook is Hook)
@@ -125,7 +125,7 @@ class Capture:
     def close(self) -> None:
         """Remove the hooks, for good."""
         self.detach()
-        self._listening, self._resting = Listening((), (), quickly=False), []
+        self._listening, self.at_rest = Listening((), (), quickly=False), []
         self.closed, self.active = True, False
         self.forget()
 
@@ -236,7 +236,7 @@ class Capture:
 
     def _see(self, slot: int, output: Any) -> None:
         """Summarize the first tensor of any output."""
-        found = output if isinstance(output, Tensor) else first_tensor(output)
+        found = local(output if isinstance(output, Tensor) else first_tensor(output))
         if found is None or not found.is_floating_point() or found.is_inference() or found.layout is not torch.strided:
             return
         x = flat(found)
@@ -249,7 +249,7 @@ class Capture:
 
     def _see_resting(self) -> None:
         """Summarize parameters, their gradients and what batch normalization keeps."""
-        for slot, module, kind in self._resting:
+        for slot, module, kind in self.at_rest:
             for x in resting(module, kind):
                 self._at_once(slot, x)
 
@@ -269,7 +269,7 @@ class Capture:
         """What was seen since the last call, off the graph."""
         if self.put_off or self._tried or self.wiring is not None:
             self._end_forward()
-        if self._resting:
+        if self.at_rest:
             self._see_resting()
         seen = self._recorder.take()
         self._steps += 1

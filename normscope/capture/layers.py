@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -15,6 +15,8 @@ from .summary import NEVER, Slot
 
 Choice: TypeAlias = str | Callable[[str, nn.Module], bool] | None
 """Every leaf (None), a glob over dotted names, or a function of name and module."""
+_WRAPPED: Final = ("_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What wrappers of torch's call what is in them."""
 STATISTICS: Final = KINDS[-4:]
 """What "statistics" stands for: those of a mini-batch and those that batch normalization keeps."""
 
@@ -27,16 +29,29 @@ def choose(model: nn.Module, layers: Choice) -> dict[str, nn.Module]:
         ValueError: If nothing is left to watch.
     """
     if layers is None:
-        chosen = {name: m for name, m in model.named_modules() if _is_leaf(name, m)}
+        chosen = {name: m for name, m in _named(model) if _is_leaf(name, m)}
     elif isinstance(layers, str):
-        chosen = {name: m for name, m in model.named_modules() if fnmatch.fnmatchcase(name, layers)}
+        chosen = {name: m for name, m in _named(model) if fnmatch.fnmatchcase(name, layers)}
     elif callable(layers):
-        chosen = {name: m for name, m in model.named_modules() if layers(name, m)}
+        chosen = {name: m for name, m in _named(model) if layers(name, m)}
     else:
         raise TypeError(f"layers: {layers!r} is not None, a glob or a function of a name and a module")
     if not chosen:
         raise ValueError(f"layers: {layers!r} leaves no module of {type(model).__name__} to watch")
     return chosen
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The net that someone wrote, without what spreads it over processes (`DistributedDataParallel`)."""
+    while isinstance(model, nn.parallel.DistributedDataParallel):
+        model = model.module
+    return model
+
+
+def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """All modules by their dotted names, the same with and without wrappers; a wrapper comes before its own."""
+    for name, module in model.named_modules():
+        yield ".".join(part for part in name.split(".") if part not in _WRAPPED), module
 
 
 def _is_leaf(name: str, module: nn.Module) -> bool:

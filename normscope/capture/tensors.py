@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def is_plain(output: Any) -> bool:
@@ -27,6 +27,12 @@ def is_plain(output: Any) -> bool:
 def first_tensor(output: Any) -> Tensor | None:
     """The first tensor in a module's output."""
     return next(tensors_in(output), None)
+
+
+def local(x: Tensor | None) -> Tensor | None:
+    """What of a tensor is in this process, if it is spread over several (a `DTensor`)."""
+    to_local: Callable[[], Tensor] | None = getattr(x, "to_local", None)
+    return x if to_local is None else to_local()
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -14,13 +14,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import select
 import signal
-import struct
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 import numpy as np
@@ -28,25 +25,23 @@ import numpy as np
 from .. import native, wire
 from ..alerts import MOST, Sentry
 from ..background import keep_freed_memory, step_back
-from ..capture.summary import Raw, Slot, summarize
-from .backlog import MEMORY
+from ..capture.summary import Raw, summarize
+from .company import Address, Stop
 from .delivery import Delivery, Listener
 from .filing import Filing
+from .pipe import Close, Inbox, Nonfinite, Start
 from .ring import Record, Ring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from ..alerts import Rule
+    from ..capture.summary import Slot
+    from .together import Together
 
 LINGER: Final = 10.0
 """Seconds in which a run that died may still hand over its last frames."""
-LENGTH: Final = struct.Struct("<I")
-"""Before each pickled record: how many bytes it has."""
-_READ: Final = 1 << 20
 _LOOK: Final = (0.004, 0.2)
 """Seconds between two looks into the ring, while someone looks at the run and, if the ring has room for it, else."""
 _FILL: Final = 1 / 8
@@ -55,21 +50,6 @@ _AWAKE: Final = 0.1
 """Seconds without any record after which it looks less often."""
 _REST: Final = 0.02
 """How often then."""
-
-
-@dataclass(slots=True)
-class Start:
-    """The first record: what is summarized, and where frames go."""
-
-    url: str
-    hello: wire.Hello
-    slots: list[Slot]
-    ring: tuple[str, int]
-    memory: int = MEMORY
-    file: Path | None = None
-    """Where they go instead, if to no server."""
-    rules: list[Rule] = field(default_factory=list)
-    """What people are to be told of."""
 
 
 class Step(NamedTuple):
@@ -82,27 +62,6 @@ class Step(NamedTuple):
     """How many records of the compiled core the values are."""
     more: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[list[float]]] | None
     """Of tensors that have none: slots, lengths, known and numbers, as `normscope.capture.summary.Raw` says."""
-
-
-class Nonfinite(NamedTuple):
-    """Where values that are not finite were seen first."""
-
-    step: int
-    layer: str
-    kind: str
-    """One of `normscope.wire.KINDS`."""
-    broken: int
-    """How many of its values they were,"""
-    values: int
-    """of how many."""
-
-
-@dataclass(slots=True)
-class Close:
-    """Training has left its loop."""
-
-    end: wire.End
-    patience: float
 
 
 class Places:
@@ -148,37 +107,6 @@ def encoded(
     return wire.encode(frame), slots[order], np.hstack([frame.counters, frame.moments])[order]
 
 
-class Inbox:
-    """Messages from the training process: pickled, each behind its length."""
-
-    def __init__(self, source: int) -> None:
-        os.set_blocking(source, False)
-        self._source = source
-        self._data = b""
-        self.closed = False
-
-    def take(self) -> list[Any]:
-        """What has come; nothing more will if `closed`."""
-        try:
-            found = os.read(self._source, _READ)
-        except BlockingIOError:
-            return []
-        self.closed = not found
-        data, at, whole = self._data + found, 0, []
-        while at + LENGTH.size <= len(data):
-            end = at + LENGTH.size + LENGTH.unpack_from(data, at)[0]
-            if end > len(data):
-                break
-            whole.append(pickle.loads(data[at + LENGTH.size : end]))  # noqa: S301  our own parent wrote it
-            at = end
-        self._data = data[at:]
-        return whole
-
-    def wait(self, seconds: float) -> None:
-        """Until something comes, or for so long."""
-        select.select([self._source], [], [], seconds)
-
-
 class Courier:
     """Obeys the records of one run."""
 
@@ -195,27 +123,45 @@ class Courier:
         self._speaking = threading.Lock()
         self._began = time.process_time_ns()
         listener = Listener(self._say, self._say, self._say)
-        self.delivery: Delivery | Filing = (
-            Filing(start.file, start.hello, listener)
-            if start.file is not None
-            else Delivery(start.url, start.hello, listener, start.memory)
-        )
+
+        def make() -> Delivery | Filing:
+            if start.file is not None:
+                return Filing(start.file, start.hello, listener)
+            return Delivery(start.url, start.hello, listener, start.memory)
+
+        self._together: Together | None = None
+        if start.company is not None:
+            from .together import together  # a server of its own, which most couriers are spared
+
+            self._together = together(start.company, make, listener, self._ring, self._say)
+        self.delivery = self._together.delivery if self._together else make()
 
     def serve(self, inbox: Inbox, messages: list[Any]) -> bool:
         """Deliver what is written into the ring and obey messages; False if training went without a word."""
         last, modest = time.monotonic(), False
+        close: Close | None = None
         while True:
             # In this order: what stands in the ring was written before the message that came after it.
-            messages, gone = messages + inbox.take(), inbox.closed
+            messages, gone, steps = messages + inbox.take(), inbox.closed, self._ring.steps
             busy = self._look()
+            if self._together is not None:
+                self._together.tend(steps)
             if not modest and self.delivery.reached:  # until then, someone waits for the first point
                 step_back()
                 modest = True
             for message in messages:
                 if isinstance(message, Close):
-                    self._say((self.delivery.close(message.end, message.patience), self.delivery.dropped))
-                    return True
-                self.delivery.say(message if isinstance(message, wire.Graph) else wire.State(message))
+                    close = message
+                elif isinstance(message, Address | Stop):
+                    assert self._together is not None
+                    self._together.hear(message)
+                else:
+                    self.delivery.say(message if isinstance(message, wire.Graph) else wire.State(message))
+            if close is not None and (self._together is None or self._together.ready):
+                self._say((self.delivery.close(close.end, close.patience), self.delivery.dropped))
+                if self._together is not None:
+                    self._together.part()
+                return True
             if gone:
                 return False
             now = time.monotonic()

@@ -25,8 +25,9 @@ WAITING: Final = 256
 """Records that may wait, at most."""
 _SPARE: Final = 1 << 12
 """Units for a record's note, unless a ring is told otherwise."""
-_COUNTERS: Final = 4
-"""Of the reader: units and records that it is done with, its nanoseconds; of the writer: records."""
+_COUNTERS: Final = 6
+"""Of the reader: units and records that it is done with, its nanoseconds; of the writer: records and steps; and of the
+reader the number of steps behind which to stop, 0 for none."""
 _ENTRY: Final = 3
 """Of each record that waits: where it begins, how many values it has, and how many bytes its note."""
 _HEADER: Final = 8 * (_COUNTERS + _ENTRY * WAITING)
@@ -147,6 +148,24 @@ class Ring:
             return 0.0
         last = (self._counters[3] - 1) % WAITING * _ENTRY
         return max(waiting / WAITING, (self._entries[last] + self._entries[last + 1] - self._counters[0]) / self.size)
+
+    @property
+    def steps(self) -> int:
+        """Steps that the writer has made, whether or not there is a record of them."""
+        return self._counters[4]
+
+    @steps.setter
+    def steps(self, made: int) -> None:
+        self._counters[4] = made
+
+    @property
+    def last(self) -> int | None:
+        """The step behind which the reader has said to stop, if it has."""
+        return self._counters[5] - 1 if self._counters[5] else None
+
+    @last.setter
+    def last(self, step: int) -> None:
+        self._counters[5] = step + 1
 
     @property
     def reader_seconds(self) -> float:

@@ -13,7 +13,8 @@ import numpy as np
 from .. import native, wire
 from .backlog import MEMORY
 from .beside import beside
-from .courier import LENGTH, Close, Nonfinite, Start
+from .company import Address, Lost, Stop
+from .pipe import LENGTH, Close, Nonfinite, Start
 from .ring import SMALLEST, Ring
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..alerts import Rule
     from ..capture.seen import Seen
     from ..capture.summary import Slot
+    from ..ranks import Place
 
 log = logging.getLogger("normscope")
 
@@ -54,6 +56,7 @@ class Sender:
         file: Takes the frames instead of the server, if given.
         rules: What people are to be told of.
         alert: Hears every Alert that begins, likewise.
+        place: This process's among the ranks that train together, if there are several.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class Sender:
         file: Path | None = None,
         rules: Sequence[Rule] = (),
         alert: Callable[[wire.Alert], None] = lambda _: None,
+        place: Place | None = None,
     ) -> None:
-        self._welcome, self._control, self._alert = welcome, control, alert
+        self._welcome, self._control, self._alert, self._place = welcome, control, alert, place
+        self._speaking = threading.Lock()
         # A step of a net of many small layers is to fit into a quarter of it.
         count = len(slots)
         records = _RECORDS[0] + _RECORDS[1] * -(-count // 8) * 8
@@ -86,12 +91,29 @@ class Sender:
         self._process = beside()
         self._hearing = threading.Thread(target=self._hear, name="normscope-hear", daemon=True)
         self._hearing.start()
-        self._say(Start(url, hello, list(slots), (self._ring.path, _note(count)), memory, file, list(rules)))
+        company = place.company() if place else None
+        ring = (self._ring.path, _note(count))
+        self._say(Start(url, hello, list(slots), ring, memory, file, list(rules), company))
+        if place is not None and not place.first:
+            place.find(self._say)
 
     @property
     def dropped(self) -> int:
         """Frames that found no room."""
         return self._dropped + self._dropped_there
+
+    @property
+    def last(self) -> int | None:
+        """The step behind which all ranks stop, once they have agreed on one."""
+        return self._ring.last
+
+    def made(self, steps: int) -> None:
+        """So many steps have been made, and what was seen of them has been put."""
+        self._ring.steps = steps
+
+    def stop(self, after: int) -> None:
+        """Propose to the other ranks that all stop behind this step."""
+        self._say(Stop(after))
 
     @property
     def courier_seconds(self) -> float:
@@ -153,6 +175,8 @@ class Sender:
                 log.debug("normscope: the courier left early")
         self._process.wait()
         self._ring.unlink()
+        if self._place is not None:
+            self._place.leave()
         return bool(self._result)
 
     def _say(self, record: object) -> None:
@@ -161,11 +185,12 @@ class Sender:
             return
         data = pickle.dumps(record, pickle.HIGHEST_PROTOCOL)
         rest = memoryview(LENGTH.pack(len(data)) + data)
-        try:
-            while rest:  # a pipe takes what it has room for
-                rest = rest[self._process.stdin.write(rest) :]
-        except OSError:
-            self._over = True  # the one who hears it will say so
+        with self._speaking:
+            try:
+                while rest:  # a pipe takes what it has room for
+                    rest = rest[self._process.stdin.write(rest) :]
+            except (OSError, ValueError):  # it has gone, or been closed
+                self._over = True  # the one who hears it will say so
 
     def _hear(self) -> None:
         """What the courier has to say, until it leaves."""
@@ -190,6 +215,10 @@ class Sender:
                     self._welcome(news)
                 case wire.Control():
                     self._control(news)
+                case Address() if self._place is not None:
+                    self._place.publish(news)
+                case Lost() if self._place is not None:
+                    self._place.find(self._say)
                 case str():
                     log.warning("normscope: %s", news)
                 case int():

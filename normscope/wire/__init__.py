@@ -12,7 +12,7 @@ from .codec import (
     split,
 )
 from .frame import KINDS, Frame, Series
-from .merging import MERGE, merge, merge_encoded
+from .merging import MERGE, merge, merge_encoded, merge_ranks
 from .messages import (
     ACTIONS,
     ENDS,
@@ -62,6 +62,7 @@ __all__ = [
     "encode_step",
     "merge",
     "merge_encoded",
+    "merge_ranks",
     "pack",
     "parse",
     "select",

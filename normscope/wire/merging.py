@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import native
 from ..sketch import BINS
-from .codec import decode, encode
+from .codec import as_step, decode, encode
 from .frame import KINDS, Frame, Series
 
 if TYPE_CHECKING:
@@ -45,6 +45,18 @@ def merge_encoded(frames: Sequence[bytes]) -> bytes:
         WireError: If one is malformed.
     """
     return native.merge(frames, len(KINDS)) or encode(merge([decode(frame) for frame in frames]))
+
+
+def merge_ranks(parts: Sequence[bytes], seq: int) -> bytes:
+    """What several ranks saw of one step as its frame, all of it encoded; the series `ranks` says how many.
+
+    Values, counts and extremes are those of all their mini-batches together, the moments pooled; a series is the mean
+    over the ranks that have it.
+
+    Raises:
+        WireError: If one is malformed.
+    """
+    return as_step(merge_encoded(parts), seq, {"ranks": float(len(parts))})
 
 
 def _merged_head(frames: Sequence[Frame]) -> Frame:

@@ -50,6 +50,8 @@ class Hello(Message):
         token: What the server gave the launcher, if this run was started from there.
         versions: Of Python, torch and Normscope, and the device.
         version: Of this protocol.
+        group: A random name shared with the runs that belong side by side with this one, if there are any,
+        arm: and which of them it is.
     """
 
     key: str
@@ -58,6 +60,8 @@ class Hello(Message):
     token: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
+    group: str | None = None
+    arm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +222,8 @@ def _validate(message: Message) -> None:
                 raise WireError("malformed Hello: key must be 16 to 100 characters and name at most 200")
             if not (token is None or isinstance(token, str)) or not _is_words(versions):
                 raise WireError("malformed Hello: token must be a string and versions strings by name")
+            if not _is_group(message.group, message.arm):
+                raise WireError("malformed Hello: group must be 16 to 100 characters, with an arm of at most 100")
         case Control(action=action) if action not in ACTIONS:
             raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
         case Control(value=pace) | Welcome(pace=pace) if pace is not None and not _is_positive(pace):
@@ -238,6 +244,13 @@ def _validate(message: Message) -> None:
             raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
         case _:
             pass
+
+
+def _is_group(group: object, arm: object) -> bool:
+    """Whether these are an arm of a group, or neither."""
+    if group is None:
+        return arm == ""
+    return isinstance(group, str) and 16 <= len(group) <= 100 and isinstance(arm, str) and 0 < len(arm) <= 100
 
 
 def _is_positive(value: object) -> bool:
