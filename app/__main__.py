@@ -39,6 +39,10 @@ def arguments() -> argparse.ArgumentParser:
         "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server"
     )
     parser.add_argument(
+        "--allow-frame", action="append", default=[], metavar="ORIGIN",
+        help="a page that may show this one in a frame, e.g. https://hub.example.org",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep-deleted", type=float, default=usual.keep_deleted, metavar="HOURS",
         help="for how long a deleted experiment can be brought back (default: %(default)g)",
     )  # fmt: skip
@@ -70,6 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
+            frames=tuple(given.allow_frame),
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)

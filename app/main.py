@@ -21,6 +21,7 @@ from .bus import open_bus
 from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .guard import LOOPBACK, Guard
+from .headers import Headers
 from .launcher import open_launcher
 from .queue import Queue
 from .store import StoreError, open_store
@@ -59,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         await bus.close()
         await store.close()
 
-    app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan)
+    app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     for part in (api, ingest, live, pages):
         app.include_router(part.router)
     app.mount("/static/{stamp}", StampedFiles(), name="static")
@@ -69,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)
     loopback = settings.host in LOOPBACK
     app.add_middleware(Guard, hosts={*LOOPBACK, *settings.hosts} if loopback or settings.hosts else None)
+    app.add_middleware(Headers, frames=settings.frames)
     return app
 
 

@@ -15,7 +15,7 @@ from normscope import __version__, catalogue
 from normscope.alerts import BUILT_IN
 from normscope.spec import DETAILS
 
-from . import figures, standalone
+from . import figures, reference, standalone
 from .access import Owner, Reader, Rights, link_rights
 from .api import TheFindings, TheRun, TheStore, find_experiment
 from .assets import FOREVER, HOUSE, PLOTLY, PLOTLY_PATH, modules, packed_plotly, stamp
@@ -56,7 +56,7 @@ def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
         "modules": modules, "saved": None, "rules": _RULES,
     }  # fmt: skip
     html = _templates.get_template(template).render(common | context)
-    return HTMLResponse(html, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/")
@@ -73,6 +73,14 @@ async def claim(number: int, request: Request) -> HTMLResponse:
         raise HTTPException(404, f"there is no claim {number}")
     neighbours = {"before": catalogue.CLAIMS.get(number - 1), "after": catalogue.CLAIMS.get(number + 1)}
     return _page("claim.html", request, claim=asdict(catalogue.CLAIMS[number]), **neighbours)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """The HTTP interface."""
+    interface = request.app.openapi()
+    parts = {"operations": reference.operations(interface), "objects": reference.objects(interface)}
+    return _page("reference.html", request, **parts)
 
 
 @router.get("/e/{id}")

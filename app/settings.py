@@ -27,6 +27,7 @@ class Settings:
         hosts: Further names this server is reached by, beside loopback's.
         webhooks: URLs that are told of alerts.
         webhook_hosts: Hosts that these may be at, even where their address is not public; if there are any, no others.
+        frames: Origins of further pages that may show ours in a frame.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +41,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     webhooks: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
 
     @property
     def store_url(self) -> str:

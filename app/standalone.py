@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urljoin
@@ -14,6 +15,7 @@ from normscope import wire
 from . import query
 from .alerts import AlertOut
 from .assets import IMPORT, STATIC, modules, packed_plotly
+from .headers import saved_policy
 from .store import Alert, Run
 
 if TYPE_CHECKING:
@@ -84,13 +86,20 @@ def whole(saved: dict[str, Any], finding: FindingOut | None) -> dict[str, Any]:
 
 
 async def parts() -> dict[str, Any]:
-    """What every file has: `modules` (an import map), `style`, and `plotly` (gzip, in base64)."""
+    """What every file has.
+
+    `modules` (an import map), `style`, `early` (a script), `plotly` (gzip, in base64), and what allows these and no
+    other scripts: a `policy` and its `nonce`.
+    """
     plotly = base64.b64encode(await asyncio.to_thread(packed_plotly)).decode()
-    style = (STATIC / "style.css").read_text("utf-8")
+    nonce = secrets.token_urlsafe(16)
     return {
         "modules": {f"normscope/{path}": _address(path) for path in modules(ENTRY)},
-        "style": style,
+        "style": (STATIC / "style.css").read_text("utf-8"),
+        "early": (STATIC / "early.js").read_text("utf-8"),
         "plotly": plotly,
+        "policy": saved_policy(nonce),
+        "nonce": nonce,
     }
 
 
