@@ -6,7 +6,7 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check format bench science screenshots golden constraints clean
+.PHONY: help run test check format bench science screenshots golden constraints limits clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
@@ -62,6 +62,10 @@ golden:
 constraints:
 	$(INSTALL) server
 	$(VENV)/python scripts/constraints.py
+
+limits:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/limits.py
 
 clean:
 	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache

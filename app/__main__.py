@@ -16,6 +16,7 @@ import uvicorn
 
 from normscope.background import keep_freed_memory
 from normscope.errors import NormscopeError
+from normscope.wire import bounds
 
 from .folder import held
 from .settings import Settings
@@ -41,6 +42,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-frame", action="append", default=[], metavar="ORIGIN",
         help="a page that may show this one in a frame, e.g. https://hub.example.org",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rates", type=float, default=usual.rates, metavar="FACTOR",
+        help="how many times as often as usual a client may ask; 0: no limit (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument(
         "--keep-deleted", type=float, default=usual.keep_deleted, metavar="HOURS",
@@ -74,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
-            frames=tuple(given.allow_frame),
+            frames=tuple(given.allow_frame), rates=given.rates,
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)
@@ -105,8 +110,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
 
     keep_freed_memory()
     config = uvicorn.Config(
-        create_app(settings), ws="websockets-sansio", ws_max_size=8 << 20, ws_ping_interval=10, ws_ping_timeout=10,
-        log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
+        create_app(settings), ws="websockets-sansio", ws_max_size=bounds.MESSAGE, ws_ping_interval=10,
+        ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = Server(config, settings)
     server.run(sockets=[listener])

@@ -15,8 +15,9 @@ from . import query
 from .access import Owner, Reader, owner
 from .alerts import AlertOut, AlertsOut
 from .estimate import estimate
-from .experiments import Experiments
+from .experiments import Experiments, RefusedError
 from .findings import Findings
+from .limits import LINKS
 from .links import make_link, revoke_link
 from .metrics import metrics
 from .schemas import (
@@ -93,6 +94,7 @@ async def find_run(store: TheStore, rights: Reader, id: str) -> Run:
     return run
 
 
+Id = Annotated[str, Query(pattern=r"^\w{1,16}$", description="Of a record.")]
 TheExperiment = Annotated[Experiment, Depends(_experiment)]
 TheRun = Annotated[Run, Depends(find_run)]
 
@@ -241,7 +243,7 @@ async def get_history(
 
 
 @router.get("/api/links")
-async def get_links(store: TheStore, experiment: str, _: Owner) -> LinksOut:
+async def get_links(store: TheStore, experiment: Id, _: Owner) -> LinksOut:
     """An experiment's links that still open."""
     found = await store.find(Link, experiment=experiment, revoked=None)
     return LinksOut(links=[LinkOut.of(link) for link in found])
@@ -251,6 +253,8 @@ async def get_links(store: TheStore, experiment: str, _: Owner) -> LinksOut:
 async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Request) -> LinkOut:
     """Make a link that opens a view read-only. Its address is in this answer and nowhere else."""
     await find_experiment(store, rights, body.experiment)
+    if len(await store.find(Link, experiment=body.experiment, revoked=None)) >= LINKS:
+        raise RefusedError(f"this experiment has {LINKS} links, as many as can be; revoke some")
     link, token = await make_link(store, body.experiment, body.view.removeprefix("?"))
     return LinkOut.of(link, f"{request.scope.get('root_path', '')}/s/{token}")
 

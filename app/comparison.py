@@ -26,6 +26,8 @@ async def compare(store: Store, ids: Sequence[str]) -> tuple[dict[str, Any], lis
         ValueError: If there are none, too many, or one is unknown.
     """
     wanted = list(dict.fromkeys(run for run in ids if run))
+    if strange := [one for one in wanted if not one.isalnum()]:
+        raise ValueError(f"there is no run {strange[0][:40]!r}")
     if not 1 <= len(wanted) <= MOST:
         raise ValueError(f"{len(wanted)} runs cannot be compared; choose 1 to {MOST}")
     found = {run.id: run for run in await store.find(Run, id=wanted)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from normscope import catalogue
 from normscope.errors import NormscopeError
 
+from . import limits
 from .store import Brief, Experiment, Link, Run
 from .store.records import ACTIVE, ENDED
 from .tokens import digest, id_of, new_id, new_token
@@ -73,12 +74,21 @@ class Experiments:
         """
         claim = catalogue.claim(number)
         whole, arms = claim.plan(settings, arms, size)
+        specs = claim.specs(whole, arms)
+        await self._check_room(len(specs))
         experiment = Experiment(new_id(), name or claim.title, time.time(), claim.number, dict(whole))
-        runs = [_run(experiment, place, spec) for place, spec in enumerate(claim.specs(whole, arms))]
+        runs = [_run(experiment, place, spec) for place, spec in enumerate(specs)]
         await self.store.add(experiment, *runs)
         await self._announce(*runs)
         await self.bus.publish("due", experiment.id)
         return experiment
+
+    async def _check_room(self, runs: int = 0) -> None:
+        """RefusedError if there are too many experiments, or too many runs that wait beside so many more."""
+        if len(await self.store.find(Experiment, limit=limits.EXPERIMENTS)) >= limits.EXPERIMENTS:
+            raise RefusedError(f"there are {limits.EXPERIMENTS:,} experiments, as many as are kept; delete some")
+        if runs and len(await self.store.find(Brief, limit=limits.WAITING, status="waiting")) + runs > limits.WAITING:
+            raise RefusedError(f"{limits.WAITING:,} runs wait for their turn, and no more can; let some end")
 
     async def delete(self, experiment: str) -> None:
         """Stop an experiment's runs and hide it; `restore` brings it back until it is removed for good."""
@@ -102,6 +112,7 @@ class Experiments:
 
     async def adopt(self, name: str, key: str, group: str | None = None, arm: str = "") -> Run:
         """A run for a training process that nobody started from here, in an experiment of its own, or of its group."""
+        await self._check_room()
         experiment = Experiment(id_of(group) if group else new_id(), name, time.time())
         words = ", ".join(filter(None, (name, arm)))
         async with self._adopting:  # several of a group may come at once

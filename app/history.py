@@ -40,6 +40,10 @@ class Pyramid:
             ]
         return pyramid
 
+    def parts(self) -> list[bytes]:
+        """Encoded frames that cover all that was taken in."""
+        return [block.data for waiting in self._open for block in waiting]
+
     def add(self, arrived: Iterable[tuple[wire.Head, bytes]]) -> list[Block]:
         """The blocks that the next frames, and what they say of themselves, bring.
 

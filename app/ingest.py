@@ -17,15 +17,20 @@ from normscope import wire
 from normscope.background import step_back
 from normscope.errors import NormscopeError, WireError
 
+from .admission import Admission
+from .experiments import RefusedError
 from .history import Pyramid
+from .limits import WORDS
 from .live import VIEWED
 from .metrics import metrics
+from .rates import Rates, client_of
 from .store import Run
 from .tokens import digest
 
 if TYPE_CHECKING:
     from .bus import Subscription
     from .experiments import Experiments
+    from .rates import Gates
     from .store import Block
 
 log = logging.getLogger("normscope.ingest")
@@ -35,8 +40,6 @@ MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
-THINNEST: Final = 8
-"""How coarse a frame may be that was merged on its way: 4^8 steps in one."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -46,10 +49,12 @@ async def ingest(socket: WebSocket) -> None:
     """A training process for as long as it is connected."""
     await socket.accept()
     experiments: Experiments = socket.app.state.experiments
+    gates: Gates = socket.app.state.gates
     try:
-        run, hello = await _greet(socket, experiments)
-        await Connection(socket, experiments, run, hello).serve()
-    except WireError as error:
+        with gates.training(client_of(socket)):
+            run, hello = await _greet(socket, experiments)
+            await Connection(socket, experiments, run, hello).serve()
+    except (WireError, RefusedError) as error:
         await _close(socket, 1008, str(error))
     except NormscopeError as error:
         log.warning("ingest: %s", error)
@@ -93,9 +98,10 @@ class Connection:
         self._socket = socket
         self._experiments = experiments
         self._run = run
-        self._layers = len(hello.layers)
+        self._admission = Admission(len(hello.layers))
         self._hello = hello
         self._pyramid = Pyramid()
+        self._words = Rates(WORDS)
         self._pending: deque[bytes] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
@@ -140,6 +146,7 @@ class Connection:
         run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
         assert run is not None
         self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
+        self._admission.know(self._pyramid.parts())
         self._due = run.singles if run.paused and run.started is None else 0
         self._run = (
             await self._experiments.change(
@@ -169,6 +176,7 @@ class Connection:
                     self._room.clear()
                     await self._room.wait()
             else:
+                await self._words.turn("")  # unread is how a socket is told to be slower
                 await self._hear(wire.parse(message.get("text") or ""))
 
     def _take(self, batch: list[bytes]) -> tuple[list[Block], int, WireError | None]:
@@ -182,6 +190,7 @@ class Connection:
             for data in batch:
                 metrics.frame_bytes += len(data)
                 head = wire.check(data)
+                self._admission.check(head, data)
                 if self._is_next(head):
                     blocks += self._pyramid.add([(head, data)])
                     step = head.last_step
@@ -195,10 +204,6 @@ class Connection:
         metrics.frames += 1
         span = wire.MERGE**frame.level
         self._thinned = max(self._thinned, span)
-        if frame.frames != span or frame.seq % span or frame.level > THINNEST:
-            raise WireError(f"a frame of level {frame.level} holds {span} frames, and begins where such a block does")
-        if frame.largest >= self._layers:
-            raise WireError(f"frame of layer {frame.largest}, but the hello named {self._layers}")
         if frame.seq > last + 1:
             raise WireError(f"frame {frame.seq} came after frame {last}: the ones between are missing")
         if frame.seq <= last:
@@ -214,8 +219,8 @@ class Connection:
                 if run is not None and run.status in ("running", "paused"):
                     await self._experiments.change(run.id, status="paused" if paused else "running")
             case wire.Graph(edges=edges):
-                if any(max(edge) >= self._layers for edge in edges):
-                    raise WireError(f"a graph of layers that the hello did not name: it named {self._layers}")
+                if any(max(edge) >= self._admission.layers for edge in edges):
+                    raise WireError(f"a graph of layers that the hello did not name: it named {self._admission.layers}")
                 await self._experiments.change(self._run.id, edges=[list(edge) for edge in edges])
             case wire.Alert():
                 await self._experiments.alerts.take(self._run, message, self._hello)

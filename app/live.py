@@ -17,7 +17,9 @@ from normscope import wire
 
 from .access import Rights, socket_rights
 from .history import blocks
+from .limits import VIEWER_MESSAGE, WORDS
 from .metrics import metrics
+from .rates import Rates, client_of
 from .schemas import BriefOut, RunOut
 from .store import Brief, Run
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .bus import Bus
+    from .rates import Gates
     from .store import Store
 
 router = APIRouter()
@@ -101,15 +104,21 @@ async def live(socket: WebSocket) -> None:
         await socket.close(1008, "this link is unknown or has been revoked")
         return
     await socket.accept()
-    metrics.viewers += 1
     state = socket.app.state
-    viewer = Viewer(socket, rights, state.store, state.bus, state.tails)
-    try:
-        await viewer.serve()
-    except WebSocketDisconnect:
-        pass
-    finally:
-        metrics.viewers -= 1
+    gates: Gates = state.gates
+    with gates.viewers.held(client_of(socket)) as free:
+        if not free:
+            metrics.limited += 1
+            await socket.close(1013, "too many viewers of one client; try again")
+            return
+        metrics.viewers += 1
+        viewer = Viewer(socket, rights, state.store, state.bus, state.tails)
+        try:
+            await viewer.serve()
+        except WebSocketDisconnect:
+            pass
+        finally:
+            metrics.viewers -= 1
 
 
 class Viewer:
@@ -122,6 +131,7 @@ class Viewer:
         self._bus = bus
         self._tails = tails
         self._generation = 0
+        self._words = Rates(WORDS)
         self._cursors: dict[str, int] = {}
         self._sending = asyncio.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -131,7 +141,15 @@ class Viewer:
         guard = asyncio.create_task(self._leave_when_revoked())
         try:
             while True:
-                await self._obey(await self._socket.receive_text())
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                text = message.get("text") or ""
+                if len(text) > VIEWER_MESSAGE:
+                    await self._socket.close(1009, f"a message has at most {VIEWER_MESSAGE} bytes")
+                    return
+                await self._words.turn("")  # unread is how a socket is told to be slower
+                await self._obey(text)
         finally:
             for task in (guard, *self._tasks.values()):
                 task.cancel()
@@ -153,7 +171,7 @@ class Viewer:
                 self._begin("list", self._tell_runs(None))
             else:
                 await self._error(f"cannot do {str(kind)[:40]!r} here; there are watch and list")
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             await self._error("not a message of this socket")
 
     async def _watch(self, ids: list[str], after: dict[str, Any]) -> None:
@@ -229,8 +247,8 @@ class Viewer:
 
 
 def _strings(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(v, str) for v in values) or len(values) > 255:
-        raise TypeError("a list of at most 255 strings is needed")
+    if not isinstance(values, list) or not all(isinstance(v, str) and v.isalnum() for v in values) or len(values) > 255:
+        raise TypeError("a list of at most 255 ids is needed")
     return list(dict.fromkeys(values))
 
 

@@ -24,6 +24,7 @@ from .guard import LOOPBACK, Guard
 from .headers import Headers
 from .launcher import open_launcher
 from .queue import Queue
+from .rates import Gates, Limiter
 from .store import StoreError, open_store
 from .webhooks import Webhooks
 
@@ -68,6 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(StoreError, _unstored)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)
+    app.state.gates = Gates(settings.rates)
+    app.add_middleware(Limiter, gates=app.state.gates)
     loopback = settings.host in LOOPBACK
     app.add_middleware(Guard, hosts={*LOOPBACK, *settings.hosts} if loopback or settings.hosts else None)
     app.add_middleware(Headers, frames=settings.frames)

@@ -21,6 +21,7 @@ class Metrics:
     webhooks_sent: int = 0
     webhooks_failed: int = 0
     webhooks_dropped: int = 0
+    limited: int = 0
 
     def text(self) -> str:
         """In Prometheus' text format, version 0.0.4."""
@@ -45,6 +46,7 @@ _MEANINGS: Final = {
     "webhooks_failed": "Messages to webhooks that were given up.",
     "webhooks_dropped": "Messages to webhooks that found no room.",
     "skipped": "Frames that viewers were told to ask for, since they had fallen behind.",
+    "limited": "Requests and sockets turned away since their client had too many.",
 }
 
 metrics = Metrics()

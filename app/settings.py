@@ -27,6 +27,7 @@ class Settings:
         hosts: Further names this server is reached by, beside loopback's.
         webhooks: URLs that are told of alerts.
         webhook_hosts: Hosts that these may be at, even where their address is not public; if there are any, no others.
+        rates: How many times the usual rates of `limits` a client may have; 0 for no limit.
         frames: Origins of further pages that may show ours in a frame.
     """
 
@@ -42,6 +43,7 @@ class Settings:
     webhooks: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
+    rates: float = 1.0
 
     @property
     def store_url(self) -> str:

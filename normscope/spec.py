@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
@@ -73,7 +73,7 @@ class Setting:
 
     def _check_number(self, value: object) -> int | float:
         whole = self.kind in ("int", "ints")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             raise ValueError(f"{self.name}: {value!r} is not a number")
         if whole and value != int(value):
             raise ValueError(f"{self.name}: {value!r} is not a whole number")

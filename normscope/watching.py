@@ -131,7 +131,7 @@ class Watch(Measuring):
         self._sending = Border("sending what was watched failed")
         self._capture = capture = Capture(model, layers, kinds)
         self._asides = Asides(model, capture, alike=place is not None)
-        hello = wire.Hello(secrets.token_urlsafe(16), name[:200], capture.layers, token, versions(model))
+        hello = wire.Hello(secrets.token_urlsafe(16), wire.made_text(name, 200), capture.layers, token, versions(model))
         self._telling = Telling(on_alert)
         rules = chosen(alerts, [x.name for x in capture.layers], [(s.layer, s.kind) for s in capture.slots])
         if place is not None:
@@ -282,7 +282,7 @@ class Watch(Measuring):
         if self.stopped or isinstance(error, KeyboardInterrupt):
             end = wire.End("stopped", outcome=self._outcome)
         elif error is not None:
-            end = wire.End("failed", f"{type(error).__name__}: {error}"[:2000], self._outcome)
+            end = wire.End("failed", wire.made_text(f"{type(error).__name__}: {error}", 2000), self._outcome)
         else:
             end = wire.End("finished", outcome=self._outcome)
         with self._sending:

@@ -7,5 +7,5 @@
     // The browser may forbid it.
   }
   if (new URLSearchParams(location.search).has("embed")) document.documentElement.dataset.embed = "";
-document.documentElement.dataset.theme = chosen ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  document.documentElement.dataset.theme = chosen ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 })();

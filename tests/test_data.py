@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from normscope.errors import NormscopeError
 from trainer import data, nets
-from trainer.data import generated, openml
+from trainer.data import generated, openml, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,6 +179,19 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_file_is_said(arrays: dict[str, Any], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=sentence):
         data.load(str(write(tmp_path / "wrong.npz", **arrays)))
+
+
+def test_a_file_that_would_unpack_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, x=np.zeros((1000, 1000), np.float32), y=np.zeros(1000, np.int64))
+    monkeypatch.setattr(own, "MOST_BYTES", 1 << 20)
+    with pytest.raises(ValueError, match="its arrays have 3 MB; there may be 1"):
+        data.load(str(path))
+    head = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"
+    with zipfile.ZipFile(path, "w") as file:  # a few bytes that announce 8 TB
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head)
+    with pytest.raises(ValueError, match=r"bomb.npz: is not an .npz file of plain arrays"):
+        data.load(str(path))
 
 
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ class Delivery:
                 ) as socket:  # fmt: skip
                     self._serve(socket)
             except ConnectionClosed as error:
-                if error.rcvd is not None and error.rcvd.code == 1008:
+                if error.rcvd is not None and error.rcvd.code in (1008, 1009):
                     self._listener.warning(f"refused, training goes on unwatched: {error.rcvd.reason}")
                     self._set(self._give_up)
             except (OSError, InvalidHandshake, InvalidURI, TimeoutError, WireError) as error:

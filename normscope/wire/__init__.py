@@ -1,5 +1,7 @@
 """What crosses the sockets: frames as bytes, everything else as JSON. Needs no torch."""
 
+from .bounds import EDGES as MOST_EDGES
+from .bounds import made_text
 from .codec import (
     VERSION,
     Head,
@@ -9,6 +11,7 @@ from .codec import (
     encode_step,
     pack,
     select,
+    series_names,
     split,
 )
 from .frame import KINDS, Frame, Series
@@ -16,7 +19,6 @@ from .merging import MERGE, merge, merge_encoded, merge_ranks
 from .messages import (
     ACTIONS,
     ENDS,
-    MOST_EDGES,
     MOST_PLACES,
     Ack,
     Alert,
@@ -60,11 +62,13 @@ __all__ = [
     "decode",
     "encode",
     "encode_step",
+    "made_text",
     "merge",
     "merge_encoded",
     "merge_ranks",
     "pack",
     "parse",
     "select",
+    "series_names",
     "split",
 ]

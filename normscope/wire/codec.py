@@ -203,6 +203,18 @@ def select(data: bytes, layers: Iterable[int]) -> bytes:
     return b"".join([head, data[_HEADER.size : at], table[kept].tobytes(), moments[kept].tobytes(), *counters])
 
 
+def series_names(data: bytes) -> list[bytes]:
+    """The names of the series of a frame that has been checked."""
+    level, n_series = data[1], _HEADER.unpack_from(data)[-1]
+    at = _HEADER.size
+    names = []
+    for _ in range(n_series):
+        start, at = at + 1, at + 1 + data[at]
+        names.append(data[start:at])
+        at += _SERIES.size + 8 * _SERIES.unpack_from(data, at)[0] * (3 if level else 1)
+    return names
+
+
 def pack(frames: Iterable[bytes]) -> bytes:
     """Encoded frames one after another, each behind its length as u32."""
     return b"".join(part for frame in frames for part in (_LENGTH.pack(len(frame)), frame))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_DENSE: Final = 16 << 20
+"""Bins of all layers up to which they are all made, to add into: 128 MB."""
 MERGE: Final = 4
 """How many frames of one level make one frame of the next."""
 
@@ -79,8 +81,13 @@ def _merge_histograms(
     for frame, cut in zip(frames, cuts, strict=False):
         bins = frame.bins + cut * BINS
         parts.append(bins + shifts[bins // BINS])
+    places, counts = np.concatenate(parts), np.concatenate([f.counts for f in frames])
+    if rows * BINS > _DENSE:  # a small frame may announce very many layers
+        bins, place = np.unique(places, return_inverse=True)
+        counts = np.bincount(place, counts, len(bins)).astype(np.int64)
+        return bins[counts > 0], counts[counts > 0]
     # Counts stay exact as float64 up to 2^53, and adding into all bins at once beats sorting the filled ones.
-    dense = np.bincount(np.concatenate(parts), np.concatenate([f.counts for f in frames]), rows * BINS)
+    dense = np.bincount(places, counts, rows * BINS)
     bins = np.flatnonzero(dense != 0)  # a comparison first: looking for nonzero booleans is several times as fast
     return bins, dense[bins].astype(np.int64)
 

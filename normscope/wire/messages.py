@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 from ..errors import WireError
+from . import bounds
+from .bounds import is_text
 from .codec import VERSION
 
 if TYPE_CHECKING:
@@ -175,14 +177,10 @@ class End(Message):
     outcome: dict[str, float | None] = field(default_factory=dict)
 
 
-MOST_EDGES: Final = 20_000
-"""How many edges a graph may have."""
 MOST_PLACES: Final = 20
 """How many places an alert names."""
 ACTIONS: Final = ("pause", "resume", "step", "stop", "pace")
 ENDS: Final = ("finished", "stopped", "failed")
-MOST_NUMBERS: Final = 1000
-"""How many numbers may sum a run up."""
 _MESSAGES: Final = {c.__name__.lower(): c for c in (Hello, Welcome, Ack, Control, Viewed, State, Graph, Alert, End)}
 
 
@@ -218,12 +216,13 @@ def _validate(message: Message) -> None:
         case Hello(key=key, name=name, token=token, versions=versions, version=version):
             if version != VERSION:
                 raise WireError(f"hello of version {version}; this side speaks version {VERSION}")
-            if not (isinstance(key, str) and 16 <= len(key) <= 100 and isinstance(name, str) and len(name) <= 200):
-                raise WireError("malformed Hello: key must be 16 to 100 characters and name at most 200")
-            if not (token is None or isinstance(token, str)) or not _is_words(versions):
+            if not (is_text(key, 100) and len(key) >= 16 and is_text(name, bounds.NAME)):
+                raise WireError(f"malformed Hello: key must be 16 to 100 characters and name at most {bounds.NAME}")
+            if not (token is None or is_text(token, bounds.NAME)) or not _is_words(versions):
                 raise WireError("malformed Hello: token must be a string and versions strings by name")
             if not _is_group(message.group, message.arm):
                 raise WireError("malformed Hello: group must be 16 to 100 characters, with an arm of at most 100")
+            _validate_layers(message.layers)
         case Control(action=action) if action not in ACTIONS:
             raise WireError(f"unknown action {action!r}; choose from {', '.join(ACTIONS)}")
         case Control(value=pace) | Welcome(pace=pace) if pace is not None and not _is_positive(pace):
@@ -232,14 +231,18 @@ def _validate(message: Message) -> None:
             )
         case Viewed(seconds=seconds) if not _is_positive(seconds):
             raise WireError(f"malformed Viewed: {seconds!r} is not a positive number of seconds")
-        case Graph(edges=edges) if len(edges) > MOST_EDGES or not all(_is_index(i) for edge in edges for i in edge):
-            raise WireError(f"malformed Graph: edges are at most {MOST_EDGES:,} pairs of indices of layers")
+        case Graph(edges=edges) if len(edges) > bounds.EDGES or not all(_is_index(i) for edge in edges for i in edge):
+            raise WireError(f"malformed Graph: edges are at most {bounds.EDGES:,} pairs of indices of layers")
         case Alert() if not _is_alert(message):
             raise WireError(f"malformed Alert: it needs steps, words, and at most {MOST_PLACES} places with numbers")
         case End(status=status) if status not in ENDS:
             raise WireError(f"unknown end {status!r}; choose from {', '.join(ENDS)}")
+        case End(error=error) if not (error is None or is_text(error, bounds.ERROR)):
+            raise WireError(f"malformed End: an error is a text of at most {bounds.ERROR:,} characters")
+        case State(paused=paused) if type(paused) is not bool:
+            raise WireError(f"malformed State: paused is {str(paused)[:20]!r}")
         case End(outcome=outcome) if not _is_outcome(outcome):
-            raise WireError(f"malformed End: an outcome is at most {MOST_NUMBERS} finite numbers or nulls by name")
+            raise WireError(f"malformed End: an outcome is at most {bounds.OUTCOME} finite numbers or nulls by name")
         case Ack(last=last) | Welcome(last=last) if not isinstance(last, int):
             raise WireError(f"malformed {type(message).__name__}: last is {last!r}")
         case _:
@@ -250,7 +253,7 @@ def _is_group(group: object, arm: object) -> bool:
     """Whether these are an arm of a group, or neither."""
     if group is None:
         return arm == ""
-    return isinstance(group, str) and 16 <= len(group) <= 100 and isinstance(arm, str) and 0 < len(arm) <= 100
+    return is_text(group, 100) and len(str(group)) >= 16 and is_text(arm, 100) and arm != ""
 
 
 def _is_positive(value: object) -> bool:
@@ -272,20 +275,42 @@ def _is_alert(alert: Alert) -> bool:
     return (
         all(_is_index(step) for step in steps)
         and len(alert.places) <= MOST_PLACES
-        and all(isinstance(word, str) and len(word) <= 1000 for word in words)
+        and all(is_text(word, 1000) for word in words)
     )
 
 
 def _is_outcome(value: object) -> bool:
     return (
         isinstance(value, dict)
-        and len(value) <= MOST_NUMBERS
+        and len(value) <= bounds.OUTCOME
         and all(
-            isinstance(name, str) and (number is None or (type(number) in (int, float) and math.isfinite(number)))
+            is_text(name, bounds.NAME) and (number is None or (type(number) in (int, float) and _is_finite(number)))
             for name, number in value.items()
         )
     )
 
 
+def _is_finite(number: float) -> bool:
+    """Whether it fits into a float; JSON has integers of any length."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False
+
+
 def _is_words(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(word, str) for pair in value.items() for word in pair)
+    return (
+        isinstance(value, dict)
+        and len(value) <= bounds.VERSIONS
+        and all(is_text(word, bounds.NAME) for pair in value.items() for word in pair)
+    )
+
+
+def _validate_layers(layers: tuple[Layer, ...]) -> None:
+    if len(layers) > bounds.LAYERS:
+        raise WireError(f"malformed Hello: it names {len(layers):,} layers; a run has at most {bounds.LAYERS:,}")
+    for layer in layers:
+        if not (is_text(layer.name, bounds.LAYER_NAME) and is_text(layer.type, bounds.LAYER_NAME)):
+            raise WireError(f"malformed Hello: names of layers have at most {bounds.LAYER_NAME} characters")
+        if len(layer.kinds) > bounds.KINDS or not all(is_text(kind, bounds.NAME) for kind in layer.kinds):
+            raise WireError(f"malformed Hello: kinds are at most {bounds.KINDS} words")

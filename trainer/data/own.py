@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING, Any
+import zlib
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, MemoryError)
 _SPLIT = ("x_train", "y_train", "x_test", "y_test")
 _WHOLE = ("x", "y")
+MOST_BYTES: Final = 8 << 30
+"""Bytes of all arrays of a file, unpacked."""
 
 
 def from_file(path: Path) -> Data:
@@ -54,11 +58,19 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # Opened here: numpy leaves a file open that it cannot read.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            _check_size(file)
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
+    except _UNREADABLE as error:
         raise ValueError(f"{path}: is not an .npz file of plain arrays ({error})") from error
+
+
+def _check_size(file: Any) -> None:
+    """ValueError if the arrays would be too large, before there is room made for any."""
+    size = sum(member.file_size for member in file.zip.infolist())
+    if size > MOST_BYTES:
+        raise ValueError(f"its arrays have {size >> 20} MB; there may be {MOST_BYTES >> 20}")
 
 
 def _inputs(path: Path, name: str, array: NDArray[Any]) -> torch.Tensor:
