@@ -19,6 +19,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt "$(echo /wheel/*.whl
 RUN useradd --create-home --uid 1000 normscope && mkdir /data && chown normscope /data
 USER normscope
 WORKDIR /data
+# Downloaded data sets are kept there too: nothing else need be writable but /tmp.
+ENV NORMSCOPE_DATA=/data PYTHONDONTWRITEBYTECODE=1
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]

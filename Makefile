@@ -6,12 +6,13 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check format bench science screenshots golden constraints limits clean
+.PHONY: help run test check audit fuzz format bench science screenshots golden constraints limits clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
 	@echo "make test     run all tests                           (ARGS='-k wire' for some)"
-	@echo "make check    lint and types, Python and JavaScript"
+	@echo "make check    lint and types, Python and JavaScript; known vulnerabilities of what is pinned"
+	@echo "make fuzz     throw 100,000 inputs and more at whatever reads bytes from outside"
 	@echo "make bench    measure every speed that the README claims"
 	@echo "make science  try the sixteen claims and write down what came out"
 
@@ -30,6 +31,15 @@ check: node_modules
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 	@$(VENV)/python scripts/node.py npm run --silent check
+	@$(VENV)/python scripts/audit.py
+
+audit:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/audit.py
+
+fuzz:
+	$(INSTALL) server dev fuzz
+	$(VENV)/python -m tests.fuzz $(ARGS)
 
 node_modules: package.json package-lock.json
 	$(INSTALL) server dev

@@ -14,6 +14,7 @@ from normscope import catalogue, wire
 from . import query
 from .access import Owner, Reader, owner
 from .alerts import AlertOut, AlertsOut
+from .answers import ALWAYS, BODY, MISSING, STATE
 from .estimate import estimate
 from .experiments import Experiments, RefusedError
 from .findings import Findings
@@ -43,7 +44,7 @@ from .tokens import digest
 if TYPE_CHECKING:
     from .access import Rights
 
-router = APIRouter()
+router = APIRouter(responses=ALWAYS)
 
 
 def _store(request: Request) -> Store:
@@ -116,7 +117,7 @@ async def get_experiments(store: TheStore, _: Owner) -> ExperimentsOut:
     return ExperimentsOut(experiments=[ExperimentBriefOut.of(e, runs[e.id]) for e in reversed(found)])
 
 
-@router.post("/api/experiments", status_code=201)
+@router.post("/api/experiments", status_code=201, responses=BODY | STATE)
 async def post_experiment(
     body: NewExperiment, store: TheStore, experiments: TheExperiments, rights: Owner
 ) -> ExperimentOut:
@@ -128,13 +129,13 @@ async def post_experiment(
     return await find_experiment(store, rights, experiment.id)
 
 
-@router.get("/api/experiments/{id}")
+@router.get("/api/experiments/{id}", responses=MISSING)
 async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:
     """One experiment with its runs."""
     return await find_experiment(store, rights, id)
 
 
-@router.patch("/api/experiments/{id}")
+@router.patch("/api/experiments/{id}", responses=MISSING | BODY)
 async def patch_experiment(experiment: TheExperiment, body: Changes, store: TheStore, rights: Owner) -> ExperimentOut:
     """Give an experiment another name, tags or notes."""
     changes = body.model_dump(exclude_none=True)
@@ -144,20 +145,20 @@ async def patch_experiment(experiment: TheExperiment, body: Changes, store: TheS
     return await find_experiment(store, rights, experiment.id)
 
 
-@router.delete("/api/experiments/{id}", status_code=204, dependencies=[Depends(owner)])
+@router.delete("/api/experiments/{id}", status_code=204, responses=MISSING, dependencies=[Depends(owner)])
 async def delete_experiment(experiment: TheExperiment, experiments: TheExperiments) -> None:
     """Stop an experiment's runs and throw it away; for some hours it can be brought back."""
     await experiments.delete(experiment.id)
 
 
-@router.post("/api/experiments/{id}/restore")
+@router.post("/api/experiments/{id}/restore", responses=MISSING)
 async def post_restore(id: str, store: TheStore, rights: Owner) -> ExperimentOut:
     """Bring a deleted experiment back, as long as it has not been removed for good."""
     await store.change(Experiment, id, deleted=None)
     return await find_experiment(store, rights, id)
 
 
-@router.post("/api/estimate")
+@router.post("/api/estimate", responses=BODY)
 async def post_estimate(body: NewExperiment, store: TheStore, _: Owner) -> EstimateOut:
     """How long an experiment would take, were it started now."""
     try:
@@ -166,19 +167,19 @@ async def post_estimate(body: NewExperiment, store: TheStore, _: Owner) -> Estim
         raise HTTPException(422, str(error)) from error
 
 
-@router.get("/api/experiments/{id}/runs")
+@router.get("/api/experiments/{id}/runs", responses=MISSING)
 async def get_experiment_runs(experiment: TheExperiment, store: TheStore) -> RunsOut:
     """An experiment's runs in short."""
     return RunsOut(runs=[BriefOut.of(run) for run in await store.find(Brief, experiment=experiment.id)])
 
 
-@router.get("/api/experiments/{id}/finding")
+@router.get("/api/experiments/{id}/finding", responses=MISSING | STATE)
 async def get_finding(experiment: TheExperiment, store: TheStore, findings: TheFindings) -> FindingOut:
     """What the claim's rule says about what the experiment's runs came to so far."""
     return await findings.of(experiment, await store.find(Run, experiment=experiment.id))
 
 
-@router.post("/api/experiments/{id}/{action}", dependencies=[Depends(owner)])
+@router.post("/api/experiments/{id}/{action}", responses=MISSING | STATE, dependencies=[Depends(owner)])
 async def post_control_all(
     experiment: TheExperiment, action: Literal["pause", "resume", "stop"], store: TheStore, experiments: TheExperiments
 ) -> RunsOut:
@@ -187,7 +188,7 @@ async def post_control_all(
     return await get_experiment_runs(experiment, store)
 
 
-@router.get("/api/runs")
+@router.get("/api/runs", responses=BODY)
 async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_length=16, max_length=100)]) -> KnownOut:
     """The run that was introduced with this key, if there is one: whoever brings a run in parts asks what is there."""
     found = await store.find(Run, token_hash=digest(key))
@@ -195,25 +196,25 @@ async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_leng
     return KnownOut(runs=[RunOut.of(run) for run in there])
 
 
-@router.get("/api/runs/{id}")
+@router.get("/api/runs/{id}", responses=MISSING)
 async def get_run(run: TheRun) -> RunOut:
     """One run."""
     return RunOut.of(run)
 
 
-@router.get("/api/runs/{id}/alerts")
+@router.get("/api/runs/{id}/alerts", responses=MISSING)
 async def get_alerts(run: TheRun, store: TheStore) -> AlertsOut:
     """What people were told of a run."""
     return AlertsOut(alerts=[AlertOut.of(alert) for alert in await store.find(Alert, run=run.id)])
 
 
-@router.post("/api/runs/{id}/pace", dependencies=[Depends(owner)])
+@router.post("/api/runs/{id}/pace", responses=MISSING | BODY | STATE, dependencies=[Depends(owner)])
 async def post_pace(run: TheRun, body: Pace, experiments: TheExperiments) -> RunOut:
     """Limit how many steps a run makes in a second."""
     return RunOut.of(await experiments.control(run, "pace", body.steps_per_second))
 
 
-@router.post("/api/runs/{id}/{action}", dependencies=[Depends(owner)])
+@router.post("/api/runs/{id}/{action}", responses=MISSING | STATE, dependencies=[Depends(owner)])
 async def post_control(
     run: TheRun, action: Literal["pause", "resume", "step", "stop"], experiments: TheExperiments
 ) -> RunOut:
@@ -221,7 +222,7 @@ async def post_control(
     return RunOut.of(await experiments.control(run, action))
 
 
-@router.get("/api/runs/{id}/history", response_class=Response)
+@router.get("/api/runs/{id}/history", responses=MISSING, response_class=Response)
 async def get_history(
     run: TheRun,
     store: TheStore,
@@ -249,7 +250,7 @@ async def get_links(store: TheStore, experiment: Id, _: Owner) -> LinksOut:
     return LinksOut(links=[LinkOut.of(link) for link in found])
 
 
-@router.post("/api/links", status_code=201)
+@router.post("/api/links", status_code=201, responses=MISSING | BODY | STATE)
 async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Request) -> LinkOut:
     """Make a link that opens a view read-only. Its address is in this answer and nowhere else."""
     await find_experiment(store, rights, body.experiment)
@@ -259,7 +260,7 @@ async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Requ
     return LinkOut.of(link, f"{request.scope.get('root_path', '')}/s/{token}")
 
 
-@router.delete("/api/links/{id}")
+@router.delete("/api/links/{id}", responses=MISSING)
 async def delete_link(id: str, store: TheStore, request: Request, _: Owner) -> LinkOut:
     """Revoke a link; pages that it opened close within a second."""
     link = await revoke_link(store, request.app.state.bus, id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -89,5 +89,10 @@ async def _unstored(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     """All that is wrong with a request in one sentence."""
     assert isinstance(error, RequestValidationError)
-    wrong = [f"{'.'.join(map(str, e['loc'][1:])) or 'body'}: {e['msg']}" for e in error.errors()]
+    wrong = [f"{_place(e)}: {e['msg']}" for e in error.errors()]
     return JSONResponse({"detail": "; ".join(wrong)[:500]}, 422)
+
+
+def _place(error: dict[str, Any]) -> str:
+    """Where something is wrong. Of what is no JSON only the byte is told, which is not a name."""
+    return ".".join(str(part) for part in error["loc"][1:] if error["type"] != "json_invalid") or "body"

@@ -68,7 +68,10 @@ def _operation(method: str, path: str, one: Schema) -> Operation:
         Field(p["name"], type_of(p["schema"]), p.get("description", ""), p["required"])
         for p in one.get("parameters", ())
     ]
-    answers = [Answer(status, a["description"], _content(a)) for status, a in one["responses"].items()]
+    answers = [
+        Answer(status, a["description"].removeprefix("Successful Response"), _content(a))
+        for status, a in one["responses"].items()
+    ]
     return Operation(
         one["operationId"], method.upper(), path, one.get("description", ""), fields,
         _content(one.get("requestBody", {})), answers,

@@ -152,9 +152,9 @@ def _closed_sockets() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def serving(data: Path) -> Iterator[Server]:
+def serving(data: Path, *flags: str) -> Iterator[Server]:
     """A server, and afterwards neither it nor any training process that it started, however the test went."""
-    one = Server(data)
+    one = Server(data, flags=flags)
     one.start()
     try:
         yield one
