@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import socket
 import sys
@@ -18,6 +17,7 @@ from normscope.background import keep_freed_memory
 from normscope.errors import NormscopeError
 from normscope.wire import bounds
 
+from . import logs
 from .folder import held
 from .settings import Settings
 from .store import prepare_store
@@ -70,8 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Webhooks(given.webhook, given.webhook_host)
     except ValueError as error:
         parser.error(str(error))
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.begin()
     try:
         listener = _listen(given.host, given.port)
         given.data.mkdir(parents=True, exist_ok=True)

@@ -188,7 +188,7 @@ async def post_control_all(
     return await get_experiment_runs(experiment, store)
 
 
-@router.get("/api/runs", responses=BODY)
+@router.get("/api/runs")
 async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_length=16, max_length=100)]) -> KnownOut:
     """The run that was introduced with this key, if there is one: whoever brings a run in parts asks what is there."""
     found = await store.find(Run, token_hash=digest(key))

@@ -255,7 +255,7 @@ function makeTrace(role, { name, color: own, dash }, theme) {
   const color = role.meta && "ink" in /** @type {object} */ (role.meta) ? ink : own;
   const trace = /** @type {Trace} */ (structuredClone(role));
   const alpha = Number(trace.meta?.alpha ?? 1);
-  trace.meta = { ...trace.meta, name };
+  trace.meta = { ...trace.meta, name: escaped(name) };
   trace.line = { ...trace.line, color, dash };
   if (trace.marker) trace.marker.color = color;
   if (trace.fill) trace.fillcolor = trace.meta.opaque ? mixed(paper, color, alpha) : faded(color, alpha);
@@ -273,7 +273,7 @@ function legendTrace({ name, color, dash }) {
 
 /** Words that Plotly shall not read as markup. @param {string} words */
 function escaped(words) {
-  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return words.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("%{", "&#37;{");
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { momentsOf, percentilesOf, placeOf, PROBABILITIES } from "../data/layer.js";
 import { EDGES } from "../data/sketch.js";
+import { csvWords } from "./csv.js";
 
 /**
  * @typedef {import("../data/frame.js").Frame} Frame
@@ -129,7 +130,7 @@ export function csvOf(table, runs, conditions) {
 
 /** A cell as RFC 4180 has it; what is not a number is empty. @param {Cell} value */
 function cell(value) {
-  if (typeof value === "string") return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  if (typeof value === "string") return csvWords(value);
   if (Number.isInteger(value) && Math.abs(value) < Number.MAX_SAFE_INTEGER) return String(value); // steps stay whole
   return !Number.isFinite(value) ? "" : String(Number(value.toPrecision(DIGITS)));
 }

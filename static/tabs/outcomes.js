@@ -1,6 +1,7 @@
 /** What every run came to, as a table on the page and as a file. */
 
 import { make } from "../element.js";
+import { csvWords } from "../lines/csv.js";
 import { number } from "../lines/scale.js";
 import { wordsOf } from "../data/shown.js";
 
@@ -30,10 +31,7 @@ export function tabulate(outcomes) {
  */
 export function toCsv(outcomes) {
   const { head, rows } = tabulate(outcomes);
-  const quoted = (/** @type {Cell} */ cell) => {
-    const text = String(cell ?? "");
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
+  const quoted = (/** @type {Cell} */ cell) => (typeof cell === "string" ? csvWords(cell) : String(cell ?? ""));
   return [head, ...rows].map((row) => `${row.map(quoted).join(",")}\r\n`).join("");
 }
 
