@@ -165,6 +165,16 @@ def test_both_roads_merge_alike(other: wire.Frame, tensors: list[list[Values]]) 
         assert native.merge(same, len(wire.KINDS))  # which is not left to Python
 
 
+def test_both_roads_count_no_more_samples_than_there_is_room_for() -> None:
+    data = bytearray(wire.encode(frame_of({}, 0, loss=1.0)))
+    at = data.index(b"loss") + len(b"loss") + 2
+    data[at : at + 4] = (2**31 + 1).to_bytes(4, "little")
+    for library in (native.library._library, None):
+        with mock.patch.object(native.library, "_library", library):
+            merged = wire.decode(wire.merge_encoded([bytes(data)] * 4))
+        assert (merged.series["loss"].samples, merged.series["loss"].mean.tolist()) == (2**32 - 1, [1.0])
+
+
 @given(arrays, arrays)
 def test_both_roads_make_the_same_frame_of_a_step(one: Values, other: Values) -> None:
     capture = Capture(net := nn.Sequential(nn.Tanh(), nn.Identity()))

@@ -336,20 +336,21 @@ static void merge_series(Writer *to, const Frame *frames, int n, const Series *l
             count++;
         }
     int kept = 0;
-    uint32_t samples = 0;
+    uint64_t samples = 0;
     for (int i = 0; i < count; i++)
         if (parts[i].size == size) parts[kept++] = parts[i], samples += parts[i].samples;
     const uint8_t length = (uint8_t)like->length;
     put_bytes(to, &length, 1);
     put_bytes(to, like->name, length);
     put_bytes(to, &size, 2);
-    put_bytes(to, &samples, 4);
+    const uint32_t said = samples < UINT32_MAX ? (uint32_t)samples : UINT32_MAX; /* of damaged frames, say */
+    put_bytes(to, &said, 4);
     const int64_t low = frames[0].level ? size : 0, high = frames[0].level ? 2 * (int64_t)size : 0;
     for (int what = 0; what < 3; what++)
         for (int64_t i = 0; i < size; i++) {
             double value = what ? NAN : 0;
             for (int k = 0; k < kept; k++) {
-                if (what == 0) value += (double)parts[k].samples / samples * number(parts[k].values, i);
+                if (what == 0) value += (double)parts[k].samples / (double)samples * number(parts[k].values, i);
                 if (what == 1) value = fmin(value, number(parts[k].values, low + i));
                 if (what == 2) value = fmax(value, number(parts[k].values, high + i));
             }

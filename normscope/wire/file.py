@@ -21,6 +21,8 @@ MAGIC: Final = b"NORMSCOPE\x01"
 SUFFIX: Final = ".normscope"
 _HEAD: Final = struct.Struct("<BI")
 _JSON, _FRAME = 0, 1
+_MOST: Final = 256 << 20
+"""Bytes of a message."""
 
 
 def filed(message: str | bytes) -> bytes:
@@ -42,8 +44,13 @@ def messages(file: BinaryIO) -> Iterator[tuple[int, str | bytes]]:
         kind, size = _HEAD.unpack(head)
         if kind not in (_JSON, _FRAME):
             raise WireError(f"there is a message of unknown kind {kind} at byte {at}")
+        if size > _MOST:  # before there is room made for it
+            raise WireError(f"there is a message of {size:,} bytes at byte {at}; the longest have {_MOST:,}")
         data = file.read(size)
         if len(data) < size:
             return
         at += _HEAD.size + size
-        yield at, data.decode() if kind == _JSON else data
+        try:
+            yield at, data.decode() if kind == _JSON else data
+        except UnicodeDecodeError as error:
+            raise WireError(f"there is a message at byte {at - size} that is not UTF-8") from error

@@ -115,4 +115,5 @@ def _merge_series(parts: list[Series]) -> Series:
     samples = [p.samples for p in parts]
     mean, low, high = (np.array([getattr(p, name) for p in parts]) for name in ("mean", "low", "high"))
     weights = np.array(samples) / sum(samples)
-    return Series(weights @ mean, np.fmin.reduce(low), np.fmax.reduce(high), sum(samples))
+    # More samples than there is room for come of damaged frames only.
+    return Series(weights @ mean, np.fmin.reduce(low), np.fmax.reduce(high), min(sum(samples), 2**32 - 1))

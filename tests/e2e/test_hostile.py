@@ -171,9 +171,10 @@ def test_nothing_that_a_run_says_is_more_than_words(shared_server: Server, watch
     watched.check()
 
     watched.visit(link)
-    see_all(watched)
+    wait_painted(page, 11)
+    watched.check()
     watched.visit(f"{server.url}/compare/{one['id']},{other['id']}")
-    see_all(watched)
+    wait_painted(page, 11)
     hover(watched)
 
     page.goto(experiment)
