@@ -69,7 +69,7 @@ def _operation(method: str, path: str, one: Schema) -> Operation:
         for p in one.get("parameters", ())
     ]
     answers = [
-        Answer(status, a["description"].removeprefix("Successful Response"), _content(a))
+        Answer(status, a["description"].removeprefix("Successful Response"), _content(a) if status < "400" else [])
         for status, a in one["responses"].items()
     ]
     return Operation(

@@ -32,6 +32,7 @@ def test_nothing_violates_a_rule(shared_server: Server, visit: Visit, theme: str
     pages = {
         "/": "experiments",
         "/c/10": "start",
+        "/docs": "theme",
         f"/e/{experiment}": "chart-loss",
         f"/e/{experiment}?mode=difference": "chart-histogram",
         f"/e/{experiment}?tab=landscape": "charts",
