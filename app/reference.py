@@ -70,7 +70,7 @@ def _operation(method: str, path: str, one: Schema) -> Operation:
     ]
     answers = [
         Answer(status, a["description"].removeprefix("Successful Response"), _content(a) if status < "400" else [])
-        for status, a in one["responses"].items()
+        for status, a in sorted(one["responses"].items())
     ]
     return Operation(
         one["operationId"], method.upper(), path, one.get("description", ""), fields,
