@@ -32,8 +32,8 @@ from .messages import (
     State,
     Viewed,
     Welcome,
-    parse,
 )
+from .parsing import parse
 
 __all__ = [
     "ACTIONS",
