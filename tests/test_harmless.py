@@ -200,10 +200,9 @@ def compiled_later() -> tuple[nn.Module, Callable[[nn.Module], Tensor]]:
     return net, lambda _: loss(torch.randn(12, 8))
 
 
-BROKEN, UNSEEN = "step {} is the first with values that are not finite", "nothing was seen of {}"
+UNSEEN = "nothing was seen of {}"
 SAID = {
-    deep: [BROKEN.format(1)],
-    oddities: [BROKEN.format(0), UNSEEN.format("a_complex, a_integer, a_nothing")],
+    oddities: [UNSEEN.format("a_complex, a_integer, a_nothing")],
     reader: [UNSEEN.format("attention.out_proj, never")],
     compiled_whole: [UNSEEN.format("_orig_mod.0, _orig_mod.1, _orig_mod.2, _orig_mod.3, _orig_mod.4 and 1 more")],
     compiled_later: [UNSEEN.format("0, 1, 2, 3, 4 and 1 more")],
@@ -247,7 +246,7 @@ def test_training_is_the_same_bit_for_bit(
     make: Make, kinds: str | list[str], steps: int, peer: Peer, caplog: pytest.LogCaptureFixture
 ) -> None:
     alone = train(make, steps)
-    with_us = train(make, steps, lambda net: normscope.watch(net, url=peer.url, budget=None, kinds=kinds))
+    with_us = train(make, steps, lambda net: normscope.watch(net, url=peer.url, budget=None, kinds=kinds, alerts=None))
     assert len(alone) == len(with_us)
     assert all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(alone, with_us, strict=True))
     assert peer.steps() == list(range(steps))

@@ -228,7 +228,7 @@ def test_a_list_tells_of_a_run_in_short(one: Server) -> None:
     assert experiment["runs"] == [
         {
             "id": run, "experiment": experiment["id"], "arm": "", "seed": 0, "varied": {}, "name": "my net",
-            "status": "running", "steps": None, "last_step": -1,
+            "status": "running", "steps": None, "last_step": -1, "alerts": 0, "lasting": 0,
         }
     ]  # fmt: skip
     assert one.get(f"/api/experiments/{experiment['id']}")["runs"][0]["layers"]

@@ -52,7 +52,7 @@ class Store(Protocol):
 
     async def get(self, kind: type[R], id: str) -> R | None:
         """The record with this id."""
-        if not id.isalnum():  # it may hold what a database refuses even to look for
+        if not id.replace("-", "").isalnum():  # it may hold what a database refuses even to look for
             return None
         found = await self.find(kind, id=id)
         return found[0] if found else None
