@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import socket
 import sys
@@ -58,8 +59,20 @@ def arguments() -> argparse.ArgumentParser:
         "--webhook-host", action="append", default=[], metavar="NAME",
         help="a host that webhooks may be at, even at a private address; if given, no others",
     )  # fmt: skip
+    parser.add_argument(
+        "--lost-after", type=_seconds, default=usual.lost_after, metavar="SECONDS",
+        help="a run whose training process is silent for so long is called lost (default: %(default)g)",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     return parser
+
+
+def _seconds(text: str) -> float:
+    """A positive number, as argparse wants to have it checked."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             host=given.host, port=listener.getsockname()[1], data=given.data,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
-            frames=tuple(given.allow_frame), rates=given.rates,
+            frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)
@@ -106,10 +119,11 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _serve(settings: Settings, listener: socket.socket) -> int:
     from .main import create_app
+    from .sockets import sockets
 
     keep_freed_memory()
     config = uvicorn.Config(
-        create_app(settings), ws="websockets-sansio", ws_max_size=bounds.MESSAGE, ws_ping_interval=10,
+        create_app(settings), ws=sockets(settings.keepalive), ws_max_size=bounds.MESSAGE, ws_ping_interval=10,
         ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = Server(config, settings)

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("normscope.experiments")
 
-LOST_AFTER: Final = 15.0
-"""Seconds without a word from a training process after which its run is called lost."""
 STOP_PATIENCE: Final = 5.0
 """Seconds that a run may take to stop by itself; then its process is asked to end, and after as long again made to."""
 _LOOK_EVERY: Final = 1.0
@@ -54,8 +52,11 @@ class Experiments:
     bus: Bus
     launcher: Launcher
     alerts: Alerts
-    connected: dict[str, float] = field(default_factory=dict)
-    """When each run's training process was last heard of, unix seconds, for those connected here."""
+    connected: set[str] = field(default_factory=set)
+    """The runs whose training processes are connected here."""
+    _heard: dict[str, float] = field(default_factory=dict)
+    """Since when each run is silent that is not connected. Like all that is waited for here, by a clock that nobody
+    sets: the one on the wall may be an hour off when it is put right."""
     _stopping: dict[str, float] = field(default_factory=dict)
     _adopting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -123,6 +124,11 @@ class Experiments:
         await self._announce(run)
         return run
 
+    def leave(self, run: str, *, silent: bool) -> None:
+        """Take note that a run's process is connected no longer; `silent` if it was cut off since it did not answer."""
+        self.connected.discard(run)
+        self._heard[run] = time.monotonic() - 2 * self.settings.keepalive * silent
+
     def folder(self, run: str) -> Path:
         """Where a run's log and checkpoint are."""
         return self.settings.data.absolute() / "runs" / run
@@ -187,10 +193,12 @@ class Experiments:
         """Notice, for as long as the server lives, runs that went silent or do not stop, and clear away the deleted."""
         cleared = -math.inf
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(self._look_every)
             try:
-                for run in await self.store.find(Run, status=ACTIVE):
-                    await self._look_after(run, time.time())
+                active = await self.store.find(Run, status=ACTIVE)
+                for run in active:
+                    await self._look_after(run, time.monotonic())
+                self._forget({run.id for run in active})
                 if time.monotonic() - cleared > _CLEAR_EVERY:
                     cleared = time.monotonic()
                     await self.remove_deleted(time.time())
@@ -200,16 +208,28 @@ class Experiments:
     async def _look_after(self, run: Run, now: float) -> None:
         if run.id not in self.connected:
             gone = run.handle is not None and not await self.launcher.alive(run.handle)
-            silent = now - max(run.seen or run.created, run.created)
+            silent = now - self._heard.setdefault(run.id, now)
             if gone and silent > 2:
                 await self._bury(run, None)
-            elif run.status != "lost" and silent > LOST_AFTER:
+            elif run.status != "lost" and silent > self.settings.lost_after - self._look_every:
                 await self.change(run.id, status="lost")
-                await self.alerts.lose(run, f"the training process has not been heard of for {LOST_AFTER:g} seconds")
+                silence = f"{self.settings.lost_after:g} seconds"
+                await self.alerts.lose(run, f"the training process has not been heard of for {silence}")
         if run.stop and run.handle is not None:
             since = now - self._stopping.setdefault(run.id, now)
             if since > STOP_PATIENCE:
                 await self.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)
+
+    @property
+    def _look_every(self) -> float:
+        return min(_LOOK_EVERY, self.settings.lost_after / 15)
+
+    def _forget(self, active: set[str]) -> None:
+        """Drop what is remembered of runs that have ended or are connected."""
+        for run in self._heard.keys() - (active - self.connected):
+            del self._heard[run]
+        for run in self._stopping.keys() - active:
+            del self._stopping[run]
 
     async def _bury(self, run: Run, reason: str | None) -> None:
         """Call a run failed, or stopped if that was wanted, whose process has left without saying so."""
@@ -217,7 +237,6 @@ class Experiments:
         last = _last_line(self.folder(run.id) / "log.txt")
         if last:
             words.append(f"its last words: {last}")
-        self._stopping.pop(run.id, None)
         if run.stop:
             await self.change(run.id, status="stopped", ended=time.time())
         else:

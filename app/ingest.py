@@ -24,6 +24,7 @@ from .limits import WORDS
 from .live import VIEWED
 from .metrics import metrics
 from .rates import Rates, client_of
+from .sockets import SILENT
 from .store import Run
 from .tokens import digest
 
@@ -106,7 +107,7 @@ class Connection:
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._due = 0  # single steps that were asked for before there was a process
-        self._read_all = False
+        self._read_all = self._silent = False
         self._thinned = 1
         self._end: wire.End | None = None
 
@@ -116,7 +117,7 @@ class Connection:
         if older is not None:  # half-open: the process came back before its old socket was missed
             await _close(older._socket, 1008, "the run's training process has connected anew")
         self._open[self._run.id] = self
-        self._experiments.connected[self._run.id] = time.time()
+        self._experiments.connected.add(self._run.id)
         try:
             bus, key = self._experiments.bus, [self._run.id]
             # Heard from before the run is said to be there, which is when those who look at it say so; and before what
@@ -139,7 +140,7 @@ class Connection:
         finally:
             if self._open.get(self._run.id) is self:
                 del self._open[self._run.id]
-                self._experiments.connected.pop(self._run.id, None)
+                self._experiments.leave(self._run.id, silent=self._silent)
 
     async def _welcome(self) -> None:
         store, hello = self._experiments.store, self._hello
@@ -163,8 +164,8 @@ class Connection:
     async def _read(self) -> None:
         while self._end is None:
             message = await self._socket.receive()
-            self._experiments.connected[self._run.id] = time.time()
             if message["type"] == "websocket.disconnect":
+                self._silent = message.get("code") == SILENT
                 return
             if message.get("bytes") is not None:
                 frames = wire.split(message["bytes"])

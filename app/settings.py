@@ -29,6 +29,7 @@ class Settings:
         webhook_hosts: Hosts that these may be at, even where their address is not public; if there are any, no others.
         rates: How many times the usual rates of `limits` a client may have; 0 for no limit.
         frames: Origins of further pages that may show ours in a frame.
+        lost_after: Seconds without a sign of life from a training process after which its run is called lost.
     """
 
     host: str = "127.0.0.1"
@@ -44,11 +45,20 @@ class Settings:
     webhook_hosts: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     rates: float = 1.0
+    lost_after: float = 15.0
 
     @property
     def store_url(self) -> str:
         """The store's URL, spelled out."""
         return self.store or f"sqlite:///{(self.data / 'normscope.db').absolute()}"
+
+    @property
+    def keepalive(self) -> float:
+        """Seconds between two pings of a training process, and within which it has to answer.
+
+        One that falls silent is missed within twice that, and there is as long again in which it may come back.
+        """
+        return self.lost_after / 4
 
     @property
     def url(self) -> str:

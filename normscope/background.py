@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import signal
 import sys
 import threading
 from typing import Final
@@ -12,6 +13,8 @@ from typing import Final
 _MMAP_THRESHOLD: Final = -3
 _TRIM_THRESHOLD: Final = -1
 """Parameters of glibc's mallopt(3)."""
+_PARENT_DEATH_SIGNAL: Final = 1
+"""An option of Linux' prctl(2)."""
 _LARGEST: Final = 32 << 20
 _KEPT: Final = 64 << 20
 _NICENESS: Final = 10
@@ -29,6 +32,16 @@ def step_back() -> None:
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def leave_with_parent() -> None:
+    """End this process when the one that made it ends, however that goes, where the system can be told so (Linux).
+
+    It counts for this process alone, not for those that it forks.
+    """
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def keep_freed_memory() -> bool:

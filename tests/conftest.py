@@ -61,6 +61,7 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     flags: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()  # a command that runs it: prlimit, setpriv, …
 
     @property
     def url(self) -> str:
@@ -75,8 +76,8 @@ class Server:
         with (self.data / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "app", "--port", str(self.port), "--data", str(self.data), "--no-browser",
-                    *self.flags,
+                    *self.before, sys.executable, "-m", "app", "--port", str(self.port), "--data", str(self.data),
+                    "--no-browser", *self.flags,
                 ],
                 cwd=HOUSE, stdout=log, stderr=log,
             )  # fmt: skip

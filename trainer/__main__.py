@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from normscope.sending.beside import fork_ahead
+from normscope.background import leave_with_parent
 from normscope.spec import Job
 
 
@@ -45,6 +45,8 @@ def _interrupt(number: int, _frame: object) -> NoReturn:
 
 def _become(job: Job) -> NoReturn:
     """Turn a forked child into the job's own process: own session, own log, no ties to the server."""
+    from normscope.sending.beside import fork_ahead
+
     os.setsid()
     folder = Path(job.folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,6 +110,7 @@ def _warm_up() -> None:
 
 def parent() -> None:
     """Fork a trainer for each line of standard input, until it closes."""
+    leave_with_parent()  # first of all: it does not listen while it warms up
     _warm_up()
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is the server's

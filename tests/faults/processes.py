@@ -1,0 +1,107 @@
+"""The processes that faults are injected into, and those that must not be left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from ..conftest import HOUSE, Server, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MARK: Final = "NORMSCOPE_TEST_MARK"
+"""An environment variable by which descendants are found, whoever has adopted them."""
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes that have this mark."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@dataclass
+class Training:
+    """A user's own loop, `training.py`, with its courier in a session of its own."""
+
+    name: str
+    url: str
+    folder: Path
+    steps: int = 100_000
+    pace: float = 100
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        environment = os.environ | {"NORMSCOPE_URL": self.url, MARK: self.name, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "tests.faults.training", self.name, str(self.steps), str(self.pace)]
+        with self._said.open("wb") as said, self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=HOUSE, env=environment, stdout=said, stderr=log, start_new_session=True
+            )
+
+    @property
+    def _said(self) -> Path:
+        return self.folder / f"{self.name}.steps"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def log(self) -> str:
+        """What it has told its user."""
+        return self._log.read_text()
+
+    @property
+    def last(self) -> int:
+        """The last step that it has said to have made."""
+        *_, last = ["-1", *self._said.read_text().split("\n")[:-1]]
+        return int(last)
+
+    def run(self, server: Server) -> str:
+        """What the server calls the run, once it is there."""
+
+        def look() -> str | None:
+            runs = [run for e in server.get("/api/experiments")["experiments"] for run in e["runs"]]
+            return next((run["id"] for run in runs if run["name"] == self.name), None)
+
+        found = wait_for(look, f"{self.name} to be watched", 60)
+        assert found is not None
+        return found
+
+    def signal_all(self, number: int) -> None:
+        """Send a signal to the loop and to its courier, as a machine that falls asleep stops them both."""
+        os.killpg(self.process.pid, number)
+
+    def end(self) -> None:
+        """Whatever is left of it."""
+        for process in marked(self.name):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def training(
+    server: Server, folder: Path, name: str, *, pace: float = 100, url: str | None = None
+) -> Iterator[Training]:
+    """A user's loop, which is gone afterwards."""
+    one = Training(name, url or server.url, folder, pace=pace)
+    try:
+        yield one
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            one.signal_all(signal.SIGCONT)
+        one.end()
