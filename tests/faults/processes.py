@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from ..conftest import HOUSE, Server, wait_for
+from .stream import COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,3 +106,64 @@ def training(
         with contextlib.suppress(ProcessLookupError):
             one.signal_all(signal.SIGCONT)
         one.end()
+
+
+@dataclass
+class Stream:
+    """A run that `stream.py` delivers."""
+
+    name: str
+    url: str
+    folder: Path
+    rate: float
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.stream", self.url, self.name]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen([*command, str(self.rate), str(self.folder)], cwd=HOUSE, stderr=log)
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def log(self) -> str:
+        """What it has told its user."""
+        return self._log.read_text()
+
+    @property
+    def acknowledged(self) -> int:
+        """How many frames the server has acknowledged."""
+        return self._count(0)
+
+    @property
+    def put(self) -> int:
+        """How many frames it has made."""
+        return self._count(1)
+
+    def _count(self, which: int) -> int:
+        path = self.folder / f"{self.name}.count"
+        data = path.read_bytes() if path.exists() else b""
+        return int(COUNT.unpack(data)[which]) if len(data) == COUNT.size else 0
+
+    def finish(self) -> None:
+        """Let it come to its end, with all of its frames acknowledged."""
+        self.process.terminate()
+        assert self.process.wait(60) == 0, self.log
+
+    def end(self) -> None:
+        """Whatever is left of it."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def streams(url: str, folder: Path, count: int, rate: float = 100) -> Iterator[list[Stream]]:
+    """Some runs, which are gone afterwards."""
+    some = [Stream(f"stream {i}", url, folder, rate) for i in range(count)]
+    try:
+        yield some
+    finally:
+        for one in some:
+            one.end()
