@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import math
 import os
 import socket
@@ -127,7 +128,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
     )  # fmt: skip
     server = Server(config, settings)
-    server.run(sockets=[listener])
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C has done its work by then
+        server.run(sockets=[listener])
     return 0 if server.started else 1
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .alerts import Alerts
     from .bus import Bus
-    from .launcher import Launcher
+    from .launcher import Exit, Launcher
     from .settings import Settings
     from .store import Store
 
@@ -185,9 +185,19 @@ class Experiments:
     async def watch_exits(self) -> None:
         """Notice, for as long as the server lives, how processes started here end."""
         async for exit_ in self.launcher.exits():
-            # Its End was acknowledged before it left; if there was none, it died of something else.
-            for run in await self.store.find(Run, handle=exit_.handle, status=ACTIVE):
-                await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
+            await self._note_exit(exit_)
+
+    async def _note_exit(self, exit_: Exit) -> None:
+        """Take note of one, as soon as the store can."""
+        while True:
+            try:
+                # Its End was acknowledged before it left; if there was none, it died of something else.
+                for run in await self.store.find(Run, handle=exit_.handle, status=ACTIVE):
+                    await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
+            except NormscopeError:
+                await asyncio.sleep(_LOOK_EVERY)
+            else:
+                return
 
     async def watch_over(self) -> None:
         """Notice, for as long as the server lives, runs that went silent or do not stop, and clear away the deleted."""
@@ -202,8 +212,8 @@ class Experiments:
                 if time.monotonic() - cleared > _CLEAR_EVERY:
                     cleared = time.monotonic()
                     await self.remove_deleted(time.time())
-            except NormscopeError as error:  # a full disk, say: look again later
-                log.warning("cannot look after the runs: %s", error)
+            except NormscopeError:  # a full disk, say, of which the store has told: look again later
+                continue
 
     async def _look_after(self, run: Run, now: float) -> None:
         if run.id not in self.connected:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from .rates import Gates
     from .store import Block
 
-log = logging.getLogger("normscope.ingest")
 router = APIRouter()
 
 MAX_PENDING: Final = 256
@@ -58,7 +56,6 @@ async def ingest(socket: WebSocket) -> None:
     except (WireError, RefusedError) as error:
         await _close(socket, 1008, str(error))
     except NormscopeError as error:
-        log.warning("ingest: %s", error)
         await _close(socket, 1013, str(error))
     except TimeoutError:
         await _close(socket, 1008, f"no hello within {HELLO_WITHIN:g} s")

@@ -14,6 +14,7 @@ from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from normscope import wire
+from normscope.errors import NormscopeError
 
 from .access import Rights, socket_rights
 from .history import blocks
@@ -24,7 +25,7 @@ from .schemas import BriefOut, RunOut
 from .store import Brief, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from .bus import Bus
     from .rates import Gates
@@ -173,6 +174,8 @@ class Viewer:
                 await self._error(f"cannot do {str(kind)[:40]!r} here; there are watch and list")
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             await self._error("not a message of this socket")
+        except NormscopeError as error:
+            await self._error(str(error))
 
     async def _watch(self, ids: list[str], after: dict[str, Any]) -> None:
         runs = {run.id: run for run in await self._store.find(Run, id=ids)}
@@ -200,14 +203,25 @@ class Viewer:
         with self._bus.subscribe("run", ids) as subscription:
             changed = list(ids or ())
             while True:
-                for shown in await self._look_up(changed, brief=ids is None) if changed else ():
-                    await self._send({"type": "run", "run": shown.model_dump()})
+                if changed:
+                    await self._or_say_why(self._show(changed, brief=ids is None))
                 for viewed in ids or ():
                     await self._bus.publish("viewed", viewed)
                 changed = []
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(VIEWED / 2):
                         changed = list(await subscription.get())
+
+    async def _or_say_why(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that the store may fail at: the next news is another chance."""
+        try:
+            await work
+        except NormscopeError as error:
+            await self._error(str(error))
+
+    async def _show(self, ids: list[str], *, brief: bool) -> None:
+        for shown in await self._look_up(ids, brief=brief):
+            await self._send({"type": "run", "run": shown.model_dump()})
 
     async def _look_up(self, ids: list[str], *, brief: bool) -> Sequence[BriefOut | RunOut]:
         if brief:
@@ -219,7 +233,7 @@ class Viewer:
             while True:
                 began = time.monotonic()
                 for run, last in newest.items():
-                    await self._deliver(ids, run, last, generation)
+                    await self._or_say_why(self._deliver(ids, run, last, generation))
                 await asyncio.sleep(max(0.0, began + PERIOD - time.monotonic()))
                 newest = {run: int(last) for run, last in (await subscription.get()).items()}
 

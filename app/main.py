@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from .settings import Settings
-
-log = logging.getLogger("normscope")
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -82,7 +79,6 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unstored(_: Request, error: Exception) -> Response:
-    log.error("%s", error)
     return JSONResponse({"detail": str(error)}, 507)
 
 

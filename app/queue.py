@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +18,6 @@ from .tokens import digest, new_token
 if TYPE_CHECKING:
     from .experiments import Experiments
 
-log = logging.getLogger("normscope.queue")
 
 _AGAIN: Final = 1.0
 """Seconds after which the queue goes on that the store has let down."""
@@ -47,8 +45,7 @@ class Queue:
                         if await self._start_next(line[0]):
                             line.append(line[0])  # there may be more, after the others' turn
                         del line[0]
-                except NormscopeError as error:  # a full disk, say: look again later
-                    log.warning("cannot start a run: %s", error)
+                except NormscopeError:  # a full disk, say, of which the store has told: look again later
                     await asyncio.sleep(_AGAIN)
                 else:
                     line = list(await subscription.get())

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from . import Store, StoreError, tables
 from .records import Brief
+from .trouble import FAILURES, Trouble
 from .writer import Writer
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class SqlStore(Store):
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._writer = Writer(engine)
+        self._reading, self._writing = Trouble("read"), Trouble("write to")
 
     @classmethod
     async def open(cls, url: str) -> Self:
@@ -120,15 +122,19 @@ class SqlStore(Store):
                 return operation(connection)
 
         try:
-            return await asyncio.to_thread(read)
-        except sa.exc.OperationalError as error:
-            raise StoreError(f"cannot read the database: {error.orig}") from error
+            result = await asyncio.to_thread(read)
+        except FAILURES as error:
+            raise self._reading.found(error) from error
+        self._reading.over()
+        return result
 
     async def _write(self, operation: Callable[[sa.Connection], T]) -> T:
         try:
-            return await self._writer.run(operation)
-        except sa.exc.OperationalError as error:
-            raise StoreError(f"cannot write to the database: {error.orig}") from error
+            result = await self._writer.run(operation)
+        except FAILURES as error:
+            raise self._writing.found(error) from error
+        self._writing.over()
+        return result
 
 
 def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any], limit: int | None = None) -> list[T]:

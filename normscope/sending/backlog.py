@@ -9,10 +9,12 @@ from .. import wire
 from .spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 MEMORY: Final = 16 << 20
 """Bytes of frames that wait in memory."""
+_MESSAGE: Final = 256 << 10
+"""Bytes of frames that travel in one message; a larger frame travels alone."""
 
 
 class Backlog:
@@ -99,3 +101,17 @@ class Backlog:
     def _keep(self, last: int, data: bytes) -> None:
         self._kept.append((last, data))
         self.bytes += len(data)
+
+
+def packed(frames: list[bytes]) -> Iterator[bytes]:
+    """Frames packed into as few messages as may be: what a message costs both sides, its frames cost once."""
+    together: list[bytes] = []
+    size = 0
+    for frame in frames:
+        if together and size + len(frame) > _MESSAGE:
+            yield wire.pack(together)
+            together, size = [], 0
+        together.append(frame)
+        size += len(frame)
+    if together:
+        yield wire.pack(together)

@@ -14,11 +14,11 @@ from websockets.sync.client import connect
 from .. import wire
 from ..background import step_back
 from ..errors import WireError
-from .backlog import MEMORY, Backlog
+from .backlog import MEMORY, Backlog, packed
 from .spool import DISK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from websockets.sync.client import ClientConnection
 
@@ -27,8 +27,6 @@ _BACK_OFF: Final = (0.1, 2.0)
 _GATHER: Final = (0.05, 0.5)
 """Seconds between two bursts of frames, while someone looks at them and else. A fast net's frames travel together: what
 a burst costs the server (a commit, an acknowledgement) it costs once. Frames that come more slowly go at once."""
-_MESSAGE: Final = 256 << 10
-"""Bytes of frames that travel in one message; a larger frame travels alone."""
 _KEEPALIVE: Final = 5.0
 """Seconds between two pings, and within which a pong must come: a dead peer is noticed in twice that."""
 
@@ -63,7 +61,8 @@ class Delivery:
         self._words: dict[object, wire.Message] = {wire.State: wire.State(False)}
         self._said: dict[object, wire.Message] = {}
         self._lost: Exception | None = None
-        self._tried = self._warned = False
+        self._tried = False
+        self._warned: set[str] = set()
         self._end: wire.End | None = None
         self._viewed_until = 0.0
         self._ended = threading.Event()
@@ -174,11 +173,14 @@ class Delivery:
                 ) as socket:  # fmt: skip
                     self._serve(socket)
             except ConnectionClosed as error:
-                if error.rcvd is not None and error.rcvd.code in (1008, 1009):
-                    self._listener.warning(f"refused, training goes on unwatched: {error.rcvd.reason}")
+                code, reason = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
+                if code in (1008, 1009):
+                    self._listener.warning(f"refused, training goes on unwatched: {reason}")
                     self._set(self._give_up)
+                elif code == 1013:  # a full disk, say
+                    self._warn("cannot send frames to", reason)
             except (OSError, InvalidHandshake, InvalidURI, TimeoutError, WireError) as error:
-                self._warn(error)
+                self._warn("cannot reach", error)
             self._tried = True
             with self._changed:
                 self._changed.notify_all()
@@ -187,10 +189,11 @@ class Delivery:
             if not self._ended.is_set():  # by a chance of its own, so that many runs do not come back all at once
                 self._give_up.wait(wait * (0.5 + secrets.randbelow(500) / 1000))
 
-    def _warn(self, error: Exception) -> None:
-        if not self._warned:
-            self._warned = True
-            self._listener.warning(f"cannot reach {self._url} ({error}); training goes on, and it is tried again")
+    def _warn(self, what: str, reason: object) -> None:
+        """Say why frames wait, once of each kind."""
+        if what not in self._warned:
+            self._listener.warning(f"{what} {self._url} ({reason}); training goes on, and it is tried again")
+        self._warned.add(what)
 
     def _serve(self, socket: ClientConnection) -> None:
         socket.send(self._hello.dump())
@@ -226,7 +229,7 @@ class Delivery:
                 end = self._end if not (said_end or self._backlog.untaken) else None
             if frames:
                 sent_at = time.monotonic()
-            for message in _messages(frames):
+            for message in packed(frames):
                 socket.send(message)
             for word in words:
                 socket.send(word.dump())
@@ -278,20 +281,6 @@ class Delivery:
         with self._changed:
             self._backlog.acknowledge(last)
             self._changed.notify_all()
-
-
-def _messages(frames: list[bytes]) -> Iterator[bytes]:
-    """Frames packed into as few messages as may be: what a message costs both sides, its frames cost once."""
-    together: list[bytes] = []
-    size = 0
-    for frame in frames:
-        if together and size + len(frame) > _MESSAGE:
-            yield wire.pack(together)
-            together, size = [], 0
-        together.append(frame)
-        size += len(frame)
-    if together:
-        yield wire.pack(together)
 
 
 def _text(message: Any) -> str:

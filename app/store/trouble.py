@@ -1,0 +1,45 @@
+"""What keeps a database from being read or written, said once and not each time that it is tried again."""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from typing import Final
+
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from . import StoreError
+
+log = logging.getLogger("normscope.store")
+
+FAILURES: Final = (DatabaseError, zlib.error)
+"""How a database fails: it says so, or what it gives is not what was put there."""
+_DAMAGED: Final = ("malformed", "not a database", "zlib")
+"""Words of what it says that no waiting will help against."""
+
+
+class Trouble:
+    """Whether one thing, reading or writing, can be done at present."""
+
+    def __init__(self, cannot: str) -> None:
+        self._cannot = cannot
+        self._said: str | None = None
+
+    def found(self, error: Exception) -> Exception:
+        """What to raise for it; the caller's own mistakes stay as they are."""
+        if isinstance(error, IntegrityError):
+            return error
+        reason = str(error.orig if isinstance(error, DatabaseError) else f"zlib: {error}")
+        sentence = f"cannot {self._cannot} the database: {reason}"
+        if any(word in reason for word in _DAMAGED):
+            sentence += "; it is damaged, restore a backup (docs/keeping.md)"
+        if sentence != self._said:
+            self._said = sentence
+            log.error("%s", sentence)
+        return StoreError(sentence)
+
+    def over(self) -> None:
+        """It could be done."""
+        if self._said is not None:
+            self._said = None
+            log.warning("can %s the database again", self._cannot)
