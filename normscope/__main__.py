@@ -1,4 +1,4 @@
-"""The command line: `normscope serve`, `normscope run`, `normscope import`, `normscope export`."""
+"""The command line: `normscope serve`, `run`, `import`, `export` and `backup`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ commands:
   run      try a claim without a page (normscope run --help)
   import   give a server recordings and logs of TensorBoard (normscope import --help)
   export   write a run as Parquet, CSV, JSON, event file or page (normscope export --help)
+  backup   copy what a server keeps, while it runs (normscope backup --help)
 """
 
 
@@ -24,13 +25,15 @@ def main() -> int:
     """Run the command that was asked for; the exit status."""
     match sys.argv[1:]:
         case ["serve", *rest]:
-            return _serve(rest)
+            return _server_side("__main__", rest)
         case ["run", *rest]:
             return command.main(rest, f"{_room()}.folder")
         case ["import", *rest]:
             return importing.main(rest)
         case ["export", *rest]:
             return exporting.main(rest, _room())
+        case ["backup", *rest]:
+            return _server_side("backup", rest)
         case ["--version"]:
             sys.stdout.write(f"normscope {__version__}\n")
             return 0
@@ -47,9 +50,10 @@ def _room() -> str:
     return "normscope.app" if find_spec("normscope.app") else "app"
 
 
-def _serve(argv: list[str]) -> int:
+def _server_side(module: str, argv: list[str]) -> int:
+    """A command that lives with the server."""
     try:
-        server = import_module(f"{_room()}.__main__")
+        server = import_module(f"{_room()}.{module}")
     except ModuleNotFoundError as error:
         sys.stderr.write(f"normscope: serving needs {error.name}; install it with: pip install 'normscope[server]'\n")
         return 1
