@@ -35,7 +35,7 @@ def test_the_code_of_an_integrations_page_trains_a_net_that_is_watched(
     runs = [run for one in experiments for run in one["runs"] if run["name"] == name]
     run = shared_server.run(runs[0]["id"])
     assert (run["status"], len(runs)) == ("finished", 1)
-    assert run["last_step"] >= 0  # how many steps a budget allows depends on how busy the machine is
+    assert run["last_step"] > 10
     assert len(run["edges"]) >= 3
 
 
