@@ -40,8 +40,8 @@ class Admission:
         span = wire.MERGE**head.level
         if head.frames != span or head.seq % span or head.level > THINNEST:
             raise WireError(f"a frame of level {head.level} holds {span} frames, and begins where such a block does")
-        if head.rows > bounds.ROWS or max(head.last_step, head.last_seq) > bounds.STEP:
-            raise WireError(f"a frame has at most {bounds.ROWS:,} summaries, and a number and a step below 2^31")
+        if head.rows > bounds.ROWS:
+            raise WireError(f"a frame has at most {bounds.ROWS:,} summaries")
         if head.largest >= self.layers:
             raise WireError(f"frame of layer {head.largest}, but the hello named {self.layers}")
         names = wire.series_names(frame)

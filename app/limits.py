@@ -70,7 +70,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("error of a run", f"{bounds.ERROR:,} characters", "1008"),
     ("edges of a graph", f"{bounds.EDGES:,}", "1008"),
     ("numbers in an outcome", f"{bounds.OUTCOME:,}", "1008"),
-    ("number of a step or a frame", f"{bounds.STEP:,}", "1008"),
+    ("number of a step or a frame", f"{bounds.STEP:,}", "a frame has room for no more"),
     ("runs of an experiment of a claim", "1,000", "422"),
     ("runs that wait for their turn", f"{WAITING:,}", "409"),
     ("experiments", f"{EXPERIMENTS:,}", "409, 1008"),

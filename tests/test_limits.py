@@ -171,12 +171,19 @@ def test_too_many_series_are_refused_also_after_the_process_came_back(shared_ser
     assert refusal(trainer.socket)[1].endswith("5,000 names in a run")
 
 
-@pytest.mark.parametrize("case", ["a step beyond all", "too many summaries"])
-def test_a_frame_beyond_the_bounds_is_refused(shared_server: Server, case: str) -> None:
-    trainer = Trainer(shared_server, key=f"{KEY} {case}")
+def test_a_frame_of_too_many_summaries_is_refused(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key=f"{KEY} summaries")
     trainer.hear()
-    trainer.say(step(0, [], at=2**31) if case == "a step beyond all" else bare(0, bounds.ROWS + 1))
+    trainer.say(bare(0, bounds.ROWS + 1))
     assert "a frame has at most 60,000 summaries" in refusal(trainer.socket)[1]
+
+
+def test_the_last_step_of_all_is_taken(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key=f"{KEY} last")
+    run = trainer.hear()["run"]
+    trainer.say(step(0, [], at=bounds.STEP))
+    trainer.acknowledged(0)
+    assert shared_server.run(run)["last_step"] == 4_294_967_295
 
 
 def bare(seq: int, rows: int) -> bytes:

@@ -17,8 +17,8 @@ SERIES: Final = 2000
 """Series in a frame."""
 SERIES_NAMES: Final = 5000
 """Different names of series over a whole run."""
-STEP: Final = 2**31 - 1
-"""The last step and the last number of a frame that a database keeps as an ordinary integer."""
+STEP: Final = 2**32 - 1
+"""The last step, and the last number of a frame: what a frame has room for. Several that were merged end there too."""
 NAME: Final = 200
 """Characters of a run's name, of a version, of a number's name in an outcome."""
 LAYER_NAME: Final = 500
