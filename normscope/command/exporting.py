@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,7 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-class Exported:
+class Exported(ABC):
     """A run to be exported: one that was recorded, or one that a server has."""
 
     def __init__(self, name: str, layers: Sequence[wire.Layer], last_step: int) -> None:
@@ -77,9 +78,9 @@ class Exported:
         self.layers = layers
         self.last_step = last_step
 
+    @abstractmethod
     def frames(self) -> Iterator[wire.Frame]:
         """All its steps."""
-        raise NotImplementedError
 
     def page(self) -> bytes:
         """Its page as one file."""

@@ -34,12 +34,27 @@ def marked(mark: str) -> list[psutil.Process]:
 
 
 @dataclass
-class Training:
-    """A user's own loop, `training.py`, with its courier in a session of its own."""
+class Sending:
+    """What sends a run from a process of its own, and keeps a log."""
 
     name: str
     url: str
     folder: Path
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    @property
+    def log(self) -> str:
+        """What it has told its user."""
+        return self._log.read_text()
+
+
+@dataclass
+class Training(Sending):
+    """A user's own loop, `training.py`, with its courier in a session of its own."""
+
     steps: int = 100_000
     pace: float = 100
     process: subprocess.Popen[bytes] = field(init=False)
@@ -55,15 +70,6 @@ class Training:
     @property
     def _said(self) -> Path:
         return self.folder / f"{self.name}.steps"
-
-    @property
-    def _log(self) -> Path:
-        return self.folder / f"{self.name}.log"
-
-    @property
-    def log(self) -> str:
-        """What it has told its user."""
-        return self._log.read_text()
 
     @property
     def last(self) -> int:
@@ -109,12 +115,9 @@ def training(
 
 
 @dataclass
-class Stream:
+class Stream(Sending):
     """A run that `stream.py` delivers."""
 
-    name: str
-    url: str
-    folder: Path
     rate: float
     process: subprocess.Popen[bytes] = field(init=False)
 
@@ -122,15 +125,6 @@ class Stream:
         command = [sys.executable, "-m", "tests.faults.stream", self.url, self.name]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen([*command, str(self.rate), str(self.folder)], cwd=HOUSE, stderr=log)
-
-    @property
-    def _log(self) -> Path:
-        return self.folder / f"{self.name}.log"
-
-    @property
-    def log(self) -> str:
-        """What it has told its user."""
-        return self._log.read_text()
 
     @property
     def acknowledged(self) -> int:
