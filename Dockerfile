@@ -24,5 +24,5 @@ ENV NORMSCOPE_DATA=/data PYTHONDONTWRITEBYTECODE=1
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]
-# In a container everything is reached from outside it; who may reach the container is docker-compose.yml's to say.
-CMD ["normscope", "serve", "--host", "0.0.0.0", "--allow-host", "normscope", "--data", "/data", "--no-browser"]
+# In a container everything is reached from outside it, so it asks for a token; its log has that of the first start.
+CMD ["normscope", "serve", "--host", "0.0.0.0", "--data", "/data", "--no-browser"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import math
 import os
 import socket
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
 
@@ -21,12 +22,18 @@ from normscope.wire import bounds
 
 from . import logs
 from .folder import held
+from .keyring import first_token
+from .reach import add_flags, reach
 from .settings import Settings
 from .store import prepare_store
 from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+SHOWN_ONCE: Final = "This address lets its owner in and is shown this once; normscope token --new makes another.\n"
+ASKS: Final = "It asks for its token; normscope token --new makes another.\n"
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -65,6 +72,7 @@ def arguments() -> argparse.ArgumentParser:
         help="a run whose training process is silent for so long is called lost (default: %(default)g)",
     )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    add_flags(parser)
     return parser
 
 
@@ -86,17 +94,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     logs.begin()
     try:
-        listener = _listen(given.host, given.port)
+        reached = reach(given)
+        listeners = [_listen(given.host, given.port)]
+        if reached["tls"]:
+            listeners.append(_listen("127.0.0.1", 0))
         given.data.mkdir(parents=True, exist_ok=True)
         settings = Settings(
-            host=given.host, port=listener.getsockname()[1], data=given.data,
+            host=given.host, port=listeners[0].getsockname()[1], local_port=listeners[-1].getsockname()[1],
+            data=given.data, **reached,
             browser=not given.no_browser, hosts=tuple(given.allow_host),
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
             frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
         )  # fmt: skip
         with held(given.data, settings.url):
             prepare_store(settings.store_url)
-            return _serve(settings, listener)
+            token = first_token(settings) if settings.asks else None
+            return _serve(settings, listeners, token)
     except NormscopeError as error:
         sys.stderr.write(f"normscope: {error}\n")
     except OSError as error:
@@ -118,37 +131,53 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(settings: Settings, listener: socket.socket) -> int:
+def _serve(settings: Settings, listeners: list[socket.socket], token: str | None) -> int:
     from .main import create_app
     from .sockets import sockets
 
     keep_freed_memory()
     config = uvicorn.Config(
         create_app(settings), ws=sockets(settings.keepalive), ws_max_size=bounds.MESSAGE, ws_ping_interval=10,
-        ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2,
+        ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, proxy_headers=False,
+        ssl_certfile=settings.tls and settings.tls[0], ssl_keyfile=settings.tls and settings.tls[1],
     )  # fmt: skip
-    server = Server(config, settings)
+    server = Server(config, settings, token)
     with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C has done its work by then
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)
     return 0 if server.started else 1
 
 
 class Server(uvicorn.Server):
     """Uvicorn, and a word to the person who started it once pages are being served."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, token: str | None = None) -> None:
         super().__init__(config)
         self._settings = settings
+        self._token = token
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to serve, print the address, open the browser where there is a display."""
-        await super().startup(sockets)
+        assert sockets is not None
+        first, *local = sockets
+        await super().startup([first])
+        for listener in local:
+            await self._serve_here(listener)
         if self.started and not self.should_exit:
-            url = self._settings.url
+            url = self._settings.page + (f"/?token={self._token}" if self._token else "")
             sys.stdout.write(f"Normscope is at {url} (Ctrl-C ends it; runs go on)\n")
+            if self._settings.asks:
+                sys.stdout.write(SHOWN_ONCE if self._token else ASKS)
             sys.stdout.flush()
             if self._settings.browser and _display():
                 await asyncio.to_thread(webbrowser.open, url)
+
+    async def _serve_here(self, listener: socket.socket) -> None:
+        """Serve this machine's training processes without TLS: the certificate is for a name that is not loopback's."""
+        protocol: Any = functools.partial(
+            cast("Any", self.config.http_protocol_class),
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state,
+        )  # fmt: skip
+        self.servers.append(await asyncio.get_running_loop().create_server(protocol, sock=listener))
 
 
 def _display() -> bool:

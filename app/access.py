@@ -1,20 +1,35 @@
-"""Who may do what. On this machine everyone is the owner; whoever comes by a link reads its experiment, no more."""
+"""Who may do what: the owner everything, a sender its own runs' frames, a viewer what its link was made for."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Final
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, HTTPException
+from starlette.requests import HTTPConnection  # noqa: TC002  FastAPI reads it
 
-from .links import find_link
-from .store import Experiment, Link
+from .links import find_link, is_unlocked
+from .store import Experiment, Link, Token
+from .tokens import find_token, note_use
 
 if TYPE_CHECKING:
-    from fastapi import WebSocket
+    from collections.abc import Mapping
 
-    from .store import Store
+    from .settings import Settings
+    from .store import Brief, Run, Store
+
+_TOLD: Final = ("python", "torch", "normscope")
+"""Of what a run was made with, what viewers are told: programs, not machines."""
+
+
+class Role(StrEnum):
+    """What someone is to this server."""
+
+    NOBODY = "nobody"
+    SENDER = "sender"
+    VIEWER = "viewer"
+    OWNER = "owner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,59 +37,94 @@ class Rights:
     """What a request may do.
 
     Attributes:
-        owner: May do everything.
-        experiment: The one experiment that may be read.
-        link: The id of the link that gives this right.
+        role: As whom it comes.
+        by: The link or the token that says so; none where nobody is asked for one, or a proxy has let them in.
     """
 
-    owner: bool = True
-    experiment: str | None = None
-    link: str | None = None
+    role: Role
+    by: Link | Token | None = None
+
+    @property
+    def owner(self) -> bool:
+        """Whether it may do everything."""
+        return self.role is Role.OWNER
+
+    @property
+    def session(self) -> bool:
+        """Whether it comes from a browser in which the owner has logged in."""
+        return isinstance(self.by, Token) and self.by.session
 
     def may_read(self, experiment: str) -> bool:
-        """Whether this experiment, its runs and their history may be read."""
-        return self.owner or experiment == self.experiment
+        """Whether this experiment may be read."""
+        return self.owner or (isinstance(self.by, Link) and self.by.experiment == experiment)
+
+    def sees(self, run: Run | Brief) -> bool:
+        """Whether this run and its history may be read."""
+        if self.owner:
+            return True
+        link = self.by
+        return isinstance(link, Link) and link.experiment == run.experiment and run.id in (link.runs or [run.id])
+
+    def shown(self, run: Run) -> Run:
+        """A run as it may be shown: viewers are not told of the machine behind it, nor of files there."""
+        if self.owner:
+            return run
+        error = run.error and "why, its owner can see"
+        return replace(run, error=error, versions={k: v for k, v in run.versions.items() if k in _TOLD}, handle=None)
 
 
-async def link_rights(store: Store, token: str) -> Rights | None:
-    """What a link's token allows; None if it is unknown or revoked."""
-    link = await find_link(store, token)
-    if link is None:
-        return None
-    experiment = await store.get(Experiment, link.experiment)
-    if experiment is None or experiment.deleted is not None:
-        return None
-    if time.time() - (link.last_used or 0) > 60:  # noted by the minute: reading must not become writing
-        await store.change(Link, link.id, last_used=time.time())
-    return Rights(owner=False, experiment=link.experiment, link=link.id)
-
-
-async def rights(request: Request) -> Rights:
-    """The rights of a request.
+async def link_rights(store: Store, token: str, cookies: Mapping[str, str]) -> Rights:
+    """What a link's token allows in a browser with these cookies.
 
     Raises:
-        HTTPException: 403 if it brings a link that is unknown or revoked.
+        HTTPException: 403 if it opens nothing, or not yet: its password is asked for first.
     """
-    token = request.query_params.get("link")
-    if token is None:
-        return Rights()
-    found = await link_rights(request.app.state.store, token)
-    if found is None:
-        raise HTTPException(403, "this link is unknown or has been revoked")
+    link = await find_link(store, token)
+    experiment = None if link is None else await store.get(Experiment, link.experiment)
+    if link is None or experiment is None or experiment.deleted is not None:
+        raise HTTPException(403, "this link is unknown, has expired or has been revoked")
+    if not is_unlocked(link, cookies):
+        raise HTTPException(403, "this link asks for its password first")
+    await note_use(store, link)
+    return Rights(Role.VIEWER, link)
+
+
+async def identify(asked: HTTPConnection) -> Rights:
+    """The rights of a request or a socket, by what it brings.
+
+    Raises:
+        HTTPException: 401 or 403 if it brings a token or a link that opens nothing.
+    """
+    settings: Settings = asked.app.state.settings
+    store: Store = asked.app.state.store
+    if (link := asked.query_params.get("link")) is not None:
+        return await link_rights(store, link, asked.cookies)
+    if not settings.asks or (settings.user_header and asked.headers.get(settings.user_header)):
+        return Rights(Role.OWNER)
+    scheme, _, bearer = asked.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        token = await find_token(store, bearer.strip())
+        if token is None:
+            raise HTTPException(401, "this token is unknown or has been revoked", {"WWW-Authenticate": "Bearer"})
+    else:
+        token = await find_token(store, asked.cookies.get(settings.cookie, ""), session=True)
+        if token is None:
+            return Rights(Role.NOBODY)
+    await note_use(store, token)
+    return Rights(Role(token.role), token)
+
+
+async def rights(asked: HTTPConnection) -> Rights:
+    """The rights of a request or a socket, as `app.door` has found them."""
+    found: Rights = asked.state.rights
     return found
-
-
-async def socket_rights(socket: WebSocket) -> Rights | None:
-    """The rights of a socket; None if it brings a link that is unknown or revoked."""
-    token = socket.query_params.get("link")
-    return Rights() if token is None else await link_rights(socket.app.state.store, token)
 
 
 async def owner(found: Annotated[Rights, Depends(rights)]) -> Rights:
     """The rights of a request that needs all of them.
 
     Raises:
-        HTTPException: 403 if it came by a link.
+        HTTPException: 403 if it has not.
     """
     if not found.owner:
         raise HTTPException(403, "a link is for reading only")

@@ -17,6 +17,7 @@ class Refusal(BaseModel):
 
 _MEANINGS: Final = {
     400: "The body cannot be read",
+    401: "The server asks for a token, and this is none",
     403: "The request comes from a page of another site, or by a link that may not do this",
     404: "There is no such thing, or it may not be seen",
     409: "It makes no sense now, or there are too many already",
@@ -33,7 +34,7 @@ def refusals(*statuses: int) -> Answers:
     return {status: {"model": Refusal, "description": _MEANINGS[status]} for status in statuses}
 
 
-ALWAYS: Final = refusals(403, 413, 421, 422, 429, 507)
+ALWAYS: Final = refusals(401, 403, 413, 421, 422, 429, 507)
 """What any request may be answered."""
 MISSING: Final = refusals(404)
 """Of requests for one thing."""

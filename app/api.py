@@ -19,7 +19,7 @@ from .estimate import estimate
 from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .limits import LINKS
-from .links import make_link, revoke_link
+from .links import list_links, make_link, revoke_link
 from .metrics import metrics
 from .schemas import (
     BriefOut,
@@ -38,7 +38,7 @@ from .schemas import (
     RunOut,
     RunsOut,
 )
-from .store import Alert, Brief, Experiment, Link, Run, Store
+from .store import Alert, Brief, Experiment, Run, Store
 from .tokens import digest
 
 if TYPE_CHECKING:
@@ -73,7 +73,13 @@ async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOu
     Raises:
         HTTPException: 404 if there is none that may be read.
     """
-    return ExperimentOut.of(await _experiment(store, rights, id), await store.find(Run, experiment=id))
+    experiment = await _experiment(store, rights, id)
+    return ExperimentOut.of(experiment, await find_runs(store, rights, id))
+
+
+async def find_runs(store: Store, rights: Rights, experiment: str) -> list[Run]:
+    """Those of an experiment's runs that may be read, as they may be shown."""
+    return [rights.shown(run) for run in await store.find(Run, experiment=experiment) if rights.sees(run)]
 
 
 async def _experiment(store: TheStore, rights: Reader, id: str) -> Experiment:
@@ -90,9 +96,9 @@ async def find_run(store: TheStore, rights: Reader, id: str) -> Run:
         HTTPException: 404 if there is none that may be read.
     """
     run = await store.get(Run, id)
-    if run is None or not rights.may_read(run.experiment):
+    if run is None or not rights.sees(run):
         raise HTTPException(404, f"there is no run {id!r}")
-    return run
+    return rights.shown(run)
 
 
 Id = Annotated[str, Query(pattern=r"^\w{1,16}$", description="Of a record.")]
@@ -168,24 +174,26 @@ async def post_estimate(body: NewExperiment, store: TheStore, _: Owner) -> Estim
 
 
 @router.get("/api/experiments/{id}/runs", responses=MISSING)
-async def get_experiment_runs(experiment: TheExperiment, store: TheStore) -> RunsOut:
+async def get_experiment_runs(experiment: TheExperiment, store: TheStore, rights: Reader) -> RunsOut:
     """An experiment's runs in short."""
-    return RunsOut(runs=[BriefOut.of(run) for run in await store.find(Brief, experiment=experiment.id)])
+    found = await store.find(Brief, experiment=experiment.id)
+    return RunsOut(runs=[BriefOut.of(run) for run in found if rights.sees(run)])
 
 
 @router.get("/api/experiments/{id}/finding", responses=MISSING | STATE)
-async def get_finding(experiment: TheExperiment, store: TheStore, findings: TheFindings) -> FindingOut:
+async def get_finding(experiment: TheExperiment, store: TheStore, findings: TheFindings, rights: Reader) -> FindingOut:
     """What the claim's rule says about what the experiment's runs came to so far."""
-    return await findings.of(experiment, await store.find(Run, experiment=experiment.id))
+    return await findings.of(experiment, await find_runs(store, rights, experiment.id))
 
 
-@router.post("/api/experiments/{id}/{action}", responses=MISSING | STATE, dependencies=[Depends(owner)])
+@router.post("/api/experiments/{id}/{action}", responses=MISSING | STATE)
 async def post_control_all(
-    experiment: TheExperiment, action: Literal["pause", "resume", "stop"], store: TheStore, experiments: TheExperiments
-) -> RunsOut:
+    experiment: TheExperiment, action: Literal["pause", "resume", "stop"], store: TheStore, experiments: TheExperiments,
+    rights: Owner,
+) -> RunsOut:  # fmt: skip
     """Pause, resume or stop all runs of an experiment that have not ended."""
     await experiments.control_all(experiment.id, action)
-    return await get_experiment_runs(experiment, store)
+    return await get_experiment_runs(experiment, store, rights)
 
 
 @router.get("/api/runs")
@@ -246,17 +254,20 @@ async def get_history(
 @router.get("/api/links")
 async def get_links(store: TheStore, experiment: Id, _: Owner) -> LinksOut:
     """An experiment's links that still open."""
-    found = await store.find(Link, experiment=experiment, revoked=None)
-    return LinksOut(links=[LinkOut.of(link) for link in found])
+    return LinksOut(links=[LinkOut.of(link) for link in await list_links(store, experiment)])
 
 
 @router.post("/api/links", status_code=201, responses=MISSING | BODY | STATE)
 async def post_link(body: NewLink, store: TheStore, rights: Owner, request: Request) -> LinkOut:
     """Make a link that opens a view read-only. Its address is in this answer and nowhere else."""
-    await find_experiment(store, rights, body.experiment)
-    if len(await store.find(Link, experiment=body.experiment, revoked=None)) >= LINKS:
+    known = [run.id for run in (await find_experiment(store, rights, body.experiment)).runs]
+    runs = {"now": known, "all": None}[body.runs] if isinstance(body.runs, str) else body.runs
+    if unknown := [run for run in runs or () if run not in known]:
+        raise HTTPException(422, f"runs: the experiment has no run {unknown[0][:40]!r}")
+    if len(await list_links(store, body.experiment)) >= LINKS:
         raise RefusedError(f"this experiment has {LINKS} links, as many as can be; revoke some")
-    link, token = await make_link(store, body.experiment, body.view.removeprefix("?"))
+    view = body.view.removeprefix("?")
+    link, token = await make_link(store, body.experiment, view, runs, body.hours, body.password)
     return LinkOut.of(link, f"{request.scope.get('root_path', '')}/s/{token}")
 
 

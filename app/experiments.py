@@ -111,7 +111,9 @@ class Experiments:
             await self.store.remove(experiment.id)
             log.info("removed experiment %s, which had been deleted", experiment.id)
 
-    async def adopt(self, name: str, key: str, group: str | None = None, arm: str = "") -> Run:
+    async def adopt(
+        self, name: str, key: str, group: str | None = None, arm: str = "", sender: str | None = None
+    ) -> Run:
         """A run for a training process that nobody started from here, in an experiment of its own, or of its group."""
         await self._check_room()
         experiment = Experiment(id_of(group) if group else new_id(), name, time.time())
@@ -119,7 +121,7 @@ class Experiments:
         async with self._adopting:  # several of a group may come at once
             known = await self.store.get(Experiment, experiment.id) if group else None
             created = (known or experiment).created + 1e-6 * _number(arm)
-            run = Run(new_id(), experiment.id, words, digest(key), created, arm=arm, seen=time.time())
+            run = Run(new_id(), experiment.id, words, digest(key), created, arm=arm, seen=time.time(), sender=sender)
             await self.store.add(*([] if known else [experiment]), run)
         await self._announce(run)
         return run

@@ -10,11 +10,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY: Final = 1 << 20
 """Bytes of a request body; the largest honest one is a view of 2,000 characters."""
 
@@ -37,11 +36,8 @@ class Guard:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         status, reason = self._objection(headers)
-        if status and scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": reason})
-        elif status:
-            await JSONResponse({"detail": reason}, status)(scope, receive, send)
+        if status:
+            await turn_away(scope, receive, send, status, reason)
         else:
             await self._limited(scope, receive, send)
 
@@ -79,6 +75,17 @@ class Guard:
             await self._app(scope, counted, unless_too_large)
         if taken > MAX_BODY:
             await JSONResponse({"detail": f"the body is larger than {MAX_BODY} bytes"}, 413)(scope, receive, send)
+
+
+async def turn_away(
+    scope: Scope, receive: Receive, send: Send, status: int, reason: str, headers: Mapping[str, str] | None = None
+) -> None:
+    """Answer a request, or close a socket before it opens, with why."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008, "reason": reason})
+    else:
+        await JSONResponse({"detail": reason}, status, headers)(scope, receive, send)
 
 
 def _name(host: str) -> str:

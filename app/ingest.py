@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocketDisconnect
 
 from normscope import wire
 from normscope.background import step_back
@@ -23,9 +23,10 @@ from .limits import WORDS
 from .live import VIEWED
 from .metrics import metrics
 from .rates import Rates, client_of
+from .senders import run_of
 from .sockets import SILENT
 from .store import Run
-from .tokens import digest
+from .visits import is_open
 
 if TYPE_CHECKING:
     from .bus import Subscription
@@ -51,8 +52,10 @@ async def ingest(socket: WebSocket) -> None:
     gates: Gates = socket.app.state.gates
     try:
         with gates.training(client_of(socket)):
-            run, hello = await _greet(socket, experiments)
-            await Connection(socket, experiments, run, hello).serve()
+            hello = await _greet(socket)
+            run, token = await run_of(hello, socket.state.rights, experiments)
+            with socket.app.state.visits.hold(token, socket):
+                await Connection(socket, experiments, run, hello).serve()
     except (WireError, RefusedError) as error:
         await _close(socket, 1008, str(error))
     except NormscopeError as error:
@@ -66,12 +69,12 @@ async def ingest(socket: WebSocket) -> None:
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     """Close with a reason, cut to the 123 bytes that a close frame holds."""
     metrics.refused += 1
-    if socket.application_state is WebSocketState.CONNECTED and socket.client_state is WebSocketState.CONNECTED:
+    if is_open(socket):
         await socket.close(code, reason.encode()[:123].decode(errors="ignore"))
 
 
-async def _greet(socket: WebSocket, experiments: Experiments) -> tuple[Run, wire.Hello]:
-    """The run that a Hello belongs to; one is made for a training process that was not started from here."""
+async def _greet(socket: WebSocket) -> wire.Hello:
+    """How a training process introduces itself."""
     async with asyncio.timeout(HELLO_WITHIN):
         message = await socket.receive()
     if message["type"] == "websocket.disconnect":
@@ -79,12 +82,7 @@ async def _greet(socket: WebSocket, experiments: Experiments) -> tuple[Run, wire
     hello = wire.parse(message.get("text") or "")
     if not isinstance(hello, wire.Hello):
         raise WireError(f"expected a hello, not {type(hello).__name__.lower()}")
-    found = await experiments.store.find(Run, token_hash=digest(hello.token or hello.key))
-    if not found and hello.token is not None:
-        raise WireError("unknown run: its token is not one of this server's")
-    # A run that has ended is welcome too: the answer to its End may have been lost, or someone stopped it while it
-    # was out of reach.
-    return (found[0] if found else await experiments.adopt(hello.name, hello.key, hello.group, hello.arm)), hello
+    return hello
 
 
 class Connection:
@@ -229,7 +227,7 @@ class Connection:
 
     async def _commit(self) -> None:
         """Commit what has come in, as much at a time as there is, then acknowledge and publish."""
-        run, socket = self._run.id, self._socket
+        run = self._run.id
         while self._pending or not self._read_all:
             await self._work.wait()
             if self._read_all:
@@ -253,20 +251,24 @@ class Connection:
             await self._experiments.change(
                 run, status=end.status, error=end.error, outcome=end.outcome, ended=time.time(), seen=time.time()
             )
-            await socket.send_text(wire.Ack(self._pyramid.last, ended=True).dump())
+            await self._say(wire.Ack(self._pyramid.last, ended=True))
 
     async def _keep(self, blocks: list[Block], step: int, frames: int) -> None:
         run, seq = self._run.id, self._pyramid.last
         await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
         metrics.committed += frames
         await self._experiments.bus.publish("frames", run, str(seq))
-        if self._socket.client_state is WebSocketState.CONNECTED:
-            await self._socket.send_text(wire.Ack(seq).dump())
+        await self._say(wire.Ack(seq))
+
+    async def _say(self, message: wire.Message) -> None:
+        """Tell the training process, unless its socket has been closed meanwhile: by it, or since it may not send."""
+        if is_open(self._socket):
+            await self._socket.send_text(message.dump())
 
     async def _tell(self, subscription: Subscription) -> None:
         """Pass on what people want. It stands in the store too, for when this socket is gone."""
         for _ in range(self._due):
-            await self._socket.send_text(wire.Control("step").dump())
+            await self._say(wire.Control("step"))
         singles = self._run.singles
         while True:
             news = await subscription.get()
@@ -276,14 +278,14 @@ class Connection:
                 return
             # Two quick clicks may arrive as one piece of news; what is wanted is in the record.
             for action in _actions(run, wanted["action"], run.singles - singles):
-                await self._socket.send_text(wire.Control(action, run.pace if action == "pace" else None).dump())
+                await self._say(wire.Control(action, run.pace if action == "pace" else None))
             singles = run.singles
 
     async def _tell_viewed(self, subscription: Subscription) -> None:
         """Pass on that someone looks; once in a while, however many they are."""
         while True:
             await subscription.get()
-            await self._socket.send_text(wire.Viewed(VIEWED).dump())
+            await self._say(wire.Viewed(VIEWED))
             await asyncio.sleep(VIEWED / 4)
 
 

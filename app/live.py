@@ -16,7 +16,6 @@ from starlette.websockets import WebSocketDisconnect
 from normscope import wire
 from normscope.errors import NormscopeError
 
-from .access import Rights, socket_rights
 from .history import blocks
 from .limits import VIEWER_MESSAGE, WORDS
 from .metrics import metrics
@@ -27,6 +26,7 @@ from .store import Brief, Run
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from .access import Rights
     from .bus import Bus
     from .rates import Gates
     from .store import Store
@@ -100,10 +100,7 @@ class Tails:
 @router.websocket("/ws/live")
 async def live(socket: WebSocket) -> None:
     """A viewer for as long as it is connected."""
-    rights = await socket_rights(socket)
-    if rights is None:
-        await socket.close(1008, "this link is unknown or has been revoked")
-        return
+    rights: Rights = socket.state.rights
     await socket.accept()
     state = socket.app.state
     gates: Gates = state.gates
@@ -115,7 +112,8 @@ async def live(socket: WebSocket) -> None:
         metrics.viewers += 1
         viewer = Viewer(socket, rights, state.store, state.bus, state.tails)
         try:
-            await viewer.serve()
+            with state.visits.hold(rights.by, socket):
+                await viewer.serve()
         except WebSocketDisconnect:
             pass
         finally:
@@ -138,8 +136,7 @@ class Viewer:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
-        """Until the browser leaves, or its link is revoked."""
-        guard = asyncio.create_task(self._leave_when_revoked())
+        """Until the browser leaves, or what let it in has ended."""
         try:
             while True:
                 message = await self._socket.receive()
@@ -152,15 +149,8 @@ class Viewer:
                 await self._words.turn("")  # unread is how a socket is told to be slower
                 await self._obey(text)
         finally:
-            for task in (guard, *self._tasks.values()):
+            for task in self._tasks.values():
                 task.cancel()
-
-    async def _leave_when_revoked(self) -> None:
-        if self._rights.link is None:
-            return
-        with self._bus.subscribe("revoked", [self._rights.link]) as subscription:
-            await subscription.get()
-            await self._socket.close(1008, "this link has been revoked")
 
     async def _obey(self, text: str) -> None:
         try:
@@ -179,7 +169,7 @@ class Viewer:
 
     async def _watch(self, ids: list[str], after: dict[str, Any]) -> None:
         runs = {run.id: run for run in await self._store.find(Run, id=ids)}
-        seen = [run for run in ids if run in runs and self._rights.may_read(runs[run].experiment)]
+        seen = [run for run in ids if run in runs and self._rights.sees(runs[run])]
         if len(seen) < len(ids):
             await self._error(f"unknown run {next(run for run in ids if run not in seen)[:40]!r}")
         async with self._sending:  # what is on its way still belongs to the old watch
@@ -226,7 +216,7 @@ class Viewer:
     async def _look_up(self, ids: list[str], *, brief: bool) -> Sequence[BriefOut | RunOut]:
         if brief:
             return [BriefOut.of(run) for run in await self._store.find(Brief, id=ids)]
-        return [RunOut.of(run) for run in await self._store.find(Run, id=ids)]
+        return [RunOut.of(self._rights.shown(run)) for run in await self._store.find(Run, id=ids)]
 
     async def _tell_frames(self, ids: list[str], generation: int, newest: dict[str, int]) -> None:
         with self._bus.subscribe("frames", ids) as subscription:

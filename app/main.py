@@ -13,18 +13,21 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from normscope import __version__
 
-from . import api, ingest, live, pages
+from . import api, ingest, keys, live, login, pages
 from .alerts import Alerts
 from .assets import StampedFiles, packed_plotly
 from .bus import open_bus
+from .door import Door
 from .experiments import Experiments, RefusedError
 from .findings import Findings
-from .guard import LOOPBACK, Guard
+from .guard import Guard
 from .headers import Headers
 from .launcher import open_launcher
+from .proxies import Proxies
 from .queue import Queue
 from .rates import Gates, Limiter
 from .store import StoreError, open_store
+from .visits import Visits
 from .webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -48,7 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
         experiments = Experiments(settings, store, bus, launcher, alerts)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
         app.state.tails, app.state.findings = live.Tails(store), Findings()
-        works = (experiments.watch_exits(), experiments.watch_over(), Queue(experiments).serve(), webhooks.serve())
+        app.state.visits = visits = Visits(store, bus)
+        lookouts = (experiments.watch_exits(), experiments.watch_over(), visits.watch_over())
+        works = (*lookouts, Queue(experiments).serve(), webhooks.serve())
         tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
         yield
         for task in tasks:
@@ -59,7 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         await store.close()
 
     app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
-    for part in (api, ingest, live, pages):
+    app.state.settings = settings
+    for part in (api, ingest, keys, live, login, pages):
         app.include_router(part.router)
     app.mount("/static/{stamp}", StampedFiles(), name="static")
     app.add_exception_handler(RefusedError, _refused)
@@ -67,9 +73,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)
     app.state.gates = Gates(settings.rates)
+    app.add_middleware(Door)
     app.add_middleware(Limiter, gates=app.state.gates)
-    loopback = settings.host in LOOPBACK
-    app.add_middleware(Guard, hosts={*LOOPBACK, *settings.hosts} if loopback or settings.hosts else None)
+    app.add_middleware(Guard, hosts=settings.names)
+    app.add_middleware(Proxies, settings=settings)
     app.add_middleware(Headers, frames=settings.frames)
     return app
 

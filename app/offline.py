@@ -16,10 +16,11 @@ from normscope.errors import NormscopeError
 
 from . import api, pages
 from .assets import StampedFiles
+from .door import Door
 from .findings import Findings
 from .folder import holder
-from .guard import LOOPBACK, Guard
-from .settings import Settings
+from .guard import Guard
+from .settings import LOOPBACK, Settings
 from .store import open_store
 
 if TYPE_CHECKING:
@@ -74,10 +75,12 @@ def _app(settings: Settings) -> FastAPI:
         await app.state.store.close()
 
     app = FastAPI(lifespan=lifespan)
+    app.state.settings = settings
     app.include_router(api.router)
     app.include_router(pages.router)
     app.mount("/static/{stamp}", StampedFiles(), name="static")
     app.middleware("http")(_read_only)
+    app.add_middleware(Door)
     app.add_middleware(Guard, hosts=LOOPBACK)
     return app
 

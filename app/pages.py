@@ -17,14 +17,16 @@ from normscope.spec import DETAILS
 
 from . import figures, reference, standalone
 from .access import Owner, Reader, Rights, link_rights
-from .api import TheFindings, TheRun, TheStore, find_experiment
+from .api import TheFindings, TheRun, TheStore, find_experiment, find_runs
 from .assets import FOREVER, HOUSE, PLOTLY, PLOTLY_PATH, modules, packed_plotly, stamp
 from .comparison import compare
-from .links import find_link
-from .store import Experiment, Run
+from .links import find_link, is_unlocked
+from .store import Experiment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from starlette.requests import HTTPConnection
 
     from normscope.catalogue import Chart, Claim
 
@@ -49,21 +51,25 @@ _RULES = [
 """When a layer is in trouble, wherever the step cursor stands: by the same rules as alerts."""
 
 
-def _page(template: str, request: Request, **context: Any) -> HTMLResponse:
+def page(template: str, request: HTTPConnection, **context: Any) -> HTMLResponse:
+    """A template with what all of them need."""
     root = request.scope.get("root_path", "")
     common = {
         "root": root, "version": __version__, "plotly_url": root + PLOTLY_PATH, "static": f"{root}/static/{stamp()}",
         "modules": modules, "saved": None, "rules": _RULES,
+        "access": {"asks": request.app.state.settings.asks, "session": request.state.rights.session},
     }  # fmt: skip
     html = _templates.get_template(template).render(common | context)
-    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
+    # A form that is sent without a referrer has no origin either, and would look as if it came from elsewhere.
+    referrer = {"Referrer-Policy": "same-origin"} if template == "login.html" else {}
+    return HTMLResponse(html, headers={"Cache-Control": "no-store", **referrer})
 
 
 @router.get("/")
 async def home(request: Request) -> HTMLResponse:
     """What can be started, and what has been."""
     first, *others = catalogue.CLAIMS.values()
-    return _page("home.html", request, claim=asdict(first), others=others)
+    return page("home.html", request, claim=asdict(first), others=others)
 
 
 @router.get("/c/{number}")
@@ -72,7 +78,7 @@ async def claim(number: int, request: Request) -> HTMLResponse:
     if number not in catalogue.CLAIMS:
         raise HTTPException(404, f"there is no claim {number}")
     neighbours = {"before": catalogue.CLAIMS.get(number - 1), "after": catalogue.CLAIMS.get(number + 1)}
-    return _page("claim.html", request, claim=asdict(catalogue.CLAIMS[number]), **neighbours)
+    return page("claim.html", request, claim=asdict(catalogue.CLAIMS[number]), **neighbours)
 
 
 @router.get("/docs")
@@ -80,13 +86,13 @@ async def docs(request: Request) -> HTMLResponse:
     """The HTTP interface."""
     interface = request.app.openapi()
     parts = {"operations": reference.operations(interface), "objects": reference.objects(interface)}
-    return _page("reference.html", request, **parts)
+    return page("reference.html", request, **parts)
 
 
 @router.get("/e/{id}")
 async def experiment(id: str, request: Request, store: TheStore, rights: Reader) -> HTMLResponse:
     """An experiment, live or finished."""
-    return _page("experiment.html", request, **await _experiment(store, rights, id, None))
+    return page("experiment.html", request, **await _experiment(store, rights, id, None))
 
 
 @router.get("/e/{id}/saved.html")
@@ -94,7 +100,7 @@ async def saved_experiment(
     id: str, request: Request, store: TheStore, rights: Reader, findings: TheFindings, runs: Runs, view: View = ""
 ) -> HTMLResponse:
     """A view of an experiment as one file that needs no server."""
-    return await _saved(request, store, findings, await _experiment(store, rights, id, None), runs, view)
+    return await _saved(request, store, findings, rights, await _experiment(store, rights, id, None), runs, view)
 
 
 async def _experiment(store: Store, rights: Rights, id: str, link: str | None) -> dict[str, Any]:
@@ -107,7 +113,7 @@ async def _experiment(store: Store, rights: Rights, id: str, link: str | None) -
 
 
 async def _saved(
-    request: Request, store: Store, findings: Findings, context: dict[str, Any], runs: str, view: str
+    request: Request, store: Store, findings: Findings, rights: Rights, context: dict[str, Any], runs: str, view: str
 ) -> HTMLResponse:
     shown = context["experiment"]
     try:
@@ -118,9 +124,9 @@ async def _saved(
     if context["claim"] is not None:
         experiment = await store.get(Experiment, shown["id"])
         assert experiment is not None
-        finding = await findings.of(experiment, await store.find(Run, experiment=experiment.id))
+        finding = await findings.of(experiment, await find_runs(store, rights, experiment.id))
     context |= {"link": None, "reading": True, "saved": standalone.whole(kept, finding)}
-    response = _page("experiment.html", request, **context, parts=await standalone.parts())
+    response = page("experiment.html", request, **context, parts=await standalone.parts())
     response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(shown["name"])}.html"'
     return response
 
@@ -145,15 +151,15 @@ def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, lis
 @router.get("/compare/{ids}")
 async def comparison(ids: str, request: Request, store: TheStore, _: Owner) -> HTMLResponse:
     """Runs of any experiments, given with commas between, as if they were of one."""
-    return _page("experiment.html", request, **await _comparison(store, ids))
+    return page("experiment.html", request, **await _comparison(store, ids))
 
 
 @router.get("/compare/{ids}/saved.html")
 async def saved_comparison(
-    ids: str, request: Request, store: TheStore, findings: TheFindings, _: Owner, runs: Runs, view: View = ""
+    ids: str, request: Request, store: TheStore, findings: TheFindings, rights: Owner, runs: Runs, view: View = ""
 ) -> HTMLResponse:
     """A view of runs of any experiments as one file that needs no server."""
-    return await _saved(request, store, findings, await _comparison(store, ids), runs, view)
+    return await _saved(request, store, findings, rights, await _comparison(store, ids), runs, view)
 
 
 async def _comparison(store: Store, ids: str) -> dict[str, Any]:
@@ -176,11 +182,21 @@ async def run(run: TheRun, request: Request) -> RedirectResponse:
 
 @router.get("/s/{token}")
 async def shared(token: str, request: Request, store: TheStore) -> Response:
-    """What a link opens: its view, read-only."""
-    link, rights = await _opened(store, token)
+    """What a link opens: its view, read-only; or where it asks for its password."""
+    try:
+        link = await _link(store, token)
+    except HTTPException as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        response = page("gone.html", request)
+        response.status_code = error.status_code
+        return response
+    if not is_unlocked(link, request.cookies):
+        return page("login.html", request, next="", password=True, wrong=None)
+    rights = await link_rights(store, token, request.cookies)
     if link.view and not request.url.query:
         return RedirectResponse(f"{request.url.path}?{link.view}", 307)
-    return _page("experiment.html", request, **await _experiment(store, rights, link.experiment, token))
+    return page("experiment.html", request, **await _experiment(store, rights, link.experiment, token))
 
 
 @router.get("/s/{token}/saved.html")
@@ -188,17 +204,19 @@ async def saved_shared(
     token: str, request: Request, store: TheStore, findings: TheFindings, runs: Runs, view: View = ""
 ) -> HTMLResponse:
     """A view of what a link opens as one file that needs no server."""
-    link, rights = await _opened(store, token)
-    return await _saved(request, store, findings, await _experiment(store, rights, link.experiment, None), runs, view)
+    link = await _link(store, token)
+    rights = await link_rights(store, token, request.cookies)
+    context = await _experiment(store, rights, link.experiment, None)
+    return await _saved(request, store, findings, rights, context, runs, view)
 
 
-async def _opened(store: Store, token: str) -> tuple[Link, Rights]:
-    """A link that opens, and what it allows."""
-    rights = await link_rights(store, token)
+async def _link(store: Store, token: str) -> Link:
+    """A link that opens."""
     link = await find_link(store, token)
-    if rights is None or link is None:
-        raise HTTPException(404, "this link is unknown or has been revoked")
-    return link, rights
+    experiment = None if link is None else await store.get(Experiment, link.experiment)
+    if link is None or experiment is None or experiment.deleted is not None:
+        raise HTTPException(404, "this link is unknown, has expired or has been revoked")
+    return link
 
 
 @router.get(PLOTLY_PATH)

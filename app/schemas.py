@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
 
@@ -62,6 +62,13 @@ class NewLink(BaseModel):
 
     experiment: str
     view: Annotated[str, Field(max_length=2000)] = ""
+    runs: Annotated[list[str], Field(min_length=1)] | Literal["now", "all"] = Field(
+        "now", description="Ids of runs; or all that the experiment has now; or all, also those added later."
+    )
+    hours: Annotated[float, Field(gt=0, le=87_600)] | None = Field(None, description="After these it ends; or never.")
+    password: Annotated[str, Field(min_length=4, max_length=200)] | None = Field(
+        None, description="What it asks whoever opens it for."
+    )
 
 
 class LayerOut(BaseModel):
@@ -138,7 +145,7 @@ class RunOut(BaseModel):
         return cls(**_plain(cls, run), varied=varied(run), status=status(run), control=control)
 
 
-_MADE: Final = frozenset({"varied", "status", "control", "runs"})
+_MADE: Final = frozenset({"varied", "status", "control", "runs", "locked", "url"})
 """Fields that are not kept as they are shown."""
 
 
@@ -275,12 +282,15 @@ class LinkOut(BaseModel):
     created: float
     revoked: float | None
     last_used: float | None
+    runs: list[str] | None = Field(description="Those that it opens; null: all of the experiment, and those to come.")
+    expires: float | None
+    locked: bool = Field(description="Whether it asks for a password.")
     url: str | None = None
 
     @classmethod
     def of(cls, link: Link, url: str | None = None) -> Self:
         """What may be shown of a link."""
-        return cls(**{name: getattr(link, name) for name in cls.model_fields if name != "url"}, url=url)
+        return cls(**_plain(cls, link), runs=link.runs, locked=link.password is not None, url=url)
 
 
 class LinksOut(BaseModel):

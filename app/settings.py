@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def _default_data() -> Path:
@@ -25,6 +28,12 @@ class Settings:
         browser: Whether to open a browser when ready.
         keep_deleted: Hours for which a deleted experiment can be brought back.
         hosts: Further names this server is reached by, beside loopback's.
+        require_token: Whether those on this machine need a token, too.
+        root_path: What a proxy has before every path; empty for nothing.
+        proxies: Addresses or networks of proxies, with commas between, whose forwarded headers are believed.
+        user_header: The header in which they name whom they have let in; empty for none.
+        tls: The certificate and its key, where TLS ends here.
+        local_port: Beside TLS, the port of loopback where processes on this machine find the server.
         webhooks: URLs that are told of alerts.
         webhook_hosts: Hosts that these may be at, even where their address is not public; if there are any, no others.
         rates: How many times the usual rates of `limits` a client may have; 0 for no limit.
@@ -41,6 +50,12 @@ class Settings:
     browser: bool = True
     keep_deleted: float = 24.0
     hosts: tuple[str, ...] = ()
+    require_token: bool = False
+    root_path: str = ""
+    proxies: str = ""
+    user_header: str = ""
+    tls: tuple[Path, Path] | None = None
+    local_port: int = 0
     webhooks: tuple[str, ...] = ()
     webhook_hosts: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
@@ -63,5 +78,32 @@ class Settings:
     @property
     def url(self) -> str:
         """Where processes on this machine reach the server."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104  compared, not bound
-        return f"http://{host}:{self.port}"
+        return f"http://127.0.0.1:{self.local_port}" if self.tls else f"http://{self._name}:{self.port}"
+
+    @property
+    def page(self) -> str:
+        """Where a browser on this machine does."""
+        if self.tls and self.hosts:  # a certificate is for a name
+            return f"https://{self.hosts[0]}:{self.port}{self.root_path}"
+        return f"{'https' if self.tls else 'http'}://{self._name}:{self.port}{self.root_path}"
+
+    @property
+    def _name(self) -> str:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104  compared, not bound
+        return f"[{host}]" if ":" in host else host
+
+    @property
+    def asks(self) -> bool:
+        """Whether a token is demanded: from everyone, as soon as anyone may come from elsewhere."""
+        return self.host not in LOOPBACK or self.require_token or bool(self.proxies or self.user_header)
+
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The names this server answers to; None for any: where a token is demanded, a name alone opens nothing."""
+        listed = self.host in LOOPBACK or self.hosts
+        return frozenset({*LOOPBACK, self.host, *self.hosts}) if listed else None
+
+    @property
+    def cookie(self) -> str:
+        """The name of the cookie that says who someone is: servers on one machine share its cookies."""
+        return f"normscope-{self.port}"

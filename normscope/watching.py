@@ -69,7 +69,7 @@ def watch(
         name: What to call the run; the model's class name unless given.
         url: The server, `http://host:port`; else `NORMSCOPE_URL`, else this machine's port 8000. A server that cannot
             be reached is a warning in the log, never an exception.
-        token: What the server asks for, if it does; else `NORMSCOPE_TOKEN`.
+        token: Of a sender, if the server asks for one; else `NORMSCOPE_TOKEN`.
         layers: Which modules: None for every leaf, a glob over dotted names, or a function of name and module.
         budget: The largest share of training time that watching may take; None observes every step. Steps that are
             observed are compared with some that are not, so that what watching costs indirectly is counted too.

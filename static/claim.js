@@ -3,6 +3,7 @@
 import { Api } from "./server/api.js";
 import { method, sentenceOf } from "./tabs/criterion.js";
 import { data, find, make } from "./element.js";
+import { offerAccess } from "./controls/access.js";
 import { enter, openInPlace, prepare } from "./controls/enter.js";
 import { ExperimentList } from "./controls/experiments.js";
 import { makeForm } from "./controls/form.js";
@@ -14,6 +15,7 @@ const page = data("page");
 const api = new Api(page.root);
 
 keepTheme(find("theme", HTMLButtonElement), () => {});
+offerAccess(find("access", HTMLButtonElement), api);
 prepare(page.plotly, page.ahead.map((path) => `${page.static}/${path}`));
 for (const decisive of [true, false]) {
   const criteria = page.claim.rule.filter((criterion) => criterion.decisive === decisive);

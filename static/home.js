@@ -2,6 +2,7 @@
 
 import { Api } from "./server/api.js";
 import { data, find } from "./element.js";
+import { offerAccess } from "./controls/access.js";
 import { enter, openInPlace, prepare } from "./controls/enter.js";
 import { ExperimentList } from "./controls/experiments.js";
 import { makeCard } from "./controls/form.js";
@@ -13,6 +14,7 @@ const page = data("page");
 const api = new Api(page.root);
 
 keepTheme(find("theme", HTMLButtonElement), () => {});
+offerAccess(find("access", HTMLButtonElement), api);
 prepare(page.plotly, page.ahead.map((path) => `${page.static}/${path}`));
 const list = new ExperimentList(api, {
   empty:

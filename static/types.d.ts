@@ -136,7 +136,21 @@ export interface Link {
   created: number;
   revoked: number | null;
   last_used: number | null;
+  /** Those that it opens; null: all of the experiment. */
+  runs: string[] | null;
+  expires: number | null;
+  /** Whether it asks for a password. */
+  locked: boolean;
   url?: string | null;
+}
+
+export interface Token {
+  id: string;
+  role: "owner" | "sender";
+  name: string;
+  created: number;
+  last_used: number | null;
+  token?: string | null;
 }
 
 /** What people were told of a run. */

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -61,11 +62,12 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
     flags: tuple[str, ...] = ()
+    address: str = ""
     before: tuple[str, ...] = ()  # a command that runs it: prlimit, setpriv, …
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return self.address or f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
@@ -82,6 +84,13 @@ class Server:
                 cwd=HOUSE, stdout=log, stderr=log,
             )  # fmt: skip
         wait_for(self.answers, "the server to answer")
+
+    def come_as_owner(self) -> None:
+        """Bring the token that it told at its first start, if it asks for one."""
+        wait_for(lambda: "Normscope is at" in self.log, "the server to say where it is")
+        found = re.search(r"\?token=(\S+)", self.log)
+        if found is not None:
+            self.http.headers["authorization"] = f"Bearer {found[1]}"
 
     def answers(self) -> bool:
         assert self.process is not None
@@ -157,6 +166,7 @@ def serving(data: Path, *flags: str) -> Iterator[Server]:
     """A server, and afterwards neither it nor any training process that it started, however the test went."""
     one = Server(data, flags=flags)
     one.start()
+    one.come_as_owner()
     try:
         yield one
     finally:

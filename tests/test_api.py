@@ -59,8 +59,8 @@ def test_a_bad_experiment_is_refused_in_a_sentence(shared_server: Server, case: 
         ("POST", "/api/runs/nobody/stop", 404, "there is no run 'nobody'"),
         ("GET", "/api/runs/nobody/history", 404, "there is no run 'nobody'"),
         ("DELETE", "/api/links/nobody", 404, "there is no link 'nobody'"),
-        ("GET", "/s/nobody", 404, "this link is unknown or has been revoked"),
-        ("GET", "/api/experiments?link=nobody", 403, "this link is unknown or has been revoked"),
+        ("GET", "/s/nobody", 404, "this link is unknown, has expired or has been revoked"),
+        ("GET", "/api/experiments?link=nobody", 403, "this link is unknown, has expired or has been revoked"),
         ("GET", "/e/nobody", 404, "there is no experiment 'nobody'"),
         ("GET", "/nowhere", 404, "Not Found"),
         ("DELETE", "/api/experiments", 405, "Method Not Allowed"),
@@ -92,6 +92,13 @@ def test_only_its_own_name_and_its_own_pages_are_served(shared_server: Server) -
     assert shared_server.http.get(url, headers={"host": "evil.example"}).status_code == 421
     assert shared_server.http.post(url, json={"claim": 1}, headers={"origin": "http://evil.example"}).status_code == 403
     assert shared_server.http.get(url, headers={"origin": shared_server.url}).status_code == 200
+
+
+def test_what_came_through_an_unknown_proxy_is_not_from_this_machine(shared_server: Server) -> None:
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+        answer = shared_server.http.get(f"{shared_server.url}/api/experiments", headers={name: "127.0.0.1"})
+        assert answer.status_code == 403
+        assert "name it with --forwarded-allow-ips" in detail(answer)
 
 
 def test_history_at_every_zoom(shared_server: Server) -> None:

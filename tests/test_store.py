@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store import Alert, Block, Brief, Experiment, Link, Run, Store, StoreError, open_store
+from app.store import Alert, Block, Brief, Experiment, Link, Run, Store, StoreError, Token, open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -58,12 +58,16 @@ def block(i: int, level: int = 0) -> Block:
 
 def test_records_come_back_as_they_went(url: str) -> None:
     link = Link("link", "secret", "exp", "tab=landscape", 3.0)
+    narrow = Link("narrow", "other", "exp", "", 4.0, runs=["run"], expires=9.5, password="aa:bb")
+    token = Token("token", "third", "sender", "the cluster", 5.0)
     alert = Alert("alert", "run", 4.0, "dead", "dead: …", 22, 3, [["fc1", "output", None]], 2)
 
     async def scenario(store: Store) -> None:
-        await store.add(EXPERIMENT, RUN, link)
+        await store.add(EXPERIMENT, RUN, link, narrow, token)
         await store.add(alert)
         assert await store.find(Alert, run="run") == [alert]
+        assert await store.get(Token, "token") == token
+        assert await store.get(Link, "narrow") == narrow
         assert await store.get(Experiment, "exp") == EXPERIMENT
         assert await store.get(Run, "run") == RUN
         assert await store.get(Link, "link") == link
@@ -224,6 +228,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_what_is_in_it(tmp_path:
             "INSERT INTO runs VALUES ('old', 'exp', 'batch', 'older', 2.0, 'batch', 7, 'finished', NULL, 3.0, 4.0, 5.0,"
             """ 3, '[{"name": "fc1"}]', '{"torch": "2"}', 0, NULL, 0, 2, '12:3.0', 0, 0)"""
         )
+        db.execute("INSERT INTO links VALUES ('shared', 'secret', 'exp', 'tab=landscape', 6.0, NULL, NULL)")
         db.execute("INSERT INTO blocks VALUES ('old', 0, 0, 0, 0, ?)", (zlib.compress(b"data 0 0"),))
         db.commit()
 
@@ -235,6 +240,7 @@ def test_a_database_of_the_first_schema_is_upgraded_with_what_is_in_it(tmp_path:
         )  # fmt: skip
         assert await store.find(Run) == [old]
         assert await store.blocks("old", 0, 0, 0) == [b"data 0 0"]
+        assert await store.find(Link) == [Link("shared", "secret", "exp", "tab=landscape", 6.0)]  # for all its runs
         await store.add(RUN)
         assert await store.get(Run, "run") == RUN
 

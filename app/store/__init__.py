@@ -1,4 +1,4 @@
-"""The store: the only truth about experiments, runs, links and frames. A port of seven methods."""
+"""The store: the only truth about experiments, runs, links, tokens and frames. A port of seven methods."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normscope.errors import NormscopeError
 
-from .records import Alert, Block, Brief, Experiment, Link, Record, Run
+from .records import Alert, Block, Brief, Experiment, Link, Record, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Alert", "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "open_store",
+    "Alert", "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "Token", "open_store",
     "prepare_store",
 ]  # fmt: skip
 
-R = TypeVar("R", Experiment, Run, Brief, Link, Alert)
+R = TypeVar("R", Experiment, Run, Brief, Link, Alert, Token)
 
 
 class StoreError(NormscopeError):

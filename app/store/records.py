@@ -40,6 +40,7 @@ class Run:
     Attributes:
         experiment: The id of the experiment it belongs to.
         token_hash: SHA-256 of what its training process proves itself with.
+        sender: The id of the sender's token that it was made with, if it was with one.
         spec: What its training process is started with, the fields of a `normscope.spec.Spec`; empty if it was not
             started from here.
         status: See `docs/architecture.md`, States of a run.
@@ -90,6 +91,7 @@ class Run:
     last_step: int = -1
     alerts: int = 0
     lasting: int = 0
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,13 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A shareable address that opens a view of an experiment read-only."""
+    """A shareable address that opens a view of an experiment read-only.
+
+    Attributes:
+        runs: The ids of those that it opens; None for the whole experiment, also what is added to it later.
+        expires: When it ends by itself, unix seconds.
+        password: What is kept of the password that it asks for; see `app.passwords`.
+    """
 
     id: str
     token_hash: str
@@ -147,9 +155,35 @@ class Link:
     created: float
     revoked: float | None = None
     last_used: float | None = None
+    runs: list[str] | None = None
+    expires: float | None = None
+    password: str | None = None
 
 
-Record = Experiment | Run | Link | Alert
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What someone proves themselves with to a server that asks.
+
+    Attributes:
+        token_hash: SHA-256 of it.
+        role: "owner", or "sender" for training processes.
+        session: Whether it is what a browser got in which someone has logged in.
+        name: What people call it.
+        expires: When it ends by itself, unix seconds.
+    """
+
+    id: str
+    token_hash: str
+    role: str
+    name: str
+    created: float
+    session: bool = False
+    revoked: float | None = None
+    last_used: float | None = None
+    expires: float | None = None
+
+
+Record = Experiment | Run | Link | Alert | Token
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from .records import Alert, Brief, Experiment, Link, Run
+from .records import Alert, Brief, Experiment, Link, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +90,7 @@ runs = Table(
     Column("last_step", Integer, nullable=False),
     Column("alerts", Integer, nullable=False),
     Column("lasting", Integer, nullable=False),
+    Column("sender", String(16)),
 )
 
 alerts = Table(
@@ -117,6 +118,23 @@ links = Table(
     Column("created", Float, nullable=False),
     Column("revoked", Float),
     Column("last_used", Float),
+    Column("runs", JSON(none_as_null=True)),
+    Column("expires", Float),
+    Column("password", Text),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("session", Boolean, nullable=False),
+    Column("revoked", Float),
+    Column("last_used", Float),
+    Column("expires", Float),
 )
 
 blocks = Table(
@@ -132,4 +150,6 @@ blocks = Table(
     Column("data", Compressed, nullable=False),
 )
 
-TABLES: Final[Mapping[type, Table]] = {Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts}
+TABLES: Final[Mapping[type, Table]] = {
+    Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts, Token: tokens,
+}  # fmt: skip

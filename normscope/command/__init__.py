@@ -49,7 +49,7 @@ def main(argv: Sequence[str], folder: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # whatever a shell in the background has made of them
         signal.signal(number, signal.default_int_handler)
     try:
-        with at_hand(given.url, folder) as server:
+        with at_hand(given.url, folder, given.token) as server:
             return _run(server, body, as_json=given.json)
     except NormscopeError as error:
         _say(str(error))

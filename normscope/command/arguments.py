@@ -28,6 +28,7 @@ def arguments() -> argparse.ArgumentParser:
         help="any setting; several values, where it may have them, separated by commas",
     )  # fmt: skip
     parser.add_argument("--url", help="a server to use (default: NORMSCOPE_URL, or else one of its own)")
+    parser.add_argument("--token", help="the owner's, if the server asks for it (default: NORMSCOPE_TOKEN)")
     parser.add_argument("--json", action="store_true", help="print the finding as JSON")
     return parser
 

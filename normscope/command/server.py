@@ -26,25 +26,26 @@ class Server(Client):
         own: Whether it ends with this command.
     """
 
-    def __init__(self, url: str, *, own: bool = False) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, token: str | None = None, *, own: bool = False) -> None:
+        super().__init__(url, token)
         self.own = own
 
 
 @contextlib.contextmanager
-def at_hand(url: str | None, folder: str) -> Iterator[Server]:
+def at_hand(url: str | None, folder: str, token: str | None = None) -> Iterator[Server]:
     """The server at a URL, else the one that holds the usual data folder, else one that is started for now.
 
     Args:
         url: Of a server; `NORMSCOPE_URL` unless given.
         folder: The name of the server's module that knows who holds a data folder.
+        token: What the server asks for, if it does; `NORMSCOPE_TOKEN` unless given.
 
     Raises:
         UnreachableError: If none can be started.
     """
     url = url or os.environ.get("NORMSCOPE_URL") or import_module(folder).usual_holder()
     if url:
-        yield Server(url)
+        yield Server(url, token)
         return
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(

@@ -54,7 +54,7 @@ export class ExperimentList {
         this.live.send({ type: "list" });
         void this.#refresh();
       },
-      closed: () => this.#say("Connection lost. Reconnecting…"),
+      closed: (reason) => this.#say(reason || "Connection lost. Reconnecting…"),
       text: (message) => message.type === "run" && this.#update(message.run),
     });
   }

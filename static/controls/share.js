@@ -1,6 +1,7 @@
 /** The dialog for links: make one to the view that is shown, list those there are, revoke them. */
 
 import { ApiError } from "../server/api.js";
+import { moment } from "../data/moment.js";
 import { copy, find, make, write } from "../element.js";
 
 /**
@@ -18,25 +19,53 @@ export class Share {
     this.state = state;
     this.api = api;
     this.dialog = find("share-dialog", HTMLDialogElement);
+    this.runs = find("share-runs", HTMLSelectElement);
+    this.ends = find("share-ends", HTMLSelectElement);
+    this.password = find("share-password", HTMLInputElement);
+    this.made = find("share-made", HTMLElement);
     this.address = find("share-url", HTMLInputElement);
     this.list = find("links", HTMLElement);
     this.note = find("share-note", HTMLElement);
     find("share", HTMLButtonElement).addEventListener("click", () => void this.#open());
     find("copy", HTMLButtonElement).addEventListener("click", async () => write(this.note, await copy(this.address)));
+    find("share-form", HTMLFormElement).addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#make();
+    });
     this.dialog.addEventListener("click", ({ target }) => target === this.dialog && this.dialog.close());
   }
 
   async #open() {
-    this.address.value = "";
-    write(this.note, "Making a link…");
+    this.made.hidden = true;
+    this.password.value = "";
+    write(this.note, "Whoever has the address sees this view, live, and can change nothing.");
+    const all = this.state.experiment.runs.length;
+    const shown = this.state.runs.length;
+    /** @type {[string, string][]} */
+    const choices = [["now", all === 1 ? "this run" : `the ${all} runs there are`], ["all", "all runs, also those to come"]];
+    if (shown < all) choices.splice(1, 0, ["shown", shown === 1 ? "the run that is shown" : `the ${shown} runs that are shown`]);
+    this.runs.replaceChildren(...choices.map(([value, label]) => make("option", { value }, label)));
     this.dialog.showModal();
+    find("make-link", HTMLButtonElement).focus();
+    await this.#guarded(() => this.#listLinks());
+  }
+
+  async #make() {
     await this.#guarded(async () => {
-      const body = { experiment: this.state.experiment.id, view: this.state.query };
+      const runs = this.runs.value === "shown" ? this.state.runs.map((run) => run.id) : this.runs.value;
+      const body = {
+        experiment: this.state.experiment.id,
+        view: this.state.query,
+        runs,
+        hours: Number(this.ends.value) || null,
+        password: this.password.value || null,
+      };
       /** @type {Link} */
       const link = await this.api.post("/api/links", body);
       this.address.value = new URL(link.url ?? "", location.href).href;
+      this.made.hidden = false;
       this.address.select();
-      write(this.note, "Whoever has this address sees this view, live, and can change nothing. It is shown only now.");
+      write(this.note, `This address is shown only now.${link.locked ? " Tell the password another way." : ""}`);
       await this.#listLinks(link.id);
     });
   }
@@ -55,16 +84,21 @@ export class Share {
   async #listLinks(fresh) {
     /** @type {{links: Link[]}} */
     const { links } = await this.api.get("/api/links", { experiment: this.state.experiment.id });
-    const items = links.filter((link) => link.revoked === null).map((link) => this.#item(link, link.id === fresh));
-    this.list.replaceChildren(...items.reverse());
+    this.list.replaceChildren(...links.map((link) => this.#item(link, link.id === fresh)).reverse());
   }
 
   /** @param {Link} link @param {boolean} fresh */
   #item(link, fresh) {
-    const used = link.last_used === null ? "never opened" : `last opened ${new Date(1000 * link.last_used).toLocaleString()}`;
-    const made = fresh ? "just now" : new Date(1000 * link.created).toLocaleString();
-    const text = make("span", {}, make("b", {}, link.view || "the whole experiment"), make("small", {}, `made ${made}, ${used}`));
-    const revoke = make("button", { class: "quiet", "data-testid": "revoke", click: () => void this.#revoke(link.id, fresh) }, "Revoke");
+    const opens = link.runs === null ? "all runs" : link.runs.length === 1 ? "one run" : `${link.runs.length} runs`;
+    const facts = [
+      opens,
+      link.locked ? "with a password" : "",
+      link.expires === null ? "" : `ends ${moment(link.expires)}`,
+      `made ${fresh ? "just now" : moment(link.created)}`,
+      link.last_used === null ? "never opened" : `last opened ${moment(link.last_used)}`,
+    ];
+    const text = make("span", {}, make("b", {}, link.view || "as the experiment opens"), make("small", {}, facts.filter(Boolean).join(" · ")));
+    const revoke = make("button", { type: "button", class: "quiet", "data-testid": "revoke", click: () => void this.#revoke(link.id, fresh) }, "Revoke");
     return make("li", {}, text, revoke);
   }
 
@@ -72,7 +106,7 @@ export class Share {
   async #revoke(id, fresh) {
     await this.#guarded(async () => {
       await this.api.delete(`/api/links/${encodeURIComponent(id)}`);
-      if (fresh) this.address.value = "";
+      if (fresh) this.made.hidden = true;
       write(this.note, "Revoked: the address does not open any more.");
       await this.#listLinks();
     });

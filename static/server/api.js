@@ -61,6 +61,10 @@ export class Api {
     } catch {
       throw new ApiError("The server does not answer.", 0);
     }
+    if (response.status === 401 && this.link === null) {
+      const { pathname, search } = location;
+      location.assign(`${this.root}/login?next=${encodeURIComponent(pathname + search)}`);
+    }
     if (!response.ok) throw new ApiError(await sentence(response), response.status);
     return response;
   }

@@ -39,7 +39,9 @@ export class LiveSocket {
   #open() {
     this.socket = new WebSocket(this.url);
     this.socket.binaryType = "arraybuffer";
+    let opened = false;
     this.socket.onopen = () => {
+      opened = true;
       this.delay = FIRST_DELAY;
       this.on.opened();
     };
@@ -47,7 +49,7 @@ export class LiveSocket {
       if (typeof data === "string") this.on.text(JSON.parse(data));
       else this.on.binary?.(data);
     };
-    this.socket.onclose = ({ code, reason }) => this.#closed(code === 1008 ? reason : "");
+    this.socket.onclose = async ({ code, reason }) => this.#closed(code === 1008 ? reason : opened ? "" : await shut());
   }
 
   /** @param {string} reason why the server will not have us back; empty if the connection was lost */
@@ -74,6 +76,16 @@ export class LiveSocket {
   /** @param {object} message */
   send(message) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+  }
+}
+
+/** Why a socket does not open at all: the server may not let this page in any more. */
+async function shut() {
+  try {
+    const { ok, status } = await fetch(location.href);
+    return ok || status >= 500 ? "" : "This page does not open any more.";
+  } catch {
+    return ""; // the server is away
   }
 }
 

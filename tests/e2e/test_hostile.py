@@ -166,6 +166,7 @@ def test_nothing_that_a_run_says_is_more_than_words(shared_server: Server, watch
     watched.check()
     page.keyboard.press("Escape")
     page.get_by_test_id("share").click()
+    page.get_by_test_id("make-link").click()
     page.get_by_test_id("links").locator("li").first.wait_for()
     link = page.get_by_test_id("share-url").input_value()
     watched.check()

@@ -188,6 +188,7 @@ def test_the_address_holds_the_view_and_a_link_opens_it_read_only(server: Server
     assert len(page.url) <= 300
     expect(page.get_by_test_id("cursor-step")).to_have_text("96")
     page.get_by_test_id("share").click()
+    page.get_by_test_id("make-link").click()
     address = page.get_by_test_id("share-url")
     expect(address).to_have_value(re.compile(r"/s/[\w-]{22,}"))
     link = address.input_value()
