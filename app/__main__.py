@@ -21,11 +21,12 @@ from normscope.errors import NormscopeError
 from normscope.wire import bounds
 
 from . import logs
+from .bus import check_bus
 from .folder import held
 from .keyring import first_token
 from .reach import add_flags, reach
 from .settings import Settings
-from .store import prepare_store
+from .store import is_shared, prepare_store
 from .webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -71,6 +72,18 @@ def arguments() -> argparse.ArgumentParser:
         "--lost-after", type=_seconds, default=usual.lost_after, metavar="SECONDS",
         help="a run whose training process is silent for so long is called lost (default: %(default)g)",
     )  # fmt: skip
+    parser.add_argument(
+        "--store", default=usual.store, metavar="URL",
+        help="postgresql://USER:PASSWORD@HOST/NAME, for many servers (NORMSCOPE_STORE; default: a file in --data)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bus", default=usual.bus, metavar="URL",
+        help="redis://HOST, for servers that share a store (NORMSCOPE_BUS; default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--public-url", default=usual.public_url, metavar="URL",
+        help="where runs started from here reach the servers, if there is a proxy (NORMSCOPE_PUBLIC_URL)",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     add_flags(parser)
     return parser
@@ -105,9 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             browser=not given.no_browser, hosts=tuple(given.allow_host),
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
             frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
+            store=given.store, bus=given.bus, public_url=given.public_url.rstrip("/"),
         )  # fmt: skip
-        with held(given.data, settings.url):
-            prepare_store(settings.store_url)
+        # What is shared needs no holding: servers agree in the store on who does what.
+        with contextlib.nullcontext() if is_shared(settings.store_url) else held(given.data, settings.url):
+            _prepare(settings)
             token = first_token(settings) if settings.asks else None
             return _serve(settings, listeners, token)
     except NormscopeError as error:
@@ -115,6 +130,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"normscope: cannot use the data folder {given.data}: {error.strerror}\n")
     return 1
+
+
+def _prepare(settings: Settings) -> None:
+    """See to it that store and bus can be used, while a refusal is still one sentence."""
+    try:
+        prepare_store(settings.store_url)
+        check_bus(settings.bus)
+    except ValueError as error:
+        raise NormscopeError(str(error)) from error
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -76,7 +76,7 @@ class Queue:
         if await change(run.id, {"status": "waiting"}, **values) is None:
             return  # someone stopped it this very moment
         folder = str(self._experiments.folder(run.id))
-        job = Job(Spec.load(json.dumps(run.spec)), run.name, self._experiments.settings.url, token, folder)
+        job = Job(Spec.load(json.dumps(run.spec)), run.name, self._experiments.settings.url_for_runs, token, folder)
         try:
             handle = await self._experiments.launcher.start(job)
         except LauncherError as error:

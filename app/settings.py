@@ -24,6 +24,7 @@ class Settings:
         data: Folder for the database, logs and checkpoints.
         store: URL of the store; empty for SQLite in `data`.
         bus: URL of the bus.
+        public_url: Where training processes reach the servers, if it is not where this one listens: a proxy, say.
         launcher: URL of the launcher.
         browser: Whether to open a browser when ready.
         keep_deleted: Hours for which a deleted experiment can be brought back.
@@ -44,8 +45,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     data: Path = field(default_factory=_default_data)
-    store: str = ""
-    bus: str = "memory:"
+    store: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_STORE", ""))
+    bus: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_BUS", "memory:"))
+    public_url: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_PUBLIC_URL", ""))
     launcher: str = "local:"
     browser: bool = True
     keep_deleted: float = 24.0
@@ -107,3 +109,8 @@ class Settings:
     def cookie(self) -> str:
         """The name of the cookie that says who someone is: servers on one machine share its cookies."""
         return f"normscope-{self.port}"
+
+    @property
+    def url_for_runs(self) -> str:
+        """Where training processes reach a server."""
+        return self.public_url or self.url

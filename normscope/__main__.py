@@ -1,4 +1,4 @@
-"""The command line: `normscope serve`, `run`, `token`, `import`, `export` and `backup`."""
+"""The command line: `normscope serve`, `migrate`, `run`, `token`, `import`, `export` and `backup`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ commands:
   serve    serve the dashboard (normscope serve --help)
   run      try a claim without a page (normscope run --help)
   token    list, make and revoke the tokens of a server (normscope token --help)
+  migrate  bring a PostgreSQL database to this version (normscope migrate --help)
   import   give a server recordings and logs of TensorBoard (normscope import --help)
   export   write a run as Parquet, CSV, JSON, event file or page (normscope export --help)
   backup   copy what a server keeps, while it runs (normscope backup --help)
@@ -27,6 +28,8 @@ def main() -> int:
     match sys.argv[1:]:
         case ["serve", *rest]:
             return _server_side("__main__", rest)
+        case ["migrate", *rest]:
+            return _server_side("migrate", rest)
         case ["token", *rest]:
             return _server_side("keyring", rest)
         case ["run", *rest]:

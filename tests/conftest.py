@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from .peer import Peer
 
+pytest_plugins = ["tests.services"]
+
 # The same examples every time, nothing kept: a test that fails fails again. Timings are no tests.
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")

@@ -1,14 +1,21 @@
-"""The bus: says that something is new, never what. Losing a message loses no data. A port of three methods."""
+"""The bus: says that something is new, never what. Losing a message loses no data. A port of four methods."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, Self
+
+from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
-__all__ = ["Bus", "Subscription", "open_bus"]
+__all__ = ["Bus", "BusError", "Subscription", "check_bus", "open_bus"]
+
+
+class BusError(NormscopeError):
+    """The bus cannot be opened; the message says why in one sentence."""
 
 
 class Subscription(Protocol):
@@ -33,18 +40,40 @@ class Bus(Protocol):
     def subscribe(self, channel: str, keys: Iterable[str] | None = None) -> Subscription:
         """Hear of these keys, or of all."""
 
+    async def reachable(self) -> bool:
+        """Whether what is published reaches the subscribers of other processes, too, and theirs these."""
+
     async def close(self) -> None:
         """Let go."""
 
 
-async def open_bus(url: str) -> Bus:
-    """The bus at a URL: `memory:`.
+def check_bus(url: str) -> None:
+    """See to it that the bus at a URL can be opened, now or when it is there.
 
     Raises:
         ValueError: For a URL no adapter knows.
+        BusError: If its driver is not installed.
     """
+    if url == "memory:":
+        return
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError(f"unknown bus {url.partition(':')[0]!r}; it must be memory: or begin with redis://")
+    if find_spec("redis") is None:
+        raise BusError("this bus needs its driver; install it with: pip install 'normscope[redis]'")
+
+
+async def open_bus(url: str) -> Bus:
+    """The bus at a URL: `memory:` or `redis://HOST:PORT` (`rediss://` with TLS). What cannot be reached is tried again.
+
+    Raises:
+        ValueError: For a URL no adapter knows.
+        BusError: If its driver is not installed.
+    """
+    check_bus(url)
     if url == "memory:":
         from .memory import MemoryBus
 
         return MemoryBus()
-    raise ValueError(f"unknown bus {url!r}; it must be memory:")
+    from .redis import RedisBus
+
+    return await RedisBus.open(url)

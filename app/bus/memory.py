@@ -56,6 +56,10 @@ class MemoryBus:
         """Hear of these keys, or of all, from when it is entered."""
         return MemorySubscription(self._channels[channel], keys)
 
+    async def reachable(self) -> bool:
+        """There is nobody else to be reached."""
+        return True
+
     async def close(self) -> None:
         """Let go."""
         self._channels.clear()

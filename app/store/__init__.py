@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normscope.errors import NormscopeError
 
-from .records import Alert, Block, Brief, Experiment, Link, Record, Run, Token
+from .records import Alert, Block, Brief, Experiment, Lease, Link, Record, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Alert", "Block", "Brief", "Experiment", "Link", "Record", "Run", "Store", "StoreError", "Token", "open_store",
-    "prepare_store",
+    "Alert", "Block", "Brief", "Experiment", "Lease", "Link", "Record", "Run", "Store", "StoreError", "Token",
+    "is_shared", "migrate_store", "open_store", "prepare_store",
 ]  # fmt: skip
 
-R = TypeVar("R", Experiment, Run, Brief, Link, Alert, Token)
+R = TypeVar("R", Experiment, Run, Brief, Link, Alert, Token, Lease)
 
 
 class StoreError(NormscopeError):
@@ -44,8 +44,11 @@ class Store(Protocol):
     async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
         """The run's blocks of one level with an index in [first, last], in order."""
 
-    async def remove(self, experiment: str) -> None:
-        """Remove an experiment and all that belongs to it. What breaks off can be done again."""
+    async def remove(self, experiment: str, *, finer_than: int | None = None) -> None:
+        """Remove an experiment and all that belongs to it. What breaks off can be done again.
+
+        With `finer_than` it is only the blocks of levels below, where a block of this level stands for them.
+        """
 
     async def close(self) -> None:
         """Finish what is being written and let go."""
@@ -59,28 +62,51 @@ class Store(Protocol):
 
 
 def prepare_store(url: str) -> None:
-    """Make or migrate what is at a URL, before anything is served.
+    """Open what is at a URL and let go of it, before anything is served: a SQLite file is made or migrated.
 
     Raises:
         ValueError: For a URL no adapter knows.
-        StoreError: If it cannot be opened or is of a newer version than this program.
+        StoreError: If it cannot be opened, or is of another version than this program.
     """
-    if not url.startswith("sqlite:///"):
-        raise ValueError(f"unknown store {url!r}; it must begin with sqlite:///")
-    from .sql import open_engine
+    _check(url)
+    from .sql import database_of
 
-    open_engine(url).dispose()
+    database_of(url).open_engine(url).dispose()
+
+
+def migrate_store(url: str) -> tuple[str | None, str]:
+    """Bring what is at a URL to this program's schema; from which one (None: there was nothing) to which.
+
+    Raises:
+        ValueError: For a URL no adapter knows, or whose store migrates by itself.
+        StoreError: If it cannot be reached, or is of a newer version than this program.
+    """
+    _check(url)
+    if url.startswith("sqlite:///"):
+        raise ValueError("a SQLite file is migrated by the server that opens it; only PostgreSQL is by command")
+    from .postgres import migrate
+
+    return migrate(url)
+
+
+def is_shared(url: str) -> bool:
+    """Whether several servers may use the store at a URL at once."""
+    return url.startswith("postgresql://")
 
 
 async def open_store(url: str) -> Store:
-    """The store at a URL: `sqlite:///PATH`.
+    """The store at a URL: `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`.
 
     Raises:
         ValueError: For a URL no adapter knows.
-        StoreError: If it cannot be opened or is of a newer version than this program.
+        StoreError: If it cannot be opened, or is of another version than this program.
     """
-    if url.startswith("sqlite:///"):
-        from .sql import SqlStore
+    _check(url)
+    from .sql import SqlStore
 
-        return await SqlStore.open(url)
-    raise ValueError(f"unknown store {url!r}; it must begin with sqlite:///")
+    return await SqlStore.open(url)
+
+
+def _check(url: str) -> None:
+    if not url.startswith(("sqlite:///", "postgresql://")):
+        raise ValueError(f"unknown store {url.partition(':')[0]!r}; it must begin with sqlite:/// or postgresql://")

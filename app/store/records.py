@@ -133,6 +133,7 @@ class Brief:
     status: str
     stop: bool
     steps: int | None
+    last_seq: int
     last_step: int
     alerts: int
     lasting: int
@@ -183,7 +184,24 @@ class Token:
     expires: float | None = None
 
 
-Record = Experiment | Run | Link | Alert | Token
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """What one server at a time may do.
+
+    Attributes:
+        id: The word for it.
+        created: When it was first taken, unix seconds.
+        holder: The server that does it.
+        beat: Goes up while that server lives.
+    """
+
+    id: str
+    created: float
+    holder: str
+    beat: int = 0
+
+
+Record = Experiment | Run | Link | Alert | Token | Lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
-from . import Store, StoreError, tables
+from normscope.wire import MERGE
+
+from . import Store, sqlite, tables
 from .records import Brief
 from .trouble import FAILURES, Trouble
 from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
 
     from .records import Block, Record
 
@@ -29,15 +30,18 @@ REMOVED_AT_ONCE: Final = 2000
 class SqlStore(Store):
     """Experiments, runs, links and blocks in the tables of `tables.py`."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, database: ModuleType) -> None:
         self._engine = engine
-        self._writer = Writer(engine)
+        self._reader = engine.execution_options(**database.READING)
+        self._database = database
+        self._writer = Writer(engine, apart=database.APART)
         self._reading, self._writing = Trouble("read"), Trouble("write to")
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Open the database, made or migrated if need be."""
-        return cls(await asyncio.to_thread(open_engine, url))
+        """Open the database; a SQLite file is made or migrated if need be."""
+        database = database_of(url)
+        return cls(await asyncio.to_thread(database.open_engine, url), database)
 
     async def add(self, *records: Record) -> None:
         """Keep new records, all or none."""
@@ -74,13 +78,16 @@ class SqlStore(Store):
             }
             for b in blocks
         ]  # fmt: skip
-        update = sa.update(tables.runs).where(tables.runs.c.id == run)
+        # Two servers may hold sockets of one run for a moment: how far it has come never goes back.
+        c = tables.runs.c
+        progress = {"last_seq": last_seq, "last_step": last_step, "seen": seen}
+        update = sa.update(tables.runs).where(c.id == run, c.last_seq <= last_seq).values(progress)
 
         def operation(connection: sa.Connection) -> None:
-            connection.execute(insert(tables.blocks).on_conflict_do_nothing(), rows)
-            connection.execute(update.values(last_seq=last_seq, last_step=last_step, seen=seen))
+            self._database.keep(connection, rows)
+            connection.execute(update)
 
-        await self._write(operation)
+        await self._write(operation, order=run)
 
     async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
         """Blocks of one level, in order."""
@@ -92,24 +99,34 @@ class SqlStore(Store):
         )
         return await self._read(lambda connection: list(connection.execute(query).scalars()))
 
-    async def remove(self, experiment: str) -> None:
+    async def remove(self, experiment: str, *, finer_than: int | None = None) -> None:
         """Remove an experiment and all that belongs to it, a little at a time: others want to write meanwhile."""
-        runs = [run.id for run in await self.find(Brief, experiment=experiment)]
-        c = tables.blocks.c
+        runs = await self.find(Brief, experiment=experiment)
         for run in runs:
-            place = sa.tuple_(c.level, c.number)
-            next_ones = sa.select(c.level, c.number).where(c.run == run).limit(REMOVED_AT_ONCE)
-            some = sa.delete(tables.blocks).where(c.run == run, place.in_(next_ones))
-            while await self._write(lambda connection, some=some: connection.execute(some).rowcount):  # type: ignore[misc]
-                pass
+            if finer_than is None:
+                await self._remove_blocks(run.id, sa.true())
+                continue
+            c = tables.blocks.c
+            for level in range(finer_than):
+                whole = (run.last_seq + 1) // MERGE**finer_than * MERGE ** (finer_than - level)
+                await self._remove_blocks(run.id, sa.and_(c.level == level, c.number < whole))
+        if finer_than is not None:
+            return
 
         def operation(connection: sa.Connection) -> None:
-            connection.execute(sa.delete(tables.alerts).where(tables.alerts.c.run.in_(runs)))
+            connection.execute(sa.delete(tables.alerts).where(tables.alerts.c.run.in_([run.id for run in runs])))
             for table in (tables.links, tables.runs):
                 connection.execute(sa.delete(table).where(table.c.experiment == experiment))
             connection.execute(sa.delete(tables.experiments).where(tables.experiments.c.id == experiment))
 
         await self._write(operation)
+
+    async def _remove_blocks(self, run: str, which: sa.ColumnElement[bool]) -> None:
+        c = tables.blocks.c
+        next_ones = sa.select(c.level, c.number).where(c.run == run, which).limit(REMOVED_AT_ONCE)
+        some = sa.delete(tables.blocks).where(c.run == run, sa.tuple_(c.level, c.number).in_(next_ones))
+        while await self._write(lambda connection: connection.execute(some).rowcount):
+            pass
 
     async def close(self) -> None:
         """Finish writing and let go of the file."""
@@ -118,7 +135,7 @@ class SqlStore(Store):
 
     async def _read(self, operation: Callable[[sa.Connection], T]) -> T:
         def read() -> T:
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 return operation(connection)
 
         try:
@@ -128,13 +145,22 @@ class SqlStore(Store):
         self._reading.over()
         return result
 
-    async def _write(self, operation: Callable[[sa.Connection], T]) -> T:
+    async def _write(self, operation: Callable[[sa.Connection], T], order: str | None = None) -> T:
         try:
-            result = await self._writer.run(operation)
+            result = await self._writer.run(operation, order)
         except FAILURES as error:
             raise self._writing.found(error) from error
         self._writing.over()
         return result
+
+
+def database_of(url: str) -> ModuleType:
+    """What is special about the database at a URL."""
+    if url.startswith("sqlite:///"):
+        return sqlite
+    from . import postgres
+
+    return postgres
 
 
 def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any], limit: int | None = None) -> list[T]:
@@ -145,54 +171,3 @@ def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any], limit
         column = table.c[name]
         query = query.where(column.in_(value) if isinstance(value, list | tuple) else column == value)
     return [kind(**row) for row in connection.execute(query).mappings()]
-
-
-def open_engine(url: str) -> sa.Engine:
-    """The database at a URL, made or migrated if need be; StoreError if that fails."""
-    path = Path(url.removeprefix("sqlite:///"))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 10})
-        sa.event.listen(engine, "connect", _configure)
-        sa.event.listen(engine, "begin", _begin)
-        with engine.execution_options(writes=True).begin() as connection:
-            _migrate(connection)
-    except (OSError, sa.exc.DatabaseError) as error:
-        reason = error.orig if isinstance(error, sa.exc.DatabaseError) else error.strerror
-        raise StoreError(f"cannot open the database {path}: {reason}") from error
-    return engine
-
-
-def _configure(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by rules of its own; _begin does
-    # WAL: readers never wait for the writer. FULL: what was acknowledged is on the disk, even if the power fails.
-    # Large pages waste less on blobs of a kilobyte or two; the size takes effect in a new file only.
-    for pragma in ("page_size=16384", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: sa.Connection) -> None:
-    # A writer takes its place at once: one that began as a reader could not wait for another writer, only fail.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
-
-
-def _migrate(connection: sa.Connection) -> None:
-    """Bring the schema up to date, or refuse one from the future."""
-    folder = Path(__file__).parent / "migrations"
-    known = sorted(p.stem[:4] for p in (folder / "versions").glob("[0-9]*.py"))
-    current = None
-    if sa.inspect(connection).has_table("alembic_version"):
-        current = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
-    if current == known[-1]:  # alembic takes a quarter of a second to import: only when there is work
-        return
-    if current is not None and current not in known:
-        raise StoreError(
-            f"the database is of schema {current}, newer than this program's {known[-1]}; upgrade Normscope"
-        )
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from .records import Alert, Brief, Experiment, Link, Run, Token
+from .records import Alert, Brief, Experiment, Lease, Link, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,8 +148,18 @@ blocks = Table(
     Column("first_step", Integer, nullable=False),
     Column("last_step", Integer, nullable=False),
     Column("data", Compressed, nullable=False),
+    postgresql_partition_by="HASH (run)",
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("created", Float, nullable=False),
+    Column("holder", String(32), nullable=False),
+    Column("beat", Integer, nullable=False),
 )
 
 TABLES: Final[Mapping[type, Table]] = {
-    Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts, Token: tokens,
+    Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts, Token: tokens, Lease: leases,
 }  # fmt: skip

@@ -6,14 +6,14 @@ import logging
 import zlib
 from typing import Final
 
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, TimeoutError
 
 from . import StoreError
 
 log = logging.getLogger("normscope.store")
 
-FAILURES: Final = (DatabaseError, zlib.error)
-"""How a database fails: it says so, or what it gives is not what was put there."""
+FAILURES: Final = (DatabaseError, InterfaceError, TimeoutError, zlib.error)
+"""How a database fails: it says so, it cannot be reached, or what it gives is not what was put there."""
 _DAMAGED: Final = ("malformed", "not a database", "zlib")
 """Words of what it says that no waiting will help against."""
 
@@ -29,7 +29,8 @@ class Trouble:
         """What to raise for it; the caller's own mistakes stay as they are."""
         if isinstance(error, IntegrityError):
             return error
-        reason = str(error.orig if isinstance(error, DatabaseError) else f"zlib: {error}")
+        said = f"zlib: {error}" if isinstance(error, zlib.error) else getattr(error, "orig", None) or error
+        reason = " ".join(str(said).split())
         sentence = f"cannot {self._cannot} the database: {reason}"
         if any(word in reason for word in _DAMAGED):
             sentence += "; it is damaged, restore a backup (docs/keeping.md)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy.exc import DatabaseError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
+_Item: TypeAlias = "tuple[Callable[[Connection], Any], asyncio.Future[Any], str | None]"
 _MOST: Final = 256
 """Operations in one commit: enough to share the disk's latency, few enough that nobody waits long."""
 
@@ -26,20 +27,26 @@ class Writer:
 
     A database file has one writer at a time anyway; a thread of its own keeps the wait for the disk off the event loop,
     and what arrives during a commit shares the next one.
+
+    Args:
+        engine: What to write to.
+        apart: Whether others write, too. Rows stay locked until the commit, so only operations that say in which order
+            they take them share one, in that order everywhere; or two writers could wait for each other.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, apart: bool = False) -> None:
         self._engine = engine.execution_options(writes=True)
-        self._waiting: queue.Queue[tuple[Callable[[Connection], Any], asyncio.Future[Any]] | None] = queue.Queue(4096)
+        self._apart = apart
+        self._waiting: queue.Queue[_Item | None] = queue.Queue(4096)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
         self._thread.start()
 
-    async def run(self, operation: Callable[[Connection], T]) -> T:
+    async def run(self, operation: Callable[[Connection], T], order: str | None = None) -> T:
         """The operation's result, once it is committed; its exception, if it raised one or the commit failed."""
         future: asyncio.Future[T] = self._loop.create_future()
-        await asyncio.to_thread(self._waiting.put, (operation, future)) if self._waiting.full() else (
-            self._waiting.put_nowait((operation, future))
+        await asyncio.to_thread(self._waiting.put, (operation, future, order)) if self._waiting.full() else (
+            self._waiting.put_nowait((operation, future, order))
         )
         return await future
 
@@ -56,16 +63,25 @@ class Writer:
             while len(batch) < _MOST and not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
             more = None not in batch
-            self._commit([item for item in batch if item is not None])
+            for together in self._commits([item for item in batch if item is not None]):
+                self._commit(together)
 
-    def _commit(self, batch: list[tuple[Callable[[Connection], Any], asyncio.Future[Any]]]) -> None:
+    def _commits(self, batch: list[_Item]) -> list[list[_Item]]:
+        if not self._apart:
+            return [batch]
+        ordered = sorted((item for item in batch if item[2] is not None), key=lambda item: item[2] or "")
+        return [[item] for item in batch if item[2] is None] + [ordered]
+
+    def _commit(self, batch: list[_Item]) -> None:
+        if not batch:
+            return
         outcomes: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
         try:
             with self._engine.begin() as connection:
-                for operation, future in batch:
+                for operation, future, _ in batch:
                     outcomes.append((future, *_attempt(connection, operation)))
         except Exception as error:  # noqa: BLE001  whoever waits for the commit gets it
-            outcomes = [(future, None, error) for _, future in batch]
+            outcomes = [(future, None, error) for _, future, _ in batch]
         if outcomes:
             self._loop.call_soon_threadsafe(_settle, outcomes)
 

@@ -10,6 +10,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+PARTS = 16
+"""Of the blocks, where the database can; see docs/adr/0011-blocks-in-sixteen-parts.md."""
+
 
 def upgrade() -> None:
     """Make the first schema."""
@@ -64,4 +67,8 @@ def upgrade() -> None:
         sa.Column("first_step", sa.Integer, nullable=False),
         sa.Column("last_step", sa.Integer, nullable=False),
         sa.Column("data", sa.LargeBinary, nullable=False),
+        postgresql_partition_by="HASH (run)",
     )
+    if op.get_bind().dialect.name == "postgresql":
+        for i in range(PARTS):
+            op.execute(f"CREATE TABLE blocks_{i} PARTITION OF blocks FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {i})")
