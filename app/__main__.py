@@ -84,6 +84,10 @@ def arguments() -> argparse.ArgumentParser:
         "--public-url", default=usual.public_url, metavar="URL",
         help="where runs started from here reach the servers, if there is a proxy (NORMSCOPE_PUBLIC_URL)",
     )  # fmt: skip
+    parser.add_argument(
+        "--log-format", choices=logs.FORMATS, default=os.environ.get("NORMSCOPE_LOG_FORMAT", "text"),
+        help="what the log is written as (NORMSCOPE_LOG_FORMAT; default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
     add_flags(parser)
     return parser
@@ -105,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Webhooks(given.webhook, given.webhook_host)
     except ValueError as error:
         parser.error(str(error))
-    logs.begin()
+    logs.begin(given.log_format)
     try:
         reached = reach(given)
         listeners = [_listen(given.host, given.port)]

@@ -20,7 +20,7 @@ from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .limits import LINKS
 from .links import list_links, make_link, revoke_link
-from .metrics import metrics
+from .metrics import CONTENT_TYPE, metrics
 from .schemas import (
     BriefOut,
     Changes,
@@ -38,7 +38,7 @@ from .schemas import (
     RunOut,
     RunsOut,
 )
-from .store import Alert, Brief, Experiment, Run, Store
+from .store import Alert, Brief, Experiment, Lease, Run, Store, StoreError
 from .tokens import digest
 
 if TYPE_CHECKING:
@@ -286,7 +286,21 @@ async def healthz() -> str:
     return "ok"
 
 
+@router.get("/readyz", response_class=PlainTextResponse)
+async def readyz(store: TheStore, request: Request) -> Response:
+    """Whether store and bus can be reached: 200, or 503 and what cannot."""
+    try:
+        await store.find(Lease, 1)
+    except StoreError as error:
+        return PlainTextResponse(f"the store: {error}", 503)
+    if not await request.app.state.bus.reachable():
+        return PlainTextResponse("the bus: it cannot be reached; it is tried again", 503)
+    return PlainTextResponse("ok")
+
+
 @router.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(_: Owner) -> str:
-    """Counters, for Prometheus."""
-    return metrics.text()
+async def get_metrics(request: Request, _: Owner) -> Response:
+    """Counters and how long things took, for Prometheus."""
+    metrics.on_duty.set(request.app.state.experiments.duty.held)
+    metrics.bus_dropped.set(request.app.state.bus.dropped)
+    return Response(metrics.text(), media_type=CONTENT_TYPE)

@@ -15,7 +15,7 @@ from normscope import catalogue
 from normscope.errors import NormscopeError
 
 from . import limits
-from .store import Brief, Experiment, Link, Run
+from .store import Brief, Experiment, Link, Run, is_shared
 from .store.records import ACTIVE, ENDED
 from .tokens import digest, id_of, new_id, new_token
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .alerts import Alerts
     from .bus import Bus
+    from .duty import Duty
     from .launcher import Exit, Launcher
     from .settings import Settings
     from .store import Store
@@ -35,6 +36,10 @@ log = logging.getLogger("normscope.experiments")
 
 STOP_PATIENCE: Final = 5.0
 """Seconds that a run may take to stop by itself; then its process is asked to end, and after as long again made to."""
+LOOK: Final = 2.0
+"""Seconds after which the store is asked, where several servers are: what the bus had to say may have been lost."""
+HEARD_EVERY: Final = 5.0
+"""Seconds after which other servers are told that a silent training process is still connected here."""
 _LOOK_EVERY: Final = 1.0
 _CLEAR_EVERY: Final = 60.0
 
@@ -52,11 +57,13 @@ class Experiments:
     bus: Bus
     launcher: Launcher
     alerts: Alerts
+    duty: Duty
     connected: set[str] = field(default_factory=set)
     """The runs whose training processes are connected here."""
-    _heard: dict[str, float] = field(default_factory=dict)
-    """Since when each run is silent that is not connected. Like all that is waited for here, by a clock that nobody
-    sets: the one on the wall may be an hour off when it is put right."""
+    _heard: dict[str, tuple[float | None, float]] = field(default_factory=dict)
+    """When each run was last seen, as the store has it, and since when that stands there. Like all that is waited for
+    here, by a clock that nobody sets, and that other servers need not share: the one on the wall may be an hour off
+    when it is put right."""
     _stopping: dict[str, float] = field(default_factory=dict)
     _adopting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -129,7 +136,28 @@ class Experiments:
     def leave(self, run: str, *, silent: bool) -> None:
         """Take note that a run's process is connected no longer; `silent` if it was cut off since it did not answer."""
         self.connected.discard(run)
-        self._heard[run] = time.monotonic() - 2 * self.settings.keepalive * silent
+        self._heard[run] = None, time.monotonic() - 2 * self.settings.keepalive * silent
+
+    def _silence(self, run: Run) -> float:
+        """Seconds for which nobody has written that a run was seen."""
+        now = time.monotonic()
+        seen, since = self._heard.get(run.id, (None, now))
+        if seen is not None and seen != run.seen:
+            since = now
+        self._heard[run.id] = run.seen, since
+        return now - since
+
+    @property
+    def shared(self) -> bool:
+        """Whether other servers may use the same store."""
+        return is_shared(self.settings.store_url)
+
+    def _is_connected(self, run: Run) -> bool:
+        """Whether a run's training process is connected, here or, as far as one can know, at another server."""
+        if run.id in self.connected:
+            return True
+        elsewhere = self.shared and run.status in ("running", "paused")
+        return elsewhere and self._silence(run) < self.settings.lost_after
 
     def folder(self, run: str) -> Path:
         """Where a run's log and checkpoint are."""
@@ -170,7 +198,7 @@ class Experiments:
                 return stopped
             # Its turn has come meanwhile.
         launching = bool(run.spec) and run.status in ("waiting", "starting")  # it is told as soon as it is there
-        if action == "stop" and not launching and run.handle is None and run.id not in self.connected:
+        if action == "stop" and not launching and run.handle is None and not self._is_connected(run):
             # Nobody is there to obey. Should the process come back, it is told, and may hand over what it has.
             wanted |= {"status": "stopped", "ended": time.time()}
         changed = await self.change(run.id, **wanted)
@@ -209,24 +237,33 @@ class Experiments:
             try:
                 active = await self.store.find(Run, status=ACTIVE)
                 for run in active:
-                    await self._look_after(run, time.monotonic())
+                    await self._look_after(run)
                 self._forget({run.id for run in active})
-                if time.monotonic() - cleared > _CLEAR_EVERY:
+                if time.monotonic() - cleared > _CLEAR_EVERY and self.duty.held:
                     cleared = time.monotonic()
                     await self.remove_deleted(time.time())
             except NormscopeError:  # a full disk, say, of which the store has told: look again later
                 continue
 
     async def _look_after(self, run: Run, now: float) -> None:
-        if run.id not in self.connected:
-            gone = run.handle is not None and not await self.launcher.alive(run.handle)
-            silent = now - self._heard.setdefault(run.id, now)
-            if gone and silent > 2:
+        silence, lost_after = self._silence(run), self.settings.lost_after - self._look_every
+        if run.id in self.connected:
+            if self.shared and silence > min(HEARD_EVERY, lost_after / 3):
+                await self.store.change(Run, run.id, seen=time.time())
+        else:
+            alive = None if run.handle is None else await self.launcher.alive(run.handle)
+            as_read = {"status": run.status, "seen": run.seen}  # it may just have come to another server
+            if alive is False and silence > 2:
                 await self._bury(run, None)
-            elif run.status != "lost" and silent > self.settings.lost_after - self._look_every:
-                await self.change(run.id, status="lost")
-                silence = f"{self.settings.lost_after:g} seconds"
-                await self.alerts.lose(run, f"the training process has not been heard of for {silence}")
+            elif self.shared and run.stop and alive is None and silence > lost_after:
+                await self.change(run.id, as_read, status="stopped", ended=time.time())  # nobody is there to obey
+            elif (
+                run.status != "lost" and silence > lost_after
+                # Another server may be quicker: it is one of them that tells people.
+                and await self.change(run.id, as_read, status="lost") is not None
+            ):  # fmt: skip
+                words = f"the training process has not been heard of for {self.settings.lost_after:g} seconds"
+                await self.alerts.lose(run, words)
         if run.stop and run.handle is not None:
             since = now - self._stopping.setdefault(run.id, now)
             if since > STOP_PATIENCE:
@@ -238,7 +275,7 @@ class Experiments:
 
     def _forget(self, active: set[str]) -> None:
         """Drop what is remembered of runs that have ended or are connected."""
-        for run in self._heard.keys() - (active - self.connected):
+        for run in self._heard.keys() - active:
             del self._heard[run]
         for run in self._stopping.keys() - active:
             del self._stopping[run]
@@ -249,11 +286,15 @@ class Experiments:
         last = _last_line(self.folder(run.id) / "log.txt")
         if last:
             words.append(f"its last words: {last}")
+        as_read = {"status": run.status}  # its End may have come through another server
         if run.stop:
-            await self.change(run.id, status="stopped", ended=time.time())
+            await self.change(run.id, as_read, status="stopped", ended=time.time())
         else:
-            await self.change(run.id, status="failed", error="; ".join(words), ended=time.time())
-            await self.alerts.lose(run, f"the training process {reason or 'ended without a word'}")
+            failed = await self.change(
+                run.id, as_read, status="failed", error="; ".join(words), ended=time.time()
+            )
+            if failed is not None:
+                await self.alerts.lose(run, f"the training process {reason or 'ended without a word'}")
 
 
 def _run(experiment: Experiment, place: int, spec: Spec) -> Run:

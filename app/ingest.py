@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,15 @@ from .admission import Admission
 from .experiments import RefusedError
 from .history import Pyramid
 from .limits import WORDS
-from .live import VIEWED
+from .logs import run_id
 from .metrics import metrics
 from .rates import Rates, client_of
 from .senders import run_of
 from .sockets import SILENT
 from .store import Run
+from .tokens import new_id
 from .visits import is_open
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from .bus import Subscription
@@ -35,11 +37,14 @@ if TYPE_CHECKING:
     from .store import Block
 
 router = APIRouter()
+log = logging.getLogger("normscope.ingest")
 
 MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
+MEASURED_EVERY: Final = 5.0
+"""Seconds between two looks into a run's frames for what the server counts."""
 HELLO_WITHIN: Final = 10.0
 """Seconds a new connection has to say Hello."""
 
@@ -54,9 +59,11 @@ async def ingest(socket: WebSocket) -> None:
         with gates.training(client_of(socket)):
             hello = await _greet(socket)
             run, token = await run_of(hello, socket.state.rights, experiments)
-            with socket.app.state.visits.hold(token, socket):
+            run_id.set(run.id)
+            with socket.app.state.visits.hold(token, socket), metrics.trainers.track_inprogress():
                 await Connection(socket, experiments, run, hello).serve()
     except (WireError, RefusedError) as error:
+        log.info("refused: %s", error)
         await _close(socket, 1008, str(error))
     except NormscopeError as error:
         await _close(socket, 1013, str(error))
@@ -68,7 +75,7 @@ async def ingest(socket: WebSocket) -> None:
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     """Close with a reason, cut to the 123 bytes that a close frame holds."""
-    metrics.refused += 1
+    metrics.refused.inc()
     if is_open(socket):
         await socket.close(code, reason.encode()[:123].decode(errors="ignore"))
 
@@ -101,10 +108,11 @@ class Connection:
         self._pending: deque[bytes] = deque()
         self._work = asyncio.Event()
         self._room = asyncio.Event()
-        self._due = 0  # single steps that were asked for before there was a process
         self._read_all = self._silent = False
         self._thinned = 1
         self._end: wire.End | None = None
+        self._name = new_id()
+        self._measure_at = 0.0
 
     async def serve(self) -> None:
         """Until either side leaves."""
@@ -117,11 +125,16 @@ class Connection:
             bus, key = self._experiments.bus, [self._run.id]
             # Heard from before the run is said to be there, which is when those who look at it say so; and before what
             # is wanted of it is read, so that nothing that is asked for meanwhile is missed.
-            with bus.subscribe("viewed", key) as viewed, bus.subscribe("control", key) as wanted:
-                await self._welcome()
+            with (
+                bus.subscribe("viewed", key) as viewed, bus.subscribe("control", key) as wanted,
+                bus.subscribe("taken", key) as taken,
+            ):  # fmt: skip
+                await bus.publish("taken", self._run.id, self._name)
+                wishes = await self._welcome()
                 async with asyncio.TaskGroup() as tasks:
                     committer = tasks.create_task(self._commit())
-                    tellers = [tasks.create_task(work) for work in (self._tell(wanted), self._tell_viewed(viewed))]
+                    works = wishes.tell(wanted), wishes.tell_viewed(viewed), self._leave_when_taken(taken)
+                    tellers = [tasks.create_task(work) for work in works]
                     await self._read()
                     self._read_all = True
                     self._work.set()
@@ -137,13 +150,19 @@ class Connection:
                 del self._open[self._run.id]
                 self._experiments.leave(self._run.id, silent=self._silent)
 
-    async def _welcome(self) -> None:
+    async def _leave_when_taken(self, subscription: Subscription) -> None:
+        """Leave a run to another server that its training process has come to, before this socket was missed."""
+        while (await subscription.get())[self._run.id] == self._name:
+            pass
+        await _close(self._socket, 1008, "the run's training process has connected anew")
+
+    async def _welcome(self) -> Wishes:
         store, hello = self._experiments.store, self._hello
         run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
         assert run is not None
         self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
         self._admission.know(self._pyramid.parts())
-        self._due = run.singles if run.paused and run.started is None else 0
+        due = run.singles if run.paused and run.started is None else 0
         self._run = (
             await self._experiments.change(
                 run.id, status="running", error=None, ended=None, seen=time.time(), started=run.started or time.time(),
@@ -153,8 +172,8 @@ class Connection:
             or run
         )  # fmt: skip
         await self._experiments.alerts.regain(self._run)
-        welcome = wire.Welcome(run.id, run.last_seq, run.paused, run.pace, run.stop)
-        await self._socket.send_text(welcome.dump())
+        await self._say(wire.Welcome(run.id, run.last_seq, run.paused, run.pace, run.stop))
+        return Wishes(self._experiments, run, due, self._say)
 
     async def _read(self) -> None:
         while self._end is None:
@@ -184,7 +203,7 @@ class Connection:
         step = -1
         try:
             for data in batch:
-                metrics.frame_bytes += len(data)
+                metrics.frame_bytes.inc(len(data))
                 head = wire.check(data)
                 self._admission.check(head, data)
                 if self._is_next(head):
@@ -197,13 +216,13 @@ class Connection:
     def _is_next(self, frame: wire.Head) -> bool:
         """Whether a frame is the next one, not one that came before; WireError if it cannot be."""
         last = self._pyramid.last
-        metrics.frames += 1
+        metrics.frames.inc()
         span = wire.MERGE**frame.level
         self._thinned = max(self._thinned, span)
         if frame.seq > last + 1:
             raise WireError(f"frame {frame.seq} came after frame {last}: the ones between are missing")
         if frame.seq <= last:
-            metrics.repeated += 1
+            metrics.repeated.inc()
             if frame.seq + span - 1 > last:
                 raise WireError(f"frames {frame.seq} to {frame.seq + span - 1} are merged, but {last} is there already")
         return frame.seq == last + 1
@@ -255,8 +274,10 @@ class Connection:
 
     async def _keep(self, blocks: list[Block], step: int, frames: int) -> None:
         run, seq = self._run.id, self._pyramid.last
-        await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
-        metrics.committed += frames
+        with metrics.commit.time():
+            await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
+        self._measure(blocks)
+        metrics.committed.inc(frames)
         await self._experiments.bus.publish("frames", run, str(seq))
         await self._say(wire.Ack(seq))
 
@@ -265,34 +286,17 @@ class Connection:
         if is_open(self._socket):
             await self._socket.send_text(message.dump())
 
-    async def _tell(self, subscription: Subscription) -> None:
-        """Pass on what people want. It stands in the store too, for when this socket is gone."""
-        for _ in range(self._due):
-            await self._say(wire.Control("step"))
-        singles = self._run.singles
-        while True:
-            news = await subscription.get()
-            run = await self._experiments.store.get(Run, self._run.id)
-            wanted = json.loads(news[self._run.id])
-            if run is None:
-                return
-            # Two quick clicks may arrive as one piece of news; what is wanted is in the record.
-            for action in _actions(run, wanted["action"], run.singles - singles):
-                await self._say(wire.Control(action, run.pace if action == "pace" else None))
-            singles = run.singles
+    async def _say(self, message: wire.Message) -> None:
+        """Tell the training process, unless its socket has been closed meanwhile: by it, or since it may not send."""
+        if is_open(self._socket):
+            await self._socket.send_text(message.dump())
 
-    async def _tell_viewed(self, subscription: Subscription) -> None:
-        """Pass on that someone looks; once in a while, however many they are."""
-        while True:
-            await subscription.get()
-            await self._say(wire.Viewed(VIEWED))
-            await asyncio.sleep(VIEWED / 4)
-
-
-def _actions(run: Run, newest: str, singles: int) -> list[str]:
-    """The controls that bring a training process to where its record says it should be."""
-    if run.stop:
-        return ["stop"]
-    if singles > 0:
-        return ["step"] * singles
-    return ["pace"] if newest == "pace" else ["pause" if run.paused else "resume"]
+    def _measure(self, blocks: list[Block]) -> None:
+        """Note once in a while what a frame tells of the way here and of what watching costs."""
+        if time.monotonic() < self._measure_at:
+            return
+        self._measure_at = time.monotonic() + MEASURED_EVERY
+        frame = wire.decode(next(block.data for block in reversed(blocks) if block.level == blocks[0].level))
+        metrics.lag.observe(max(0.0, time.time() - frame.time))
+        if "watch_cost" in frame.series:
+            metrics.watch_cost.observe(float(frame.series["watch_cost"].mean[0]))

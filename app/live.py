@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
     from .access import Rights
-    from .bus import Bus
+    from .bus import Bus, Subscription
+    from .lookout import Lookout
     from .rates import Gates
     from .store import Store
 
@@ -106,29 +107,33 @@ async def live(socket: WebSocket) -> None:
     gates: Gates = state.gates
     with gates.viewers.held(client_of(socket)) as free:
         if not free:
-            metrics.limited += 1
+            metrics.limited.inc()
             await socket.close(1013, "too many viewers of one client; try again")
             return
-        metrics.viewers += 1
-        viewer = Viewer(socket, rights, state.store, state.bus, state.tails)
+        metrics.viewers.inc()
+        viewer = Viewer(socket, rights, state.store, state.bus, state.tails, state.lookout)
         try:
             with state.visits.hold(rights.by, socket):
                 await viewer.serve()
         except WebSocketDisconnect:
             pass
         finally:
-            metrics.viewers -= 1
+            metrics.viewers.dec()
 
 
 class Viewer:
     """One browser's socket."""
 
-    def __init__(self, socket: WebSocket, rights: Rights, store: Store, bus: Bus, tails: Tails) -> None:
+    def __init__(
+        self, socket: WebSocket, rights: Rights, store: Store, bus: Bus, tails: Tails, lookout: Lookout
+    ) -> None:
         self._socket = socket
         self._rights = rights
         self._store = store
         self._bus = bus
         self._tails = tails
+        self._lookout = lookout
+        self._told: dict[str, RunOut | BriefOut] = {}
         self._generation = 0
         self._words = Rates(WORDS)
         self._cursors: dict[str, int] = {}
@@ -151,6 +156,13 @@ class Viewer:
         finally:
             for task in self._tasks.values():
                 task.cancel()
+
+    async def _news(self, subscription: Subscription, patience: float | None = None) -> dict[str, str] | None:
+        """What is new; None if for a while nothing was, and one should look whether that is so."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience or self._lookout.patience):
+                return await subscription.get()
+        return None
 
     async def _obey(self, text: str) -> None:
         try:
@@ -197,10 +209,17 @@ class Viewer:
                     await self._or_say_why(self._show(changed, brief=ids is None))
                 for viewed in ids or ():
                     await self._bus.publish("viewed", viewed)
-                changed = []
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(VIEWED / 2):
-                        changed = list(await subscription.get())
+                news = await self._news(subscription, VIEWED / 2)
+                changed = await self._missed(ids or ()) if news is None else list(news)
+
+    async def _missed(self, ids: Sequence[str]) -> list[str]:
+        """Which watched runs are not as they were told, if news of them can be lost."""
+        if self._lookout.patience is None:
+            return []
+        with contextlib.suppress(NormscopeError):  # what could not be looked up is looked up again
+            runs = await self._lookout.runs(ids)
+            return [run.id for run in runs if RunOut.of(self._rights.shown(run)) != self._told.get(run.id)]
+        return []
 
     async def _or_say_why(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that the store may fail at: the next news is another chance."""
@@ -212,6 +231,7 @@ class Viewer:
     async def _show(self, ids: list[str], *, brief: bool) -> None:
         for shown in await self._look_up(ids, brief=brief):
             await self._send({"type": "run", "run": shown.model_dump()})
+            self._told[shown.id] = shown
 
     async def _look_up(self, ids: list[str], *, brief: bool) -> Sequence[BriefOut | RunOut]:
         if brief:
@@ -225,7 +245,14 @@ class Viewer:
                 for run, last in newest.items():
                     await self._or_say_why(self._deliver(ids, run, last, generation))
                 await asyncio.sleep(max(0.0, began + PERIOD - time.monotonic()))
-                newest = {run: int(last) for run, last in (await subscription.get()).items()}
+                news = await self._news(subscription)
+                newest = {run: int(last) for run, last in news.items()} if news is not None else await self._newest(ids)
+
+    async def _newest(self, ids: list[str]) -> dict[str, int]:
+        """The last frame of each run, as the store has it."""
+        with contextlib.suppress(NormscopeError):  # what could not be looked up is looked up again
+            return {run.id: run.last_seq for run in await self._lookout.runs(ids)}
+        return {}
 
     async def _deliver(self, ids: list[str], run: str, newest: int, generation: int) -> None:
         cursor = self._cursors[run]
@@ -233,11 +260,11 @@ class Viewer:
             return
         first, last, frames = await self._tails.after(run, cursor, newest)
         if first > cursor + 1:
-            metrics.skipped += first - cursor - 1
+            metrics.skipped.inc(first - cursor - 1)
             await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
         self._cursors[run] = last
         if frames:
-            metrics.delivered += len(frames)
+            metrics.delivered.inc(len(frames))
             async with self._sending:
                 if generation == self._generation:
                     await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + wire.pack(frames))

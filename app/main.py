@@ -18,15 +18,18 @@ from .alerts import Alerts
 from .assets import StampedFiles, packed_plotly
 from .bus import open_bus
 from .door import Door
+from .duty import Duty
 from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .guard import Guard
 from .headers import Headers
 from .launcher import open_launcher
+from .logs import Requests
+from .lookout import Lookout
 from .proxies import Proxies
 from .queue import Queue
 from .rates import Gates, Limiter
-from .store import StoreError, open_store
+from .store import StoreError, is_shared, open_store
 from .visits import Visits
 from .webhooks import Webhooks
 
@@ -47,18 +50,22 @@ def create_app(settings: Settings) -> FastAPI:
         store = await open_store(settings.store_url)
         bus = await open_bus(settings.bus)
         launcher = await open_launcher(settings.launcher)
+        shared = is_shared(settings.store_url)
+        duty = Duty(store, shared=shared)
         alerts = Alerts(store, bus, webhooks)
-        experiments = Experiments(settings, store, bus, launcher, alerts)
+        experiments = Experiments(settings, store, bus, launcher, alerts, duty)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
         app.state.tails, app.state.findings = live.Tails(store), Findings()
+        app.state.lookout = Lookout(store, shared=shared)
         app.state.visits = visits = Visits(store, bus)
-        lookouts = (experiments.watch_exits(), experiments.watch_over(), visits.watch_over())
+        lookouts = (duty.serve(), experiments.watch_exits(), experiments.watch_over(), visits.watch_over())
         works = (*lookouts, Queue(experiments).serve(), webhooks.serve())
         tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await duty.leave()
         await launcher.close()
         await bus.close()
         await store.close()
@@ -75,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.gates = Gates(settings.rates)
     app.add_middleware(Door)
     app.add_middleware(Limiter, gates=app.state.gates)
+    app.add_middleware(Requests)
     app.add_middleware(Guard, hosts=settings.names)
     app.add_middleware(Proxies, settings=settings)
     app.add_middleware(Headers, frames=settings.frames)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Final
 from normscope.errors import NormscopeError
 from normscope.spec import Job, Spec
 
+from .experiments import LOOK
 from .launcher import LauncherError
 from .store import Brief, Experiment, Run
 from .store.records import ACTIVE
 from .tokens import digest, new_token
 
 if TYPE_CHECKING:
+    from .bus import Subscription
     from .experiments import Experiments
 
 
@@ -37,24 +39,39 @@ class Queue:
         """Start runs, those left by an earlier server first, for as long as this one lives."""
         with self._experiments.bus.subscribe("due") as subscription:
             line: list[str] | None = None
+            term = 0
+            duty = self._experiments.duty
             while True:
+                await duty.wait()
                 try:
-                    if line is None:
-                        line = await self._left()
-                    while line:
+                    if line is None or term != duty.term:  # another may have died while launching
+                        term, line = duty.term, await self._left()
+                    while line and duty.held:
                         if await self._start_next(line[0]):
                             line.append(line[0])  # there may be more, after the others' turn
                         del line[0]
                 except NormscopeError:  # a full disk, say, of which the store has told: look again later
                     await asyncio.sleep(_AGAIN)
                 else:
-                    line = list(await subscription.get())
+                    if duty.held:
+                        line = await self._next(subscription)
+
+    async def _next(self, subscription: Subscription) -> list[str]:
+        """Where a run may have its turn now. Where several servers are, news may be lost: then the store is asked."""
+        try:
+            async with asyncio.timeout(LOOK if self._experiments.shared else None):
+                return list(await subscription.get())
+        except TimeoutError:
+            return await self._waiting()
 
     async def _left(self) -> list[str]:
         """The experiments that have runs waiting, also ones that a server died while launching."""
         for run in await self._store.find(Run, status=("starting", "lost"), handle=None, started=None):
             if run.spec:  # it was to be started from here; had it a process, the old token opens nothing any more
                 await self._experiments.change(run.id, status="waiting")
+        return await self._waiting()
+
+    async def _waiting(self) -> list[str]:
         return list(dict.fromkeys(run.experiment for run in await self._store.find(Brief, status="waiting")))
 
     async def _start_next(self, experiment: str) -> bool:
@@ -82,4 +99,6 @@ class Queue:
         except LauncherError as error:
             await change(run.id, status="failed", error=str(error), ended=time.time())
         else:
-            await change(run.id, handle=handle)
+            if await change(run.id, {"token_hash": digest(token)}, handle=handle) is None:
+                # Another server has launched it, taking this one for dead: it was too slow.
+                await self._experiments.launcher.kill(handle, hard=True)

@@ -126,7 +126,7 @@ class Gates:
         """
         with self.trainers.held(client) as free:
             if not free or self.hellos.take(client):
-                metrics.limited += 1
+                metrics.limited.inc()
                 raise BusyError("too many training processes of one client; try again")
             yield
 
@@ -164,7 +164,7 @@ class Limiter:
             await self._app(scope, receive, send)
             return
         assert rates is not None
-        metrics.limited += 1
+        metrics.limited.inc()
         sentence = f"too many such requests: {rates.rate} from one client; try again in {wait:.1f} s"
         headers = {"Retry-After": str(int(wait) + 1)}
         await JSONResponse({"detail": sentence}, 429, headers)(scope, receive, send)

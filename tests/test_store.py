@@ -201,11 +201,11 @@ def test_blocks_that_a_coarser_one_stands_for_are_removed(url: str) -> None:
 
 def test_a_lease_is_taken_once(url: str) -> None:
     async def scenario(store: Store) -> None:
-        await store.add(Lease("launch", 1.0, "one"))
-        taken = [store.change(Lease, "launch", {"holder": "one", "beat": 0}, holder=f"s{i}", beat=1) for i in range(5)]
+        await store.add(Lease("test", 1.0, "one"))
+        taken = [store.change(Lease, "test", {"holder": "one", "beat": 0}, holder=f"s{i}", beat=1) for i in range(5)]
         won = [lease for lease in await asyncio.gather(*taken) if lease is not None]
         assert len(won) == 1
-        assert await store.find(Lease) == won
+        assert await store.find(Lease, id="test") == won
 
     play(url, scenario)
 

@@ -34,6 +34,9 @@ class Subscription(Protocol):
 class Bus(Protocol):
     """Tells whoever listens on a channel that the value of a key is new."""
 
+    dropped: int
+    """How much that was published found no room."""
+
     async def publish(self, channel: str, key: str, value: str = "") -> None:
         """Tell the channel's subscribers."""
 

@@ -45,6 +45,7 @@ class MemoryBus:
     """Channels as sets of subscriptions."""
 
     def __init__(self) -> None:
+        self.dropped = 0
         self._channels: defaultdict[str, set[MemorySubscription]] = defaultdict(set)
 
     async def publish(self, channel: str, key: str, value: str = "") -> None:

@@ -33,8 +33,8 @@ class Launcher(Protocol):
     async def start(self, job: Job) -> str:
         """Start a training process; its handle. Raises LauncherError."""
 
-    async def alive(self, handle: str) -> bool:
-        """Whether the process still exists."""
+    async def alive(self, handle: str) -> bool | None:
+        """Whether the process still exists; None if that cannot be seen from here, since it is on another machine."""
 
     async def kill(self, handle: str, *, hard: bool) -> None:
         """End a process that does not listen any more: ask it to (SIGTERM), or hard (SIGKILL)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _TRAINER: Final = f"{__package__.rpartition('app.')[0]}trainer"
 """`trainer` in a checkout, `normscope.trainer` where installed."""
+_HOST: Final = socket.gethostname()
 _ALONE: Final = {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """For the parent: a process that forks must have no other threads, and runs that share a machine want one each."""
 _PATIENCE: Final = 60.0
@@ -66,9 +68,9 @@ class LocalLauncher:
                 self._starting.pop(job.token, None)
         return handle
 
-    async def alive(self, handle: str) -> bool:
+    async def alive(self, handle: str) -> bool | None:
         """Whether this very process, not another of the same number, exists and is no zombie."""
-        return _process(handle) is not None
+        return _process(handle) is not None if _is_here(handle) else None
 
     async def kill(self, handle: str, *, hard: bool) -> None:
         """Send SIGTERM or SIGKILL."""
@@ -129,15 +131,22 @@ class LocalLauncher:
 
 
 def _handle(pid: int) -> str:
-    """The process number and when it began, since numbers are used again."""
+    """The process number, when it began, since numbers are used again, and on which machine."""
     try:
-        return f"{pid}:{psutil.Process(pid).create_time():.2f}"
+        return f"{pid}:{psutil.Process(pid).create_time():.2f}@{_HOST}"
     except psutil.NoSuchProcess:
-        return f"{pid}:ended"
+        return f"{pid}:ended@{_HOST}"
+
+
+def _is_here(handle: str) -> bool:
+    """Whether a process is one of this machine; those that do not say are."""
+    return handle.partition("@")[2] in ("", _HOST)
 
 
 def _process(handle: str) -> psutil.Process | None:
-    pid, _, began = handle.partition(":")
+    if not _is_here(handle):
+        return None
+    pid, _, began = handle.partition("@")[0].partition(":")
     try:
         process = psutil.Process(int(pid))
         same = f"{process.create_time():.2f}" == began

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("holder", sa.String(32), nullable=False),
         sa.Column("beat", sa.Integer, nullable=False),
     )
+    op.execute("INSERT INTO leases VALUES ('launch', 0, '', 0)")
     if op.get_bind().dialect.name != "postgresql":
         return
     op.execute("ALTER TABLE blocks ALTER COLUMN data SET STORAGE EXTERNAL")
