@@ -12,9 +12,10 @@ COPY constraints.txt ./
 RUN pip install --no-cache-dir --constraint constraints.txt --no-deps \
         --extra-index-url https://download.pytorch.org/whl/cpu torch
 RUN pip install --no-cache-dir --constraint constraints.txt \
-        torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn
+        torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn \
+        prometheus-client "psycopg[binary]" redis
 COPY --from=build /wheel /wheel
-RUN pip install --no-cache-dir --constraint constraints.txt "$(echo /wheel/*.whl)[server]"
+RUN pip install --no-cache-dir --constraint constraints.txt "$(echo /wheel/*.whl)[server,postgres,redis]"
 
 RUN useradd --create-home --uid 1000 normscope && mkdir /data && chown normscope /data
 USER normscope
