@@ -85,6 +85,14 @@ def arguments() -> argparse.ArgumentParser:
         help="where runs started from here reach the servers, if there is a proxy (NORMSCOPE_PUBLIC_URL)",
     )  # fmt: skip
     parser.add_argument(
+        "--keep-steps", type=float, metavar="DAYS",
+        help="for how long every step of a run that has ended is kept (default: always)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--then-keep", type=int, choices=(4, 16, 64, 256), default=4**usual.then_level, metavar="N",
+        help="after that one frame stands for N: 4, 16, 64 or 256 (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
         "--log-format", choices=logs.FORMATS, default=os.environ.get("NORMSCOPE_LOG_FORMAT", "text"),
         help="what the log is written as (NORMSCOPE_LOG_FORMAT; default: %(default)s)",
     )  # fmt: skip
@@ -123,6 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
             frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
             store=given.store, bus=given.bus, public_url=given.public_url.rstrip("/"),
+            keep_steps=given.keep_steps, then_level=(given.then_keep.bit_length() - 1) // 2,
         )  # fmt: skip
         # What is shared needs no holding: servers agree in the store on who does what.
         with contextlib.nullcontext() if is_shared(settings.store_url) else held(given.data, settings.url):

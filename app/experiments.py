@@ -17,6 +17,7 @@ from normscope.errors import NormscopeError
 from . import limits
 from .store import Brief, Experiment, Link, Run, is_shared
 from .store.records import ACTIVE, ENDED
+from .thinning import thin
 from .tokens import digest, id_of, new_id, new_token
 
 if TYPE_CHECKING:
@@ -242,10 +243,11 @@ class Experiments:
                 if time.monotonic() - cleared > _CLEAR_EVERY and self.duty.held:
                     cleared = time.monotonic()
                     await self.remove_deleted(time.time())
+                    await thin(self.store, self.settings, time.time())
             except NormscopeError:  # a full disk, say, of which the store has told: look again later
                 continue
 
-    async def _look_after(self, run: Run, now: float) -> None:
+    async def _look_after(self, run: Run) -> None:
         silence, lost_after = self._silence(run), self.settings.lost_after - self._look_every
         if run.id in self.connected:
             if self.shared and silence > min(HEARD_EVERY, lost_after / 3):

@@ -28,6 +28,8 @@ class Settings:
         launcher: URL of the launcher.
         browser: Whether to open a browser when ready.
         keep_deleted: Hours for which a deleted experiment can be brought back.
+        keep_steps: Days for which every step of a run that has ended is kept; None for always.
+        then_level: After that one frame stands for 4 to this power.
         hosts: Further names this server is reached by, beside loopback's.
         require_token: Whether those on this machine need a token, too.
         root_path: What a proxy has before every path; empty for nothing.
@@ -51,6 +53,8 @@ class Settings:
     launcher: str = "local:"
     browser: bool = True
     keep_deleted: float = 24.0
+    keep_steps: float | None = None
+    then_level: int = 3
     hosts: tuple[str, ...] = ()
     require_token: bool = False
     root_path: str = ""

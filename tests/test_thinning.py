@@ -1,0 +1,67 @@
+"""Old runs keep fewer frames, and what is asked about them is still answered."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.history import Pyramid
+from app.query import history
+from app.settings import Settings
+from app.store import Experiment, Run, open_store
+from app.thinning import DAY, thin
+from normscope import wire
+
+from .frames import frame
+
+NOW = 1000 * DAY
+FRAMES = 150
+SETTINGS = Settings(keep_steps=7, then_level=2)
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_every_step_is_kept_for_some_days_then_one_frame_in_sixteen(store_url: str, old: bool) -> None:
+    ended = NOW - (8 if old else 6) * DAY
+
+    async def scenario() -> None:
+        store = await open_store(store_url)
+        run = Run("r", "e", "net", "hash", 1.0, status="finished", ended=ended)
+        await store.add(Experiment("e", "An experiment", 1.0), run)
+        pyramid = Pyramid()
+        encoded = [wire.encode(frame(seq, step=3 * seq)) for seq in range(FRAMES)]
+        blocks = pyramid.add([(wire.check(data), data) for data in encoded])
+        await store.append("r", blocks, last_seq=FRAMES - 1, last_step=3 * FRAMES - 3, seen=2.0)
+        whole = (await store.find(Run))[0]
+        overview = await history(store, whole, first_step=0, last_step=None, points=9, layers=None)
+
+        assert await thin(store, SETTINGS, NOW) == (["e"] if old else [])
+        assert await thin(store, SETTINGS, NOW) == []  # it is done
+        (thinned,) = await store.find(Run)
+        assert thinned.thinned == (16 if old else 1)
+        assert await history(store, thinned, first_step=0, last_step=None, points=9, layers=None) == overview
+        found = await history(store, thinned, first_step=0, last_step=None, points=1000, layers=None)
+        frames = [wire.decode(data) for data in found]
+        assert sum(one.frames for one in frames) == FRAMES
+        assert [one.frames for one in frames] == ([16] * 9 + [1] * 6 if old else [1] * FRAMES)
+        near = await history(store, thinned, first_step=200, last_step=210, points=100, layers=None)
+        assert wire.check(near[0]).first_step <= 201
+        assert wire.check(near[-1]).last_step >= 210
+        # Its process may come back, and what it brings is merged with what is left.
+        again = await Pyramid.resume(store, "r", FRAMES - 1)
+        more = [wire.encode(frame(seq, step=3 * seq)) for seq in range(FRAMES, 256)]
+        levels = [block.level for block in again.add([(wire.check(data), data) for data in more])]
+        assert max(levels) == 4
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_thinned_unless_it_is_asked_for(store_url: str) -> None:
+    async def scenario() -> None:
+        store = await open_store(store_url)
+        await store.add(Experiment("e", "x", 1.0), Run("r", "e", "n", "h", 1.0, status="finished", ended=1.0))
+        assert await thin(store, Settings(), NOW) == []
+        await store.close()
+
+    asyncio.run(scenario())
