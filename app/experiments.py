@@ -292,9 +292,7 @@ class Experiments:
         if run.stop:
             await self.change(run.id, as_read, status="stopped", ended=time.time())
         else:
-            failed = await self.change(
-                run.id, as_read, status="failed", error="; ".join(words), ended=time.time()
-            )
+            failed = await self.change(run.id, as_read, status="failed", error="; ".join(words), ended=time.time())
             if failed is not None:
                 await self.alerts.lose(run, f"the training process {reason or 'ended without a word'}")
 

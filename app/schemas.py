@@ -132,7 +132,7 @@ class RunOut(BaseModel):
         description="Pairs of layers: the second takes what the first gives. Empty until a step has been seen."
     )
     thinned: int = Field(
-        description="How many captured steps came as one at most: 1 unless the server was out of reach for very long, or it is old."
+        description="Captured steps in one frame at most: 1 unless the server was long out of reach or the run is old."
     )
     control: ControlOut
     versions: dict[str, str]

@@ -15,13 +15,13 @@ import torch
 
 from tests.conftest import Server
 
-from . import importing, laboratory, opening, page, storage, watching
+from . import cluster, importing, laboratory, opening, page, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing")
+PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster")
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these")
     parser.add_argument("--save", action="store_true", help="write docs/benchmarks.md")
     parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
+    parser.add_argument("--viewers", type=int, default=2000, help="how many watch one server")
+    parser.add_argument("--frames", type=int, default=20_000, help="how many are stored")
     given = parser.parse_args()
     for part in given.parts or PARTS:
         table = Table()
@@ -51,6 +53,8 @@ def main() -> None:
             case "laboratory":
                 with warm_server() as url:
                     laboratory.measure(url, table)
+            case "cluster":
+                cluster.measure(table, given.viewers, given.frames)
         text = f"On {machine()}.\n\n{table.markdown()}\n"
         print(f"\n{text}")
         if given.save:

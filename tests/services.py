@@ -25,6 +25,7 @@ class Postgres:
     """A PostgreSQL server; a database of its own for whoever asks."""
 
     folder: Path
+    durable: bool = False
     made: int = 0
 
     def start(self) -> None:
@@ -34,7 +35,7 @@ class Postgres:
 
         server = get_server(self.folder, cleanup_mode=None)
         with psycopg.connect(self.url("postgres"), autocommit=True) as db:  # tests survive no power failure
-            db.execute("ALTER SYSTEM SET fsync = off")
+            db.execute(f"ALTER SYSTEM SET fsync = {'on' if self.durable else 'off'}")
             db.execute("SELECT pg_reload_conf()")
         assert server.get_pid()
 
