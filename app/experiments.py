@@ -267,6 +267,7 @@ class Experiments:
                 words = f"the training process has not been heard of for {self.settings.lost_after:g} seconds"
                 await self.alerts.lose(run, words)
         if run.stop and run.handle is not None:
+            now = time.monotonic()
             since = now - self._stopping.setdefault(run.id, now)
             if since > STOP_PATIENCE:
                 await self.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)
@@ -276,7 +277,7 @@ class Experiments:
         return min(_LOOK_EVERY, self.settings.lost_after / 15)
 
     def _forget(self, active: set[str]) -> None:
-        """Drop what is remembered of runs that have ended or are connected."""
+        """Drop what is remembered of runs that have ended."""
         for run in self._heard.keys() - active:
             del self._heard[run]
         for run in self._stopping.keys() - active:

@@ -199,6 +199,20 @@ def test_blocks_that_a_coarser_one_stands_for_are_removed(url: str) -> None:
     play(url, scenario)
 
 
+def test_numbers_are_as_large_as_the_protocol_lets_them_be(url: str) -> None:
+    most = 2**32 - 1
+
+    async def scenario(store: Store) -> None:
+        await store.add(EXPERIMENT, replace(RUN, steps=most))
+        await store.append("run", [Block(0, most, most, most, b"last")], last_seq=most, last_step=most, seen=1.0)
+        assert await store.blocks("run", 0, most, most) == [b"last"]
+        run = await store.get(Run, "run")
+        assert run is not None
+        assert (run.steps, run.last_seq, run.last_step) == (most, most, most)
+
+    play(url, scenario)
+
+
 def test_a_lease_is_taken_once(url: str) -> None:
     async def scenario(store: Store) -> None:
         await store.add(Lease("test", 1.0, "one"))

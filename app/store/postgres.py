@@ -18,8 +18,8 @@ _PATIENCE: Final = 5
 """Seconds to wait for a connection."""
 _KEEP: Final = sa.text(
     "INSERT INTO blocks (run, level, number, first_step, last_step, data) "
-    "SELECT * FROM unnest(CAST(:run AS varchar[]), CAST(:level AS int[]), CAST(:number AS int[]), "
-    "CAST(:first_step AS int[]), CAST(:last_step AS int[]), CAST(:data AS bytea[])) ON CONFLICT DO NOTHING"
+    "SELECT * FROM unnest(CAST(:run AS varchar[]), CAST(:level AS int[]), CAST(:number AS bigint[]), "
+    "CAST(:first_step AS bigint[]), CAST(:last_step AS bigint[]), CAST(:data AS bytea[])) ON CONFLICT DO NOTHING"
 )
 READING: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
 """Options of connections that only read: a question is one journey, without a transaction around it."""

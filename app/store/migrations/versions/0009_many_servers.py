@@ -23,6 +23,12 @@ def upgrade() -> None:
     op.execute("INSERT INTO leases VALUES ('launch', 0, '', 0)")
     if op.get_bind().dialect.name != "postgresql":
         return
+    # Numbers of frames and steps have 32 bits and no sign; SQLite's have 64 anyway.
+    for table, columns in (
+        ("runs", ("steps", "last_seq", "last_step")),
+        ("blocks", ("number", "first_step", "last_step")),
+    ):
+        op.execute(f"ALTER TABLE {table} " + ", ".join(f"ALTER COLUMN {column} TYPE bigint" for column in columns))
     op.execute("ALTER TABLE blocks ALTER COLUMN data SET STORAGE EXTERNAL")
     # Room in each page for the new version of a row, so that no index is touched; and swept often, as it is small.
     op.execute("ALTER TABLE runs SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)")
