@@ -254,7 +254,7 @@ def test_so_many_experiments_and_waiting_runs_are_kept(tmp_path: Path) -> None:
     async def fill() -> None:
         settings = Settings(data=tmp_path)
         store, bus = await open_store(settings.store_url), await open_bus("memory:")
-        experiments = Experiments(settings, store, bus, cast("Any", None), cast("Any", None))
+        experiments = Experiments(settings, store, bus, *(cast("Any", None) for _ in range(3)))
         with mock.patch.object(limits, "WAITING", 5):
             await experiments.start(1, {"seeds": 2})
             with pytest.raises(RefusedError, match="5 runs wait for their turn"):
