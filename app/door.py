@@ -23,7 +23,7 @@ from .store import StoreError
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-_EVERYONE: Final = r"/healthz|/login|/static/.+|/vendor/.+|/s/[^/]+(/saved\.html)?|/ws/ingest"
+_EVERYONE: Final = r"/healthz|/readyz|/login|/static/.+|/vendor/.+|/s/[^/]+(/saved\.html)?|/ws/ingest"
 """What proves nothing about who asks, or asks for the proof itself: a link's page, and the Hello of a sender."""
 _VIEWERS: Final = r"/api/experiments/[^/]+(/runs|/finding)?|/api/runs/[^/]+(/history|/alerts)?|/ws/live"
 PUBLIC: Final = re.compile(_EVERYONE)
@@ -77,6 +77,7 @@ def _admit(rights: Rights, path: str, method: str) -> None:
             if method not in ("GET", "HEAD") or not READABLE.fullmatch(path):
                 raise HTTPException(403, "a link is for reading only, and for what it was made for")
         case Role.SENDER:
-            raise HTTPException(403, "a sender's token sends the frames of its own runs, nothing else")
+            if method != "GET" or path != "/metrics":  # counts, for whatever keeps an eye on the server
+                raise HTTPException(403, "a sender's token sends the frames of its own runs, nothing else")
         case _:
             raise HTTPException(401, "this server asks for its token", {"WWW-Authenticate": "Bearer"})

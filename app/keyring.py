@@ -9,11 +9,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import IntegrityError
+
 from normscope.errors import NormscopeError
 
 from .settings import Settings
-from .store import Token, open_store
-from .tokens import list_tokens, make_token, renew_owner, revoke_token
+from .store import Token, is_shared, open_store
+from .tokens import FIRST, list_tokens, make_token, renew_owner, revoke_token
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,29 +28,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     usual = Settings()
     parser = argparse.ArgumentParser("normscope token", description="List the tokens of a data folder, or change them.")
     parser.add_argument("--data", type=Path, default=usual.data, help="the data folder (default: %(default)s)")
+    parser.add_argument("--store", default=usual.store, metavar="URL", help="a store that servers share, or NORMSCOPE_STORE")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--new", action="store_true", help="make a new token for the owner; the old one ends")
     what.add_argument("--sender", metavar="NAME", help="make a token with which watch(token=…) may send runs")
     what.add_argument("--revoke", metavar="ID", help="end a sender's token")
     given = parser.parse_args(argv)
-    if not given.data.is_dir():  # or listing would make one
+    settings = Settings(data=given.data, store=given.store)
+    if not is_shared(settings.store_url) and not given.data.is_dir():  # or listing would make one
         return _fail(f"there is no data folder {given.data}; name it with --data")
     try:
-        sys.stdout.write(asyncio.run(_do(Settings(data=given.data), given)))
-    except NormscopeError as error:
+        sys.stdout.write(asyncio.run(_do(settings, given)))
+    except (NormscopeError, ValueError) as error:
         return _fail(str(error))
     return 0
 
 
 def first_token(settings: Settings) -> str | None:
-    """The owner's token, if the store had none yet: nobody can be told it later."""
+    """The owner's token, if the store had none yet: nobody can be told it later. Of servers that share it, one makes it."""
 
     async def work() -> str | None:
         store = await open_store(settings.store_url)
         try:
-            if await store.find(Token, 1, role="owner", session=False, revoked=None):
+            if await store.find(Token, 1, role="owner", session=False):
                 return None
-            return (await make_token(store, "owner", "owner"))[1]
+            return (await make_token(store, "owner", "owner", FIRST))[1]
+        except IntegrityError:  # another was quicker
+            return None
         finally:
             await store.close()
 

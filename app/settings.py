@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -112,7 +113,7 @@ class Settings:
     @property
     def cookie(self) -> str:
         """The name of the cookie that says who someone is: servers on one machine share its cookies."""
-        return f"normscope-{self.port}"
+        return f"normscope-{urlsplit(self.public_url).port or self.port}"
 
     @property
     def url_for_runs(self) -> str:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _ALPHABET: Final = "23456789abcdefghjkmnpqrstuvwxyz"
 SESSION: Final = 30 * 86400.0
 """Seconds after which a browser has to log in again."""
+FIRST: Final = "owner"
+"""The id of the first token of a store, of which there can be one."""
 _NOTED_EVERY: Final = 60.0
 """Seconds between two notes of a use: reading must not become writing."""
 
@@ -62,10 +64,10 @@ async def note_use(store: Store, record: Link | Token) -> None:
             await store.change(Token, record.id, last_used=now)
 
 
-async def make_token(store: Store, role: str, name: str) -> tuple[Token, str]:
+async def make_token(store: Store, role: str, name: str, id: str | None = None) -> tuple[Token, str]:
     """A new record of a token, and the token itself, which is not kept and cannot be had again."""
     token = new_token()
-    record = Token(new_id(), digest(token), role, name, time.time())
+    record = Token(id or new_id(), digest(token), role, name, time.time())
     await store.add(record)
     return record, token
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FILE = HOUSE / "docker-compose.yml"
 BIN = Path(sys.executable).parent
+NETWORKS = "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+"""Where a container of the file comes from."""
 OURS = ("server-1", "server-2", "migrate", "proxy")
 
 
@@ -56,6 +58,7 @@ class Machine:
         self.ports = {name: free_port() for name in ("server-1", "server-2", "proxy")}
         self.store, self.bus = postgres.empty(), valkey.url
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.owner: dict[str, str] = {}
 
     def environment(self, name: str) -> dict[str, str]:
         given = dict(self.services[name].get("environment", {}))
@@ -81,9 +84,16 @@ class Machine:
             ]
         program, *rest = self.services[name]["command"]
         assert program == "normscope"
-        here = {"0.0.0.0": "127.0.0.1", "/data": str(self.folder / name)}
+        here = {"0.0.0.0": "127.0.0.1", "/data": str(self.folder / name), NETWORKS: "127.0.0.1"}
         port = ["--port", str(self.ports[name])] if "serve" in rest else []
         return [sys.executable, "-m", "normscope", *(here.get(word, word) for word in rest), *port]
+
+    def token(self, *flags: str) -> str:
+        """What `normscope token` prints in the container of a server."""
+        command = [sys.executable, "-m", "normscope", "token", *flags]
+        return subprocess.run(
+            command, cwd=HOUSE, env=self.environment("server-1"), capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     def start(self, name: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -127,9 +137,13 @@ def test_the_cluster_comes_up_as_the_file_says_and_survives_a_server(machine: Ma
         machine.start(name)
     for name in ("server-1", "server-2", "proxy"):
         wait_for(lambda name=name: machine.healthy(name), f"{name} to be healthy", 60)  # type: ignore[misc]
-    with httpx.Client(base_url=machine.url("proxy"), timeout=20) as http:
+    counts = {"Authorization": f"Bearer {machine.token('--sender', 'prometheus')}"}
+    assert httpx.get(f"{machine.url('server-1')}/metrics", headers=counts).status_code == 200
+    logs = [(machine.folder / f"{name}.log").read_text() for name in ("server-1", "server-2")]
+    assert sum("?token=" in log for log in logs) == 1  # one of both has made the owner's token
+    machine.owner = {"Authorization": f"Bearer {machine.token('--new')}"}
+    with httpx.Client(base_url=machine.url("proxy"), timeout=20, headers=machine.owner) as http:
         assert http.get("/api/experiments").json() == {"experiments": []}
-        assert http.get("/metrics").status_code == 200
         machine.running["server-1"].kill()
         machine.running["server-1"].wait()
         began = time.monotonic()
@@ -143,12 +157,14 @@ def test_a_trainer_watches_through_the_proxy(machine: Machine) -> None:
 
     from ..frames import frame
 
-    hello = wire.Hello("through 12345678901", "through the proxy", LAYERS)
+    hello = wire.Hello(
+        "through 12345678901", "through the proxy", LAYERS, token=machine.token("--sender", "a user of ours")
+    )
     delivery = Delivery(machine.url("proxy"), hello, Listener(*[lambda _: None] * 3), disk=0)
     for seq in range(20):
         delivery.put(wire.encode(frame(seq)))
     assert delivery.close(wire.End("finished"), 20)
-    run = httpx.get(f"{machine.url('server-2')}/api/runs/{delivery.run}").json()
+    run = httpx.get(f"{machine.url('server-2')}/api/runs/{delivery.run}", headers=machine.owner).json()
     assert (run["status"], run["last_seq"]) == ("finished", 19)
 
 
