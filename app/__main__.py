@@ -24,6 +24,7 @@ from . import logs
 from .bus import check_bus
 from .folder import held
 from .keyring import first_token
+from .launcher import Needs, check_launcher
 from .reach import add_flags, reach
 from .settings import Settings
 from .store import is_shared, prepare_store
@@ -85,6 +86,18 @@ def arguments() -> argparse.ArgumentParser:
         help="where runs started from here reach the servers, if there is a proxy (NORMSCOPE_PUBLIC_URL)",
     )  # fmt: skip
     parser.add_argument(
+        "--launcher", default=usual.launcher, metavar="URL",
+        help="ray: or ray:http://HOST:8265, to train on a Ray cluster (NORMSCOPE_LAUNCHER; default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--run-cpus", type=float, default=usual.run_cpus, metavar="N",
+        help="CPUs of the cluster that a run takes up (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--run-gpus", type=float, default=usual.run_gpus, metavar="N",
+        help="GPUs of the cluster that a run takes up (default: %(default)g)",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep-steps", type=float, metavar="DAYS",
         help="for how long every step of a run that has ended is kept (default: always)",
     )  # fmt: skip
@@ -131,6 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
             frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
             store=given.store, bus=given.bus, public_url=given.public_url.rstrip("/"),
+            launcher=given.launcher, run_cpus=given.run_cpus, run_gpus=given.run_gpus,
             keep_steps=given.keep_steps, then_level=(given.then_keep.bit_length() - 1) // 2,
         )  # fmt: skip
         # What is shared needs no holding: servers agree in the store on who does what.
@@ -146,10 +160,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _prepare(settings: Settings) -> None:
-    """See to it that store and bus can be used, while a refusal is still one sentence."""
+    """See to it that store, bus and launcher can be used, while a refusal is still one sentence."""
     try:
         prepare_store(settings.store_url)
         check_bus(settings.bus)
+        check_launcher(settings.launcher, Needs(settings.run_cpus, settings.run_gpus))
     except ValueError as error:
         raise NormscopeError(str(error)) from error
 

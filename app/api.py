@@ -67,14 +67,18 @@ TheExperiments = Annotated[Experiments, Depends(_experiments)]
 TheFindings = Annotated[Findings, Depends(_findings)]
 
 
-async def find_experiment(store: Store, rights: Rights, id: str) -> ExperimentOut:
-    """An experiment with its runs.
+async def find_experiment(
+    store: Store, rights: Rights, id: str, experiments: Experiments | None = None
+) -> ExperimentOut:
+    """An experiment with its runs, and why some have not begun, if there is someone to ask.
 
     Raises:
         HTTPException: 404 if there is none that may be read.
     """
     experiment = await _experiment(store, rights, id)
-    return ExperimentOut.of(experiment, await find_runs(store, rights, id))
+    reasons = experiments.reasons if experiments is not None and rights.owner else None  # they may name a machine
+    runs = await find_runs(store, rights, id)
+    return ExperimentOut.of(experiment, [RunOut.of(run, reasons and reasons.of(run)) for run in runs])
 
 
 async def find_runs(store: Store, rights: Rights, experiment: str) -> list[Run]:
@@ -136,9 +140,9 @@ async def post_experiment(
 
 
 @router.get("/api/experiments/{id}", responses=MISSING)
-async def get_experiment(id: str, store: TheStore, rights: Reader) -> ExperimentOut:
+async def get_experiment(id: str, store: TheStore, rights: Reader, experiments: TheExperiments) -> ExperimentOut:
     """One experiment with its runs."""
-    return await find_experiment(store, rights, id)
+    return await find_experiment(store, rights, id, experiments)
 
 
 @router.patch("/api/experiments/{id}", responses=MISSING | BODY)
@@ -205,9 +209,9 @@ async def get_runs(store: TheStore, _: Owner, key: Annotated[str, Query(min_leng
 
 
 @router.get("/api/runs/{id}", responses=MISSING)
-async def get_run(run: TheRun) -> RunOut:
+async def get_run(run: TheRun, experiments: TheExperiments) -> RunOut:
     """One run."""
-    return RunOut.of(run)
+    return RunOut.of(run, experiments.reasons.of(run))
 
 
 @router.get("/api/runs/{id}/alerts", responses=MISSING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import math
@@ -15,6 +16,7 @@ from normscope import catalogue
 from normscope.errors import NormscopeError
 
 from . import limits
+from .reasons import Reasons, last_line
 from .store import Brief, Experiment, Link, Run, is_shared
 from .store.records import ACTIVE, ENDED
 from .thinning import thin
@@ -67,6 +69,10 @@ class Experiments:
     when it is put right."""
     _stopping: dict[str, float] = field(default_factory=dict)
     _adopting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reasons: Reasons = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reasons = Reasons(self.launcher, self.bus, self.connected)
 
     async def start(
         self,
@@ -215,6 +221,11 @@ class Experiments:
 
     async def watch_exits(self) -> None:
         """Notice, for as long as the server lives, how processes started here end."""
+        with contextlib.suppress(
+            NormscopeError
+        ):  # of an earlier server's: once asked about, the end is told if it can be
+            for run in await self.store.find(Run, status=ACTIVE):
+                await self.launcher.alive(run.handle or "")
         async for exit_ in self.launcher.exits():
             await self._note_exit(exit_)
 
@@ -224,7 +235,11 @@ class Experiments:
             try:
                 # Its End was acknowledged before it left; if there was none, it died of something else.
                 for run in await self.store.find(Run, handle=exit_.handle, status=ACTIVE):
-                    await self._bury(run, f"ended by signal {-exit_.code}" if exit_.code < 0 else None)
+                    if exit_.began or run.stop:
+                        await self._bury(run, exit_.words)
+                    else:  # back to its place
+                        await self.change(run.id, status="waiting", handle=None)
+                        await self.bus.publish("due", run.experiment)
             except NormscopeError:
                 await asyncio.sleep(_LOOK_EVERY)
             else:
@@ -248,8 +263,11 @@ class Experiments:
                 continue
 
     async def _look_after(self, run: Run) -> None:
+        reason = await self.reasons.tell(run)
         silence, lost_after = self._silence(run), self.settings.lost_after - self._look_every
-        if run.id in self.connected:
+        if reason is not None:
+            self._heard[run.id] = run.seen, time.monotonic()  # its silence begins when it does
+        elif run.id in self.connected:
             if self.shared and silence > min(HEARD_EVERY, lost_after / 3):
                 await self.store.change(Run, run.id, seen=time.time())
         else:
@@ -269,7 +287,7 @@ class Experiments:
         if run.stop and run.handle is not None:
             now = time.monotonic()
             since = now - self._stopping.setdefault(run.id, now)
-            if since > STOP_PATIENCE:
+            if since > STOP_PATIENCE or reason is not None:  # what has not begun cannot stop by itself
                 await self.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)
 
     @property
@@ -282,11 +300,12 @@ class Experiments:
             del self._heard[run]
         for run in self._stopping.keys() - active:
             del self._stopping[run]
+        self.reasons.forget(active)
 
     async def _bury(self, run: Run, reason: str | None) -> None:
         """Call a run failed, or stopped if that was wanted, whose process has left without saying so."""
         words = [reason or "the training process ended without a word"]
-        last = _last_line(self.folder(run.id) / "log.txt")
+        last = last_line(self.folder(run.id) / "log.txt")
         if last:
             words.append(f"its last words: {last}")
         as_read = {"status": run.status}  # its End may have come through another server
@@ -314,14 +333,3 @@ def _number(arm: str) -> int:
     """What an arm's name ends in: ranks are to stand in their order, whichever comes first."""
     last = arm.rpartition(" ")[2]
     return int(last) if last.isdecimal() and len(last) < 7 else 0
-
-
-def _last_line(path: Path) -> str | None:
-    """The last line of a log that says anything, at most 300 characters of it."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 4096))
-            lines = file.read().decode(errors="replace").split("\n")
-    except OSError:
-        return None
-    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), None)

@@ -24,7 +24,7 @@ from .schemas import BriefOut, RunOut
 from .store import Brief, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from .access import Rights
     from .bus import Bus, Subscription
@@ -111,7 +111,8 @@ async def live(socket: WebSocket) -> None:
             await socket.close(1013, "too many viewers of one client; try again")
             return
         metrics.viewers.inc()
-        viewer = Viewer(socket, rights, state.store, state.bus, state.tails, state.lookout)
+        why = state.experiments.reasons.of if rights.owner else None  # it may name a machine
+        viewer = Viewer(socket, rights, state.store, state.bus, state.tails, state.lookout, why)
         try:
             with state.visits.hold(rights.by, socket):
                 await viewer.serve()
@@ -125,14 +126,16 @@ class Viewer:
     """One browser's socket."""
 
     def __init__(
-        self, socket: WebSocket, rights: Rights, store: Store, bus: Bus, tails: Tails, lookout: Lookout
-    ) -> None:
+        self, socket: WebSocket, rights: Rights, store: Store, bus: Bus, tails: Tails, lookout: Lookout,
+        why: Callable[[Run], str | None] | None,
+    ) -> None:  # fmt: skip
         self._socket = socket
         self._rights = rights
         self._store = store
         self._bus = bus
         self._tails = tails
         self._lookout = lookout
+        self._why = why
         self._told: dict[str, RunOut | BriefOut] = {}
         self._generation = 0
         self._words = Rates(WORDS)
@@ -218,7 +221,7 @@ class Viewer:
             return []
         with contextlib.suppress(NormscopeError):  # what could not be looked up is looked up again
             runs = await self._lookout.runs(ids)
-            return [run.id for run in runs if RunOut.of(self._rights.shown(run)) != self._told.get(run.id)]
+            return [run.id for run in runs if self._shown(run) != self._told.get(run.id)]
         return []
 
     async def _or_say_why(self, work: Coroutine[Any, Any, None]) -> None:
@@ -236,7 +239,10 @@ class Viewer:
     async def _look_up(self, ids: list[str], *, brief: bool) -> Sequence[BriefOut | RunOut]:
         if brief:
             return [BriefOut.of(run) for run in await self._store.find(Brief, id=ids)]
-        return [RunOut.of(self._rights.shown(run)) for run in await self._store.find(Run, id=ids)]
+        return [self._shown(run) for run in await self._store.find(Run, id=ids)]
+
+    def _shown(self, run: Run) -> RunOut:
+        return RunOut.of(self._rights.shown(run), self._why and self._why(run))
 
     async def _tell_frames(self, ids: list[str], generation: int, newest: dict[str, int]) -> None:
         with self._bus.subscribe("frames", ids) as subscription:

@@ -23,7 +23,7 @@ from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .guard import Guard
 from .headers import Headers
-from .launcher import open_launcher
+from .launcher import Needs, open_launcher
 from .logs import Requests
 from .lookout import Lookout
 from .proxies import Proxies
@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         store = await open_store(settings.store_url)
         bus = await open_bus(settings.bus)
-        launcher = await open_launcher(settings.launcher)
+        launcher = await open_launcher(settings.launcher, Needs(settings.run_cpus, settings.run_gpus))
         shared = is_shared(settings.store_url)
         duty = Duty(store, shared=shared)
         alerts = Alerts(store, bus, webhooks)

@@ -11,7 +11,7 @@ from normscope.errors import NormscopeError
 from normscope.spec import Job, Spec
 
 from .experiments import LOOK
-from .launcher import LauncherError
+from .launcher import LauncherError, UnreachableError
 from .store import Brief, Experiment, Run
 from .store.records import ACTIVE
 from .tokens import digest, new_token
@@ -96,6 +96,11 @@ class Queue:
         job = Job(Spec.load(json.dumps(run.spec)), run.name, self._experiments.settings.url_for_runs, token, folder)
         try:
             handle = await self._experiments.launcher.start(job)
+        except UnreachableError:  # it keeps its place until there is something to start it
+            back = await change(run.id, {"status": "starting"}, status="waiting")
+            if back is not None and back.stop:
+                await change(run.id, status="stopped", ended=time.time())
+            raise
         except LauncherError as error:
             await change(run.id, status="failed", error=str(error), ended=time.time())
         else:

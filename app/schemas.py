@@ -118,6 +118,7 @@ class RunOut(BaseModel):
     varied: dict[str, Any]
     name: str
     status: str
+    reason: str | None = Field(description="Why it has not begun; null once it has. Of a cluster: where it is queued.")
     error: str | None
     created: float
     started: float | None
@@ -139,13 +140,13 @@ class RunOut(BaseModel):
     outcome: dict[str, float | None]
 
     @classmethod
-    def of(cls, run: Run) -> Self:
-        """What may be shown of a run."""
+    def of(cls, run: Run, reason: str | None = None) -> Self:
+        """What may be shown of a run, with why it has not begun where that is known."""
         control = ControlOut(paused=run.paused, pace=run.pace, stop=run.stop)
-        return cls(**_plain(cls, run), varied=varied(run), status=status(run), control=control)
+        return cls(**_plain(cls, run), varied=varied(run), status=status(run), reason=reason, control=control)
 
 
-_MADE: Final = frozenset({"varied", "status", "control", "runs", "locked", "url"})
+_MADE: Final = frozenset({"varied", "status", "reason", "control", "runs", "locked", "url"})
 """Fields that are not kept as they are shown."""
 
 
@@ -178,9 +179,9 @@ class ExperimentOut(BaseModel):
     runs: list[RunOut]
 
     @classmethod
-    def of(cls, experiment: Experiment, runs: list[Run]) -> Self:
+    def of(cls, experiment: Experiment, runs: list[RunOut]) -> Self:
         """What may be shown of an experiment."""
-        return cls(**_plain(cls, experiment), runs=[RunOut.of(run) for run in runs])
+        return cls(**_plain(cls, experiment), runs=runs)
 
 
 class ExperimentBriefOut(BaseModel):

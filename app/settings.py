@@ -27,6 +27,8 @@ class Settings:
         bus: URL of the bus.
         public_url: Where training processes reach the servers, if it is not where this one listens: a proxy, say.
         launcher: URL of the launcher.
+        run_cpus: CPUs that a run takes up of a cluster.
+        run_gpus: GPUs that a run takes up of a cluster.
         browser: Whether to open a browser when ready.
         keep_deleted: Hours for which a deleted experiment can be brought back.
         keep_steps: Days for which every step of a run that has ended is kept; None for always.
@@ -51,7 +53,9 @@ class Settings:
     store: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_STORE", ""))
     bus: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_BUS", "memory:"))
     public_url: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_PUBLIC_URL", ""))
-    launcher: str = "local:"
+    launcher: str = field(default_factory=lambda: os.environ.get("NORMSCOPE_LAUNCHER", "local:"))
+    run_cpus: float = 1.0
+    run_gpus: float = 0.0
     browser: bool = True
     keep_deleted: float = 24.0
     keep_steps: float | None = None

@@ -15,6 +15,8 @@ export interface Run {
   seed: number;
   name: string;
   status: Status;
+  /** Why it has not begun: whose turn it waits for, where a cluster has queued it; null once it has. */
+  reason: string | null;
   error: string | null;
   created: number;
   started: number | null;

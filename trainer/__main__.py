@@ -1,5 +1,7 @@
 """Start a trainer: `python -m trainer` reads one job as a line of JSON, with `--parent` one after another.
 
+With `--from-environment` the job is in NORMSCOPE_JOB, as a cluster hands it over.
+
 The parent imports torch once and forks a process for each job, so that a run starts in well under a second. It
 never computes anything itself: a fork is safe only while no thread pool is running. It answers on standard output
 with a line of JSON when a child has started and when it has ended. When its standard input closes (the server is gone,
@@ -14,6 +16,8 @@ import os
 import selectors
 import signal
 import sys
+import tempfile
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
@@ -137,11 +141,27 @@ def parent() -> None:
                 _start(line.decode())
 
 
+def _with_room(job: Job) -> Job:
+    """The job with a folder that can be written: the server's may not be on this machine."""
+    try:
+        Path(job.folder).mkdir(parents=True, exist_ok=True)
+        if os.access(job.folder, os.W_OK):
+            return job
+    except OSError:
+        pass
+    folder = tempfile.mkdtemp(prefix="normscope-")
+    print(f"{job.folder} cannot be used here: the checkpoint goes to {folder} on this machine")  # noqa: T201
+    return replace(job, folder=folder)
+
+
 def main() -> int:
     """The command line."""
     if "--parent" in sys.argv[1:]:
         parent()
         return 0
+    if "--from-environment" in sys.argv[1:]:
+        signal.signal(signal.SIGTERM, _interrupt)
+        return run(_with_room(Job.load(os.environ.pop("NORMSCOPE_JOB"))))
     return run(Job.load(sys.stdin.readline()))
 
 

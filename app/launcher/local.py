@@ -78,6 +78,10 @@ class LocalLauncher:
         if process is not None:
             process.kill() if hard else process.terminate()
 
+    def why(self, handle: str | None) -> str | None:  # noqa: ARG002
+        """Nothing waits here: what is started begins."""
+        return None
+
     async def exits(self) -> AsyncIterator[Exit]:
         """Ends of processes, as the parent reports them."""
         while True:

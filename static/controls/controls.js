@@ -37,6 +37,7 @@ export class Controls {
     this.rate = find("rate", HTMLElement);
     this.cost = find("cost", HTMLElement);
     this.errors = find("errors", HTMLElement);
+    this.reasons = find("reasons", HTMLElement);
     this.trouble = "";
     this.shown = "";
     if (!api.readOnly && desk.state.experiment.id) this.#buttons();
@@ -99,6 +100,7 @@ export class Controls {
     document.body.dataset.status = status;
     this.#numbers();
     this.#banners();
+    this.#reasons();
     if (this.actions) this.#enable(runs, this.actions);
   }
 
@@ -136,6 +138,19 @@ export class Controls {
     const value = pace === null ? "" : String(pace);
     if (![...this.pace.options].some((option) => option.value === value)) this.pace.append(make("option", { value }, value));
     this.pace.value = value;
+  }
+
+  /** Why runs that are shown have not begun, those with the same reason together. */
+  #reasons() {
+    const { runs, conditions } = this.desk.state;
+    /** @type {Map<string, string[]>} */
+    const waiting = new Map();
+    for (const run of runs) {
+      if (!run.reason || (run.status !== "waiting" && run.status !== "starting")) continue;
+      const labels = waiting.get(run.reason) ?? [];
+      waiting.set(run.reason, [...labels, labelOf(run, conditions.keys())]);
+    }
+    write(this.reasons, [...waiting].map(([reason, labels]) => `${labels.join(", ")}: ${reason}.`).join("\n"));
   }
 
   /** What went wrong, above the charts. */
