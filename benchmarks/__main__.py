@@ -15,13 +15,13 @@ import torch
 
 from tests.conftest import Server
 
-from . import cluster, importing, laboratory, opening, page, storage, watching
+from . import cluster, importing, laboratory, opening, page, ray, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster")
+PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster", "ray")
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
     parser.add_argument("--viewers", type=int, default=2000, help="how many watch one server")
     parser.add_argument("--frames", type=int, default=20_000, help="how many are stored")
+    parser.add_argument("--runs", type=int, default=300, help="how many are queued on a Ray cluster")
     given = parser.parse_args()
     for part in given.parts or PARTS:
         table = Table()
@@ -47,6 +48,8 @@ def main() -> None:
                 storage.measure(table)
             case "importing":
                 importing.measure(table)
+            case "ray":
+                ray.measure(table, given.runs)
             case "watching":
                 with warm_server() as url:
                     watching.measure(url, table, given.seconds)
