@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 
 from normscope import catalogue, wire
 
@@ -20,7 +20,6 @@ from .experiments import Experiments, RefusedError
 from .findings import Findings
 from .limits import LINKS
 from .links import list_links, make_link, revoke_link
-from .metrics import CONTENT_TYPE, metrics
 from .schemas import (
     BriefOut,
     Changes,
@@ -38,7 +37,7 @@ from .schemas import (
     RunOut,
     RunsOut,
 )
-from .store import Alert, Brief, Experiment, Lease, Run, Store, StoreError
+from .store import Alert, Brief, Experiment, Run, Store
 from .tokens import digest
 
 if TYPE_CHECKING:
@@ -76,9 +75,9 @@ async def find_experiment(
         HTTPException: 404 if there is none that may be read.
     """
     experiment = await _experiment(store, rights, id)
-    reasons = experiments.reasons if experiments is not None and rights.owner else None  # they may name a machine
+    why = experiments.reasons.of if experiments is not None and rights.owner else None  # it may name a machine
     runs = await find_runs(store, rights, id)
-    return ExperimentOut.of(experiment, [RunOut.of(run, reasons and reasons.of(run)) for run in runs])
+    return ExperimentOut.of(experiment, [RunOut.of(run, why and why(run)) for run in runs])
 
 
 async def find_runs(store: Store, rights: Rights, experiment: str) -> list[Run]:
@@ -282,29 +281,3 @@ async def delete_link(id: str, store: TheStore, request: Request, _: Owner) -> L
     if link is None:
         raise HTTPException(404, f"there is no link {id!r}")
     return LinkOut.of(link)
-
-
-@router.get("/healthz", response_class=PlainTextResponse)
-async def healthz() -> str:
-    """Alive."""
-    return "ok"
-
-
-@router.get("/readyz", response_class=PlainTextResponse)
-async def readyz(store: TheStore, request: Request) -> Response:
-    """Whether store and bus can be reached: 200, or 503 and what cannot."""
-    try:
-        await store.find(Lease, 1)
-    except StoreError as error:
-        return PlainTextResponse(f"the store: {error}", 503)
-    if not await request.app.state.bus.reachable():
-        return PlainTextResponse("the bus: it cannot be reached; it is tried again", 503)
-    return PlainTextResponse("ok")
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(request: Request, _: Owner) -> Response:
-    """Counters and how long things took, for Prometheus."""
-    metrics.on_duty.set(request.app.state.experiments.duty.held)
-    metrics.bus_dropped.set(request.app.state.bus.dropped)
-    return Response(metrics.text(), media_type=CONTENT_TYPE)

@@ -23,7 +23,7 @@ from .limits import WORDS
 from .logs import run_id
 from .metrics import metrics
 from .rates import Rates, client_of
-from .senders import run_of
+from .senders import HELLO_WITHIN, greet, run_of
 from .sockets import SILENT
 from .store import Run
 from .tokens import new_id
@@ -45,8 +45,6 @@ _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
 MEASURED_EVERY: Final = 5.0
 """Seconds between two looks into a run's frames for what the server counts."""
-HELLO_WITHIN: Final = 10.0
-"""Seconds a new connection has to say Hello."""
 
 
 @router.websocket("/ws/ingest")
@@ -57,7 +55,7 @@ async def ingest(socket: WebSocket) -> None:
     gates: Gates = socket.app.state.gates
     try:
         with gates.training(client_of(socket)):
-            hello = await _greet(socket)
+            hello = await greet(socket)
             run, token = await run_of(hello, socket.state.rights, experiments)
             run_id.set(run.id)
             with socket.app.state.visits.hold(token, socket), metrics.trainers.track_inprogress():
@@ -78,18 +76,6 @@ async def _close(socket: WebSocket, code: int, reason: str) -> None:
     metrics.refused.inc()
     if is_open(socket):
         await socket.close(code, reason.encode()[:123].decode(errors="ignore"))
-
-
-async def _greet(socket: WebSocket) -> wire.Hello:
-    """How a training process introduces itself."""
-    async with asyncio.timeout(HELLO_WITHIN):
-        message = await socket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1005))
-    hello = wire.parse(message.get("text") or "")
-    if not isinstance(hello, wire.Hello):
-        raise WireError(f"expected a hello, not {type(hello).__name__.lower()}")
-    return hello
 
 
 class Connection:
@@ -120,7 +106,7 @@ class Connection:
         if older is not None:  # half-open: the process came back before its old socket was missed
             await _close(older._socket, 1008, "the run's training process has connected anew")
         self._open[self._run.id] = self
-        self._experiments.connected.add(self._run.id)
+        self._experiments.silence.enter(self._run.id)
         try:
             bus, key = self._experiments.bus, [self._run.id]
             # Heard from before the run is said to be there, which is when those who look at it say so; and before what
@@ -148,7 +134,7 @@ class Connection:
         finally:
             if self._open.get(self._run.id) is self:
                 del self._open[self._run.id]
-                self._experiments.leave(self._run.id, silent=self._silent)
+                self._experiments.silence.leave(self._run.id, silent=self._silent)
 
     async def _leave_when_taken(self, subscription: Subscription) -> None:
         """Leave a run to another server that its training process has come to, before this socket was missed."""
@@ -280,11 +266,6 @@ class Connection:
         metrics.committed.inc(frames)
         await self._experiments.bus.publish("frames", run, str(seq))
         await self._say(wire.Ack(seq))
-
-    async def _say(self, message: wire.Message) -> None:
-        """Tell the training process, unless its socket has been closed meanwhile: by it, or since it may not send."""
-        if is_open(self._socket):
-            await self._socket.send_text(message.dump())
 
     async def _say(self, message: wire.Message) -> None:
         """Tell the training process, unless its socket has been closed meanwhile: by it, or since it may not send."""

@@ -28,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     usual = Settings()
     parser = argparse.ArgumentParser("normscope token", description="List the tokens of a data folder, or change them.")
     parser.add_argument("--data", type=Path, default=usual.data, help="the data folder (default: %(default)s)")
-    parser.add_argument("--store", default=usual.store, metavar="URL", help="a store that servers share, or NORMSCOPE_STORE")
+    parser.add_argument(
+        "--store", default=usual.store, metavar="URL", help="a store that servers share, or NORMSCOPE_STORE"
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--new", action="store_true", help="make a new token for the owner; the old one ends")
     what.add_argument("--sender", metavar="NAME", help="make a token with which watch(token=…) may send runs")
@@ -45,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def first_token(settings: Settings) -> str | None:
-    """The owner's token, if the store had none yet: nobody can be told it later. Of servers that share it, one makes it."""
+    """The owner's token, if the store had none yet: nobody can be told it later. Of many servers, one makes it."""
 
     async def work() -> str | None:
         store = await open_store(settings.store_url)

@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from .experiments import LOOK
 from .store import Run
 
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
     from .store import Store
 
+LOOK: Final = 2.0
+"""Seconds after which the store is asked, where several servers are: what the bus had to say may have been lost."""
 KEPT: Final = 1024
 """Runs that are remembered."""
 

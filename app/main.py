@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from normscope import __version__
 
-from . import api, ingest, keys, live, login, pages
+from . import api, health, ingest, keys, live, login, pages
 from .alerts import Alerts
 from .assets import StampedFiles, packed_plotly
 from .bus import open_bus
@@ -30,6 +30,7 @@ from .proxies import Proxies
 from .queue import Queue
 from .rates import Gates, Limiter
 from .store import StoreError, is_shared, open_store
+from .supervision import Supervision
 from .visits import Visits
 from .webhooks import Webhooks
 
@@ -58,7 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.tails, app.state.findings = live.Tails(store), Findings()
         app.state.lookout = Lookout(store, shared=shared)
         app.state.visits = visits = Visits(store, bus)
-        lookouts = (duty.serve(), experiments.watch_exits(), experiments.watch_over(), visits.watch_over())
+        supervision = Supervision(experiments)
+        lookouts = (duty.serve(), supervision.watch_exits(), supervision.watch_over(), visits.watch_over())
         works = (*lookouts, Queue(experiments).serve(), webhooks.serve())
         tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
         yield
@@ -72,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Normscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.settings = settings
-    for part in (api, ingest, keys, live, login, pages):
+    for part in (api, health, ingest, keys, live, login, pages):
         app.include_router(part.router)
     app.mount("/static/{stamp}", StampedFiles(), name="static")
     app.add_exception_handler(RefusedError, _refused)

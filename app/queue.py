@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from normscope.errors import NormscopeError
 from normscope.spec import Job, Spec
 
-from .experiments import LOOK
 from .launcher import LauncherError, UnreachableError
+from .lookout import LOOK
 from .store import Brief, Experiment, Run
 from .store.records import ACTIVE
 from .tokens import digest, new_token

@@ -1,9 +1,16 @@
-"""Whose frames are taken: those of runs launched here, of the owner's, and of a sender's own."""
+"""Training processes at the door: their Hello, and whose frames are taken.
+
+Those of runs launched here, of the owner's, and of a sender's own.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
+from starlette.websockets import WebSocketDisconnect
+
+from normscope import wire
 from normscope.errors import WireError
 
 from .access import Rights, Role
@@ -11,9 +18,24 @@ from .store import Run, Token
 from .tokens import digest, find_token, note_use
 
 if TYPE_CHECKING:
-    from normscope import wire
+    from fastapi import WebSocket
 
     from .experiments import Experiments
+
+HELLO_WITHIN: Final = 10.0
+"""Seconds a new connection has to say Hello."""
+
+
+async def greet(socket: WebSocket) -> wire.Hello:
+    """How a training process introduces itself."""
+    async with asyncio.timeout(HELLO_WITHIN):
+        message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1005))
+    hello = wire.parse(message.get("text") or "")
+    if not isinstance(hello, wire.Hello):
+        raise WireError(f"expected a hello, not {type(hello).__name__.lower()}")
+    return hello
 
 
 async def run_of(hello: wire.Hello, rights: Rights, experiments: Experiments) -> tuple[Run, Token | None]:

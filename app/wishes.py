@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from normscope import wire
 
-from .experiments import HEARD_EVERY
 from .live import VIEWED
+from .silence import HEARD_EVERY
 from .store import Run
 
 if TYPE_CHECKING:

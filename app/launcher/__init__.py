@@ -65,7 +65,7 @@ class Launcher(Protocol):
         """Start a training process, or have it wait for room; its handle. Raises LauncherError."""
 
     async def alive(self, handle: str) -> bool | None:
-        """Whether the process exists, or is still to come; None if that cannot be seen, since it is on another machine."""
+        """Whether the process exists, or is still to come; None if it is on another machine, where nobody can see."""
 
     async def kill(self, handle: str, *, hard: bool) -> None:
         """End a process that does not listen any more: ask it to (SIGTERM), or hard (SIGKILL)."""

@@ -6,13 +6,13 @@ import logging
 import zlib
 from typing import Final
 
-from sqlalchemy.exc import DatabaseError, IntegrityError, InterfaceError, TimeoutError
+from sqlalchemy import exc
 
 from . import StoreError
 
 log = logging.getLogger("normscope.store")
 
-FAILURES: Final = (DatabaseError, InterfaceError, TimeoutError, zlib.error)
+FAILURES: Final = (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, zlib.error)
 """How a database fails: it says so, it cannot be reached, or what it gives is not what was put there."""
 _DAMAGED: Final = ("malformed", "not a database", "zlib")
 """Words of what it says that no waiting will help against."""
@@ -27,7 +27,7 @@ class Trouble:
 
     def found(self, error: Exception) -> Exception:
         """What to raise for it; the caller's own mistakes stay as they are."""
-        if isinstance(error, IntegrityError):
+        if isinstance(error, exc.IntegrityError):
             return error
         said = f"zlib: {error}" if isinstance(error, zlib.error) else getattr(error, "orig", None) or error
         reason = " ".join(str(said).split())

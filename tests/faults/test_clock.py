@@ -13,10 +13,12 @@ import pytest
 
 from app.alerts import Alerts
 from app.bus import open_bus
+from app.duty import Duty
 from app.experiments import Experiments
 from app.launcher.local import LocalLauncher
 from app.settings import Settings
 from app.store import Run, open_store
+from app.supervision import Supervision
 from app.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -47,17 +49,19 @@ def test_a_clock_that_is_put_right_neither_hides_nor_hurries_anything(
         settings = Settings(data=tmp_path)
         store = await open_store(settings.store_url)
         bus = await open_bus("memory:")
-        one = Experiments(settings, store, bus, LocalLauncher(), Alerts(store, bus, Webhooks(())))
+        alerts, duty = Alerts(store, bus, Webhooks(())), Duty(store, shared=False)
+        one = Experiments(settings, store, bus, LocalLauncher(), alerts, duty)
+        supervision = Supervision(one)
         silent, deaf = await one.adopt("silent", "a key"), await one.adopt("deaf", "another")
         handle = f"{stubborn.pid}:{psutil.Process(stubborn.pid).create_time():.2f}"
         await one.change(silent.id, status="running", seen=before, started=before)
         await one.change(deaf.id, status="running", seen=before, started=before, handle=handle, stop=True)
-        one.connected.add(deaf.id)
+        one.silence.enter(deaf.id)
 
         async def statuses(now: float) -> tuple[str, str]:
             """What the runs are called when they are looked after at a time of the clock that nobody sets."""
             for run in await store.find(Run, status=("running", "lost")):
-                await one._look_after(run, now)
+                await supervision.look_after(run, now)
             found = {run.name: run.status for run in await store.find(Run)}
             return found["silent"], found["deaf"]
 
@@ -68,7 +72,8 @@ def test_a_clock_that_is_put_right_neither_hides_nor_hurries_anything(
         assert await asyncio.to_thread(stubborn.wait, 10) == -9
         assert await statuses(1013.9) == ("running", "running")
         assert await statuses(1014.5) == ("lost", "running")
-        one.connected.clear()
+        one.silence.connected.clear()  # it leaves; its last words may be on their way for two seconds
+        one.silence.begin(deaf, 1014.5)
         assert await statuses(1014.5) == ("lost", "running")
         assert await statuses(1017) == ("lost", "stopped")
         await store.close()
