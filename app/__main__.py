@@ -21,14 +21,14 @@ from normscope.errors import NormscopeError
 from normscope.wire import bounds
 
 from . import logs
+from .access.reach import add_flags, reach
 from .bus import check_bus
+from .commands.keyring import first_token
 from .folder import held
-from .keyring import first_token
 from .launcher import Needs, check_launcher
-from .reach import add_flags, reach
+from .runs.webhooks import Webhooks
 from .settings import Settings
 from .store import is_shared, prepare_store
-from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,8 +184,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(settings: Settings, listeners: list[socket.socket], token: str | None) -> int:
+    from .frames.sockets import sockets
     from .main import create_app
-    from .sockets import sockets
 
     keep_freed_memory()
     config = uvicorn.Config(

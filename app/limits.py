@@ -11,8 +11,6 @@ from typing import Final
 
 from normscope.wire import bounds
 
-from .guard import MAX_BODY
-
 KB: Final = 1 << 10
 MB: Final = 1 << 20
 
@@ -46,6 +44,8 @@ TRAINERS: Final = 2048
 """Sockets of training processes that a client may hold."""
 VIEWERS: Final = 2048
 """Sockets of viewers that a client may hold."""
+MAX_BODY: Final = 1 * MB
+"""Bytes of a request body; the largest honest one is a view of 2,000 characters."""
 VIEWER_MESSAGE: Final = 64 * KB
 """Bytes of a message of a viewer."""
 EXPERIMENTS: Final = 10_000

@@ -10,8 +10,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from .access.tokens import new_id
 from .metrics import metrics
-from .tokens import new_id
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send

@@ -13,26 +13,30 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from normscope import __version__
 
-from . import api, health, ingest, keys, live, login, pages
-from .alerts import Alerts
-from .assets import StampedFiles, packed_plotly
+from .access.door import Door
+from .access.guard import Guard
+from .access.headers import Headers
+from .access.proxies import Proxies
+from .access.rates import Gates, Limiter
+from .access.visits import Visits
+from .api import health, keys
+from .api import routes as api
 from .bus import open_bus
-from .door import Door
-from .duty import Duty
-from .experiments import Experiments, RefusedError
-from .findings import Findings
-from .guard import Guard
-from .headers import Headers
+from .frames import ingest, live
 from .launcher import Needs, open_launcher
 from .logs import Requests
-from .lookout import Lookout
-from .proxies import Proxies
-from .queue import Queue
-from .rates import Gates, Limiter
+from .pages import login
+from .pages import routes as pages
+from .pages.assets import StampedFiles, packed_plotly
+from .runs.alerts import Alerts
+from .runs.duty import Duty
+from .runs.experiments import Experiments, RefusedError
+from .runs.findings import Findings
+from .runs.lookout import Lookout
+from .runs.queue import Queue
+from .runs.supervision import Supervision
+from .runs.webhooks import Webhooks
 from .store import StoreError, is_shared, open_store
-from .supervision import Supervision
-from .visits import Visits
-from .webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,7 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=5)
     app.state.gates = Gates(settings.rates)
-    app.add_middleware(Door)
+    app.add_middleware(Door, enter=login.enter)
     app.add_middleware(Limiter, gates=app.state.gates)
     app.add_middleware(Requests)
     app.add_middleware(Guard, hosts=settings.names)

@@ -14,12 +14,14 @@ from fastapi.responses import JSONResponse
 
 from normscope.errors import NormscopeError
 
-from . import api, pages
-from .assets import StampedFiles
-from .door import Door
-from .findings import Findings
+from .access.door import Door
+from .access.guard import Guard
+from .api import routes as api
 from .folder import holder
-from .guard import Guard
+from .pages import routes as pages
+from .pages.assets import StampedFiles
+from .pages.login import enter
+from .runs.findings import Findings
 from .settings import LOOPBACK, Settings
 from .store import open_store
 
@@ -80,7 +82,7 @@ def _app(settings: Settings) -> FastAPI:
     app.include_router(pages.router)
     app.mount("/static/{stamp}", StampedFiles(), name="static")
     app.middleware("http")(_read_only)
-    app.add_middleware(Door)
+    app.add_middleware(Door, enter=enter)
     app.add_middleware(Guard, hosts=LOOPBACK)
     return app
 

@@ -29,9 +29,9 @@ def main() -> int:
         case ["serve", *rest]:
             return _server_side("__main__", rest)
         case ["migrate", *rest]:
-            return _server_side("migrate", rest)
+            return _server_side("commands.migrate", rest)
         case ["token", *rest]:
-            return _server_side("keyring", rest)
+            return _server_side("commands.keyring", rest)
         case ["run", *rest]:
             return command.main(rest, f"{_room()}.folder")
         case ["import", *rest]:
@@ -39,7 +39,7 @@ def main() -> int:
         case ["export", *rest]:
             return exporting.main(rest, _room())
         case ["backup", *rest]:
-            return _server_side("backup", rest)
+            return _server_side("commands.backup", rest)
         case ["--version"]:
             sys.stdout.write(f"normscope {__version__}\n")
             return 0

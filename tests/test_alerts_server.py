@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from app.webhooks import is_public
+from app.runs.webhooks import is_public
 from normscope import wire
 
 from .conftest import HOUSE, Server, wait_for

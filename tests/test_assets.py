@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app import assets
+from app.pages import assets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import Any
 import plotly.graph_objects as go
 import pytest
 
-from app import figures
+from app.pages import figures
 from normscope.catalogue import CHARTS
 
 MEASURED = [chart for charts in CHARTS.values() for chart in charts]

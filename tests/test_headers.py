@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from starlette.responses import PlainTextResponse
 
-from app.headers import Headers
+from app.access.headers import Headers
 
 from .frames import Trainer
 

@@ -14,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from app import limits
+from app.access.rates import Places, Rates, client_of
 from app.bus import open_bus
-from app.experiments import Experiments, RefusedError
 from app.limits import Rate
-from app.rates import Places, Rates, client_of
+from app.runs.experiments import Experiments, RefusedError
 from app.settings import Settings
 from app.store import open_store
 from normscope import native, wire

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from app.access import Role
-from app.reach import add_flags, reach
+from app.access.reach import add_flags, reach
+from app.access.rights import Role
 from app.settings import Settings
 from normscope import wire
 from normscope.command import main as run

@@ -18,9 +18,9 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 import normscope
-from app import keyring
-from app.assets import PLOTLY_PATH
+from app.commands import keyring
 from app.main import create_app
+from app.pages.assets import PLOTLY_PATH
 from app.settings import Settings
 from normscope import wire
 

@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from app.history import Pyramid
-from app.query import history
+from app.frames.history import Pyramid
+from app.frames.query import history
+from app.runs.thinning import DAY, thin
 from app.settings import Settings
 from app.store import Experiment, Run, open_store
-from app.thinning import DAY, thin
 from normscope import wire
 
 from .frames import frame

@@ -146,7 +146,7 @@ class Link:
     Attributes:
         runs: The ids of those that it opens; None for the whole experiment, also what is added to it later.
         expires: When it ends by itself, unix seconds.
-        password: What is kept of the password that it asks for; see `app.passwords`.
+        password: What is kept of the password that it asks for; see `app.access.passwords`.
     """
 
     id: str

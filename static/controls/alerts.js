@@ -27,7 +27,7 @@ export class Alerts {
     this.goTo = goTo;
     this.element = find("alerts", HTMLDetailsElement);
     const { children } = this.element;
-    this.summary = children[0];
+    this.summary = /** @type {Element} */ (children[0].firstElementChild);
     this.list = children[1];
     /** What is known of each run: its alerts, and how many there were and lasted when they were asked for. @type {Map<string, {key: string, alerts: Alert[]}>} */
     this.known = new Map();

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from app.alerts import Alerts
 from app.bus import open_bus
-from app.duty import Duty
-from app.experiments import Experiments
 from app.launcher.local import LocalLauncher
+from app.runs.alerts import Alerts
+from app.runs.duty import Duty
+from app.runs.experiments import Experiments
+from app.runs.supervision import Supervision
+from app.runs.webhooks import Webhooks
 from app.settings import Settings
 from app.store import Run, open_store
-from app.supervision import Supervision
-from app.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from unittest import mock
 
 import numpy as np
 
-from app import query
+from app.frames import query
 from normscope import native, wire
 from normscope.errors import WireError
 from normscope.sketch import BINS

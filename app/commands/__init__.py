@@ -1,0 +1,1 @@
+"""Commands beside the server: `normscope backup`, `migrate` and `token`."""

@@ -1,0 +1,105 @@
+"""A run's history as blocks: every frame, and its merges in powers of four."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from normscope import wire
+
+from ..store import Block
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..store import Store
+
+TOP: Final = 16
+"""The coarsest level; a block of it covers 4^16 frames, more than any run has."""
+
+
+class Pyramid:
+    """Turns arriving frames into the blocks to commit: the frames themselves, and each merge that they complete."""
+
+    def __init__(self, last: int = -1) -> None:
+        self.last = last
+        """Sequence number of the newest frame taken in."""
+        self._open: list[list[Block]] = [[] for _ in range(TOP + 1)]
+
+    @classmethod
+    async def resume(cls, store: Store, run: str, last: int) -> Pyramid:
+        """The pyramid of a run whose frames up to `last` are in the store."""
+        pyramid = cls(last)
+        for level in range(TOP):
+            done = (last + 1) // wire.MERGE**level
+            first = done - done % wire.MERGE
+            if done == 0:
+                break
+            found = [(wire.check(data), data) for data in await store.blocks(run, level, first, done - 1)]
+            pyramid._open[level] = [
+                Block(level, first + i, head.first_step, head.last_step, data) for i, (head, data) in enumerate(found)
+            ]
+        return pyramid
+
+    def parts(self) -> list[bytes]:
+        """Encoded frames that cover all that was taken in."""
+        return [block.data for waiting in self._open for block in waiting]
+
+    def add(self, arrived: Iterable[tuple[wire.Head, bytes]]) -> list[Block]:
+        """The blocks that the next frames, and what they say of themselves, bring.
+
+        A frame that was merged on its way is a block of its level, and there are none below it.
+        """
+        blocks = []
+        for head, data in arrived:
+            assert head.seq == self.last + 1, f"frame {head.seq} after {self.last}"
+            self.last = head.last_seq
+            number = head.seq // wire.MERGE**head.level
+            block = Block(head.level, number, head.first_step, head.last_step, data)
+            for waiting in self._open[head.level :]:
+                blocks.append(block)
+                waiting.append(block)
+                if len(waiting) < wire.MERGE or block.level == TOP:
+                    break
+                block = Block(
+                    block.level + 1, block.index // wire.MERGE, waiting[0].first_step, block.last_step,
+                    wire.merge_encoded([part.data for part in waiting]),
+                )  # fmt: skip
+                waiting.clear()
+        return blocks
+
+
+async def blocks(store: Store, run: str, level: int, first: int, last: int) -> list[bytes]:
+    """Blocks of one level, in order, and coarser ones where frames were merged before they came here."""
+    found = await store.blocks(run, level, first, last)
+    if len(found) > last - first or level == TOP:
+        return found
+    span = wire.MERGE**level
+    places = [wire.check(data).seq // span for data in found]
+    whole: list[bytes] = []
+    at = first
+    for place, data in zip([*places, last + 1], [*found, None], strict=True):
+        if place > at:  # there are none between: they are in blocks of the level above
+            whole += await blocks(store, run, level + 1, at // wire.MERGE, (place - 1) // wire.MERGE)
+        if data is not None:
+            whole.append(data)
+        at = place + 1
+    return whole
+
+
+def cover(first: int, last: int, points: int) -> list[tuple[int, int, int]]:
+    """How to show frames first…last in about `points` points: (level, first index, last index), in order of time.
+
+    The coarsest level that still gives at least a quarter of the points covers what it can; the finer levels complete
+    the unfinished end, with at most three blocks each. The first block may begin before `first`.
+    """
+    level = 0
+    while (last - first + 1) > points * wire.MERGE**level and level < TOP:
+        level += 1
+    spans = []
+    at = first // wire.MERGE**level
+    for k in range(level, -1, -1):
+        done = (last + 1) // wire.MERGE**k
+        if done > at:
+            spans.append((k, at, done - 1))
+        at = done * wire.MERGE
+    return spans

@@ -1,0 +1,1 @@
+"""Experiments and their runs: started, queued, controlled, looked after, judged and cleared away."""
