@@ -136,6 +136,19 @@ def test_each_slot_finds_its_share_and_the_rest_is_told() -> None:
 
 
 @needs_core
+@pytest.mark.parametrize("count", [1, 7, 8, 1003, 5000, 70_000])
+@pytest.mark.parametrize("offset", [-9.0, -1.0, 0.0, 1.0, 9.0])
+def test_extremes_are_exact_whatever_the_signs(count: int, offset: float) -> None:
+    """All negative, all positive, and both with a few zeros of either sign: extremes are found among the bits."""
+    values = (np.random.default_rng(count).uniform(-1, 1, count) + offset).astype(np.float32)
+    values[3::50], values[4::50] = 0.0, -0.0
+    for part in (values, values[values != 0], np.abs(values), -np.abs(values)):
+        found = native.numbers(job(np.ascontiguousarray(part)), (-np.inf, np.inf)) if len(part) else [0.0] * 8
+        assert found[1] == np.count_nonzero(part == 0)
+        assert found[6:] == ([part.min(), part.max()] if len(part) else [0.0, 0.0])
+
+
+@needs_core
 @pytest.mark.parametrize("threads", [2, 3, 40])
 @pytest.mark.parametrize("count", [65_536, 100_003, 1_000_000])
 def test_several_threads_find_what_one_does(count: int, threads: int) -> None:

@@ -63,25 +63,33 @@ static float value_of(int32_t bits) {
     return value;
 }
 
-/* What most blocks need: sums, extremes and zeros, of values that turn out to be finite, or have to be read again. */
-VECTORIZED static Scan scan_finite(const float *x, const int32_t *bits, int n) {
+/* What most blocks need: sums, extremes and zeros, of values that turn out to be finite, or have to be read again.
+ *
+ * Extremes are found among the bits as they are: read as signed and as unsigned integers, the largest is a float's
+ * extreme, and so is the smallest unsigned one where all have one sign. */
+VECTORIZED static Scan scan_finite(const float *x, const uint32_t *bits, int n) {
     double sum = 0, squares = 0;
-    int32_t low = INT32_MAX, high = INT32_MIN, zeros = 0;
-    int32_t least = MAGNITUDE;
-#pragma omp simd reduction(+ : sum, squares, zeros) reduction(min : low, least) reduction(max : high)
+    int32_t zeros = 0, most = INT32_MIN;
+    uint32_t first = UINT32_MAX, last = 0, least = UINT32_MAX;
+#pragma omp simd reduction(+ : sum, squares, zeros) reduction(min : first, least) reduction(max : most, last)
     for (int i = 0; i < n; i++) {
-        const int32_t s = bits[i] ^ ((bits[i] >> 31) & MAGNITUDE);
-        const int32_t magnitude = bits[i] & MAGNITUDE;
-        const int32_t zero = -(magnitude == 0);
+        const uint32_t u = bits[i], magnitude = u & MAGNITUDE;
+        const int32_t s = (int32_t)u;
         const double v = x[i];
         sum += v;
         squares += v * v;
-        low = s < low ? s : low;
-        high = s > high ? s : high;
-        least = (magnitude | (zero & MAGNITUDE)) < least ? magnitude | (zero & MAGNITUDE) : least;
-        zeros -= zero;
+        most = s > most ? s : most;
+        first = u < first ? u : first;
+        last = u > last ? u : last;
+        least = magnitude - 1 < least ? magnitude - 1 : least; /* of a zero, the largest there is */
+        zeros += magnitude == 0;
     }
-    return (Scan){sum, squares, zeros, 0, n, low, high, least};
+    const int32_t negative = (int32_t)last < 0, positive = most >= 0;
+    return (Scan){
+        sum, squares, zeros, 0, n,
+        ordered((int32_t)(negative ? last : first)), ordered(positive ? most : (int32_t)first),
+        least < MAGNITUDE ? (int32_t)(least + 1) : MAGNITUDE,
+    };
 }
 
 /* The same, leaving out what is not finite. */
@@ -189,7 +197,7 @@ static Scan read_part(const Source *source, int64_t at, int64_t end, float low, 
     for (; at < end; at += BLOCK) {
         const int n = block(source, at, &x);
         const int32_t *bits = (const int32_t *)x;
-        Scan part = scan_finite(x, bits, n);
+        Scan part = scan_finite(x, (const uint32_t *)bits, n);
         if (!is_finite(ordered(part.low)) || !is_finite(ordered(part.high))) part = scan_mixed(x, bits, n);
         if (bounded) part.saturated = count_outside(x, bits, n, low, high);
         if (stride == 1) { /* into all tables; a sample, which is no row of neighbours, into the first alone */
