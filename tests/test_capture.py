@@ -14,7 +14,7 @@ from torch.nn.utils.parametrizations import weight_norm
 
 from normscope import native, wire
 from normscope.capture.capture import Capture
-from normscope.capture.layers import choose, saturation
+from normscope.capture.layers import choose, parameters, saturation
 from normscope.capture.summary import NEVER, SAMPLE, Summaries, summarize
 from normscope.sketch import BINS
 
@@ -65,6 +65,18 @@ def test_leaves_a_glob_or_a_predicate_choose() -> None:
 def test_a_layer_whose_weights_are_parametrized_is_still_one_layer() -> None:
     model = nn.Sequential(weight_norm(nn.Linear(2, 3)), nn.ReLU())
     assert list(choose(model, None)) == ["0", "1"]
+
+
+def test_attention_is_one_layer_with_all_of_its_weights() -> None:
+    model = nn.TransformerEncoderLayer(8, 2, 8)
+    names = ["self_attn", "linear1", "dropout", "linear2", "norm1", "norm2", "dropout1", "dropout2"]
+    assert list(choose(model, None)) == names
+    capture = watched(model)
+    model(torch.randn(4, 3, 8))
+    assert seen(capture)[0][0] == 4 * 3 * 8
+    weights, biases = (parameters(model.self_attn, kind) for kind in ("weight", "bias"))
+    assert [p.shape for p in weights] == [(24, 8), (8, 8)]
+    assert [p.shape for p in biases] == [(24,), (8,)]
 
 
 def test_outputs_are_seen_in_training_mode_only() -> None:

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear as Uncalled
 
 from ..wire import KINDS
 from .summary import NEVER, Slot
@@ -55,9 +56,14 @@ def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_leaf(name: str, module: nn.Module) -> bool:
-    """Whether a module has no parts but those that compute its own weights (`torch.nn.utils.parametrize`)."""
+    """Whether a module has no parts but those that compute its own weights (`torch.nn.utils.parametrize`).
+
+    Nor counts the part of `torch.nn.MultiheadAttention` that only holds weights, which attention reads without a call.
+    """
     own = "parametrizations"
-    return own not in name.split(".") and all(child == own for child, _ in module.named_children())
+    if own in name.split(".") or isinstance(module, Uncalled):
+        return False
+    return all(child == own or isinstance(part, Uncalled) for child, part in module.named_children())
 
 
 def saturation(module: nn.Module) -> tuple[float, float]:
@@ -124,9 +130,9 @@ def _keeps(module: nn.Module, statistic: str) -> bool:
 
 def parameters(module: nn.Module, kind: str) -> list[nn.Parameter]:
     """A module's own parameters: those called bias something, or all others, which count as its weights."""
-    return [
-        p for name, p in module._parameters.items() if p is not None and name.startswith("bias") == (kind == "bias")
-    ]
+    parts = [module, *(part for part in module.children() if isinstance(part, Uncalled))]
+    own = [(name, p) for part in parts for name, p in part._parameters.items() if p is not None]
+    return [p for name, p in own if (name.startswith("bias") or name.endswith("_bias")) == (kind == "bias")]
 
 
 def resting(module: nn.Module, kind: str) -> list[Tensor]:
