@@ -6,7 +6,7 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check audit fuzz format bench science screenshots golden constraints limits clean
+.PHONY: help run test check audit fuzz format bench nets science screenshots golden constraints limits clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
@@ -14,6 +14,7 @@ help:
 	@echo "make check    lint and types, Python and JavaScript; known vulnerabilities of what is pinned"
 	@echo "make fuzz     throw 100,000 inputs and more at whatever reads bytes from outside"
 	@echo "make bench    measure every speed that the README claims"
+	@echo "make nets     watch nets that others have written, and look whether that has changed them"
 	@echo "make science  try the sixteen claims and write down what came out"
 
 run:
@@ -55,6 +56,10 @@ bench:
 	$(INSTALL) server dev bench
 	@$(VENV)/python scripts/chromium.py > /dev/null
 	$(VENV)/python -m benchmarks $(ARGS)
+
+nets:
+	$(INSTALL) server dev nets
+	$(VENV)/python -m tests.nets_by_others $(ARGS)
 
 science:
 	$(INSTALL) server dev
