@@ -80,6 +80,17 @@ def test_ports_import_nothing_above_them(port: str) -> None:
         assert inside == set(), path
 
 
+ROOMS = ("access", "runs", "frames", "api", "pages")
+"""The server's rooms above the ports, each of which may look into those before it."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_look_only_into_those_below(room: str) -> None:
+    above = tuple(f"app.{other}" for other in (*ROOMS[ROOMS.index(room) + 1 :], "commands", "main"))
+    for path in files(f"app/{room}"):
+        assert not {name for name in foreign(path, "app") if name.startswith(above)}, path
+
+
 @pytest.mark.parametrize(("port", "protocol"), [("store", "Store"), ("bus", "Bus"), ("launcher", "Launcher")])
 def test_a_port_asks_for_at_most_seven_methods(port: str, protocol: str) -> None:
     tree = ast.parse((HOUSE / "app" / port / "__init__.py").read_text())
