@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,7 +13,7 @@ from playwright.sync_api import Page, expect
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.conftest import Server, serving
+from tests.conftest import Server, serving, wait_for
 from tests.frames import Trainer
 from tests.proxy import Proxy
 
@@ -180,11 +181,12 @@ def test_whom_the_proxy_names_is_let_in_and_nobody_who_names_themselves(behind: 
 
 def test_a_page_whose_link_ended_while_the_server_was_away_says_so(behind: Server, proxy: Proxy, visit: Visit) -> None:
     _, experiment = watched(behind, "a key of a page left open")
-    link = behind.post("/api/links", {"experiment": experiment, "hours": 2 / 3600}).json()["url"]
+    link, ends = behind.post("/api/links", {"experiment": experiment, "hours": 8 / 3600}).json()["url"], time.time() + 8
     guest = visit(f"{proxy.url.removesuffix(PREFIX)}{link}", expected=("404", "WebSocket", "ERR_"))
     expect(guest.get_by_test_id("step-number")).to_have_text("29")
     behind.kill()
     expect(guest.get_by_test_id("connection")).to_have_text("Connection lost. Reconnecting…")
+    wait_for(lambda: time.time() > ends, "the link to end")
     behind.start()
     expect(guest.get_by_test_id("connection")).to_have_text("This page does not open any more.", timeout=20_000)
 
