@@ -31,7 +31,7 @@ def address(shared_server: Server) -> str:
     """An experiment that has ended, longer than a page shows in full."""
     runs = shared_server.begin(steps=STEPS, pace=0)["runs"]
     for run in runs:
-        shared_server.wait_status(run["id"], "finished")
+        shared_server.wait_status(run["id"], "finished", timeout=120)  # two nets, as fast as the machine lets them
     return f"{shared_server.url}/e/{runs[0]['experiment']}"
 
 
