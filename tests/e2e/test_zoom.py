@@ -29,9 +29,9 @@ STEPS = 900
 @pytest.fixture(scope="module")
 def address(shared_server: Server) -> str:
     """An experiment that has ended, longer than a page shows in full."""
-    runs = shared_server.begin(steps=STEPS, pace=0)["runs"]
+    runs = shared_server.begin(steps=STEPS, pace=0, landscape_every=STEPS, measure_every=100)["runs"]
     for run in runs:
-        shared_server.wait_status(run["id"], "finished", timeout=120)  # two nets, as fast as the machine lets them
+        shared_server.wait_status(run["id"], "finished")
     return f"{shared_server.url}/e/{runs[0]['experiment']}"
 
 
