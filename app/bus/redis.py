@@ -109,7 +109,7 @@ class RedisBus:
             for (channel, key), value in taken.items():
                 pipe.publish(_PREFIX + channel, json.dumps([self._origin, key, value]))
             await pipe.execute()
-        except BaseException:
+        except BaseException:  # whatever ends it, the end of the server too: what was not sent is not lost
             self._unsent = taken | self._unsent
             raise
 

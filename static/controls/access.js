@@ -47,7 +47,7 @@ class Access {
       make("h2", {}, "Access"),
       ...open,
       make("h3", {}, "Training processes"),
-      make("p", {}, "On other machines they send with a token: it makes runs and goes on with these, and reads nothing."),
+      make("p", {}, "On other machines they send with a token: it makes runs and goes on with these, and reads no run."),
       make("form", { class: "choose", submit: add }, make("label", { class: "wide" }, "Name ", this.name), make("button", { class: "primary", "data-testid": "make-token" }, "Make a token")),
       this.row,
       this.note,
