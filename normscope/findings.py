@@ -87,6 +87,19 @@ class Criterion:
         own = (self.arm,) if isinstance(self.arm, str) else self.arm
         return own if self.against is None else (*own, self.against)
 
+    @property
+    def conditions(self) -> set[str]:
+        """The varied fields of which it compares several values: without them it has nothing to say."""
+        there = self.where if self.against_where is None else self.against_where
+        compared = {name for name in {*self.where, *there} if self.where.get(name) != there.get(name)}
+        return compared if self.over is None else {*compared, self.over}
+
+    def fits(self, outcomes: Iterable[Outcome]) -> bool:
+        """Whether there are runs of all that it compares."""
+        known = tuple(outcomes)
+        varied = {name for o in known for name in o.varied}
+        return {o.arm for o in known}.issuperset(self.arms) and varied.issuperset(self.conditions)
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -117,19 +130,18 @@ class Finding:
 
 
 def judge(criteria: Sequence[Criterion], outcomes: Iterable[Outcome]) -> Finding:
-    """What the outcomes say about a claim whose rule these criteria are, as far as they can of the arms that were run.
+    """What the outcomes say about a claim whose rule these criteria are, as far as they can of what was run.
 
     Raises:
         ValueError: If a criterion asks for what cannot be, as a slope over nothing.
     """
     known = tuple(outcomes)
     evidence = tuple(_weigh(criterion, known) for criterion in criteria)
-    present = {o.arm for o in known}
     rule = [e for e in evidence if e.criterion.decisive]
-    decisive = [e for e in rule if not present or present.issuperset(e.criterion.arms)]
+    decisive = [e for e in rule if not known or e.criterion.fits(known)]
     verdict, reason = _verdict(decisive)
     if len(decisive) < len(rule):
-        reason += f"; these arms allow {len(decisive)} of the rule's {len(rule)} criteria"
+        reason += f"; these runs allow {len(decisive)} of the rule's {len(rule)} criteria"
     if idle := _idle(decisive, known):
         reason += f"; mind that no run of {' or '.join(idle)} reached the loss that counts"
     return Finding(verdict, reason, evidence)
@@ -165,7 +177,8 @@ def _because(decisive: Sequence[Evidence], verdict: Verdict) -> str:
 
 def _weigh(criterion: Criterion, outcomes: Sequence[Outcome]) -> Evidence:
     seeds = sorted({o.seed for o in outcomes})
-    values = {seed: _effect(criterion, [o for o in outcomes if o.seed == seed]) for seed in seeds}
+    fits = criterion.fits(outcomes)
+    values = {seed: _effect(criterion, [o for o in outcomes if o.seed == seed]) for seed in seeds if fits}
     known = {seed: value for seed, value in values.items() if math.isfinite(value)}
     if not known:
         return Evidence(criterion, {}, None, None, "undecided")
@@ -241,8 +254,8 @@ def _select(of: str, arm: str, where: Mapping[str, Any], outcomes: Sequence[Outc
     for name, value in where.items():
         if value in ("min", "max"):
             every = [float(o.varied[name]) for o in outcomes if name in o.varied]
-            if not every:
-                return []
+            if not every:  # one value is both ends
+                continue
             value = min(every) if value == "min" else max(every)
         wanted[name] = value
     return [

@@ -73,8 +73,21 @@ def test_a_rule_is_judged_as_far_as_the_arms_allow_and_says_so() -> None:
     other = replace(FASTER, name="of others", arm="layer")
     found = judge([FASTER, other], outcomes([1, 1, 1], [3, 3, 3]))
     assert found.verdict == "supported"
-    assert found.reason.endswith("; these arms allow 1 of the rule's 2 criteria")
+    assert found.reason.endswith("; these runs allow 1 of the rule's 2 criteria")
     assert judge([other], outcomes([1, 1, 1], [3, 3, 3])).verdict == "undecided"
+
+
+def test_what_was_not_varied_is_not_compared_and_its_one_value_is_both_ends() -> None:
+    data = outcomes([1, 2, 1], [3, 3, 4])
+    ends = replace(FASTER, arm="none", against=None, where={"shift": "max"}, against_where={"shift": "min"})
+    slope = replace(FASTER, how="slope", against=None, over="shift")
+    spread = replace(FASTER, how="spread", over="shift")
+    for other in (ends, slope, spread):
+        found = judge([FASTER, replace(other, name="over shifts")], data)
+        assert (found.verdict, found.evidence[1].seeds) == ("supported", {})
+        assert found.reason == "every criterion holds, over 3 seeds; these runs allow 1 of the rule's 2 criteria"
+    largest = judge([replace(FASTER, where={"rate": "max"})], data).evidence[0]
+    assert largest.seeds == judge([FASTER], data).evidence[0].seeds
 
 
 def test_what_is_measured_of_a_net_that_did_not_learn_is_told() -> None:
