@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ DETAILS: Final[Mapping[str, tuple[str, ...]]] = {
 """How much may be recorded of any net: names of measures, which come beside a claim's own."""
 MOST: Final = 12
 """How many values a setting that is varied may have."""
+MOST_LETTERS: Final = 1000
+"""Of a file's path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Setting:
         high: Largest allowed number, inclusive.
         unit: Of the number, empty for a pure one.
         choices: The allowed words of a choice.
+        suffix: What files end in whose path may be given instead, on the machine that trains; empty if none may.
     """
 
     name: str
@@ -48,6 +52,7 @@ class Setting:
     high: float | None = None
     unit: str = ""
     choices: tuple[str, ...] | None = None
+    suffix: str = ""
 
     def check(self, value: object) -> Value:
         """The value in its proper type.
@@ -56,13 +61,21 @@ class Setting:
             ValueError: If it is of the wrong type or out of range; the message names the setting and what is allowed.
         """
         if self.kind == "choice":
-            assert self.choices is not None, f"choice {self.name} without choices"
-            if not isinstance(value, str) or value not in self.choices:
-                raise ValueError(f"{self.name}: {value!r} is not one of {', '.join(self.choices)}")
-            return value
+            return self._check_choice(value)
         if self.kind in ("ints", "floats"):
             return self._check_list(value)
         return self._check_number(value)
+
+    def _check_choice(self, value: object) -> str:
+        assert self.choices is not None, f"choice {self.name} without choices"
+        if isinstance(value, str) and (value in self.choices or self._names_a_file(value)):
+            return value
+        files = f", nor the whole path of a file that ends in {self.suffix}" if self.suffix else ""
+        raise ValueError(f"{self.name}: {value!r:.300} is not one of {', '.join(self.choices)}{files}")
+
+    def _names_a_file(self, value: str) -> bool:
+        whole = len(value) <= MOST_LETTERS and value.isprintable() and Path(value).is_absolute()
+        return bool(self.suffix) and value.endswith(self.suffix) and whole
 
     def _check_list(self, value: object) -> tuple[int | float, ...]:
         if not isinstance(value, list | tuple) or not value:

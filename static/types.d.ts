@@ -65,6 +65,7 @@ export interface Setting {
   high: number | null;
   unit: string;
   choices: string[] | null;
+  suffix: string;
   sentence: string;
 }
 

@@ -81,6 +81,17 @@ def test_too_many_runs_are_refused() -> None:
         entry.check({"init_scales": scales, "rates": scales, "seeds": 20}, ("none", "batch"))
 
 
+def test_data_may_be_a_file_by_its_whole_path() -> None:
+    arms = ("none",)
+    assert claim(2).check({"data": "/home/ann/mine.npz"}, arms)["data"] == "/home/ann/mine.npz"
+    sentence = r"is not one of digits, .*, nor the whole path of a file that ends in \.npz"
+    for refused in ("mine.npz", "/home/ann/mine.csv", "/" + "a" * 1000 + ".npz", "/a\0b.npz", 3):
+        with pytest.raises(ValueError, match=sentence):
+            claim(2).check({"data": refused}, arms)
+    with pytest.raises(ValueError, match=r"is not one of mixture, even_mixture$"):
+        claim(15).check({"data": "/home/ann/mine.npz"}, arms)
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [

@@ -11,12 +11,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import psutil
 import pytest
+import torch
 
 from normscope import catalogue
 from normscope.command.arguments import split_arms
 from normscope.command.report import Progress, table
+from normscope.spec import CHECKPOINT
 
 from .conftest import free_port, wait_for
 
@@ -78,6 +81,22 @@ def test_a_whole_experiment_on_a_server_that_is_there(shared_server: Server) -> 
     said = err.splitlines()
     assert said[0] == f"normscope: watch it at {shared_server.url}/e/{experiment['id']}"
     assert said[-1] == "4 of 4 runs, 100%"
+
+
+def test_nets_learn_data_of_ones_own(shared_server: Server, tmp_path: Path) -> None:
+    def run(name: str) -> tuple[int, str, str]:
+        words = ("--seeds", "1", "--arms", "none", *TINY[:2], "--set", "width=8", "--set", "depths=1")
+        path = os.path.relpath(tmp_path / name, HOUSE)
+        return outcome(command("2", *words, "--set", f"data={path}", url=shared_server.url))
+
+    np.savez(tmp_path / "mine.npz", x=np.random.default_rng(0).random((50, 7)), y=np.arange(50) % 3)
+    status, _, err = run("mine.npz")
+    assert status == 0, err
+    (made,) = shared_server.get("/api/experiments")["experiments"][0]["runs"]
+    weights = torch.load(shared_server.data / "runs" / made["id"] / CHECKPOINT)["net"]
+    assert [tuple(weights[f"{name}.weight"].shape) for name in ("fc1", "out")] == [(8, 7), (3, 8)]
+    status, _, err = run("none.npz")
+    assert (status, "none.npz: there is no such file" in err) == (1, True), err
 
 
 def test_without_a_server_it_has_one_of_its_own_that_ends_with_it(tmp_path: Path) -> None:

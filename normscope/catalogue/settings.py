@@ -122,8 +122,10 @@ _ALL: Final = (
         "Data",
         "choice",
         "digits",
-        "What the nets learn. Digits and shapes need no download.",
+        "What the nets learn. Digits and shapes need no download; or the whole path of a file of your own, as "
+        "docs/data.md describes it.",
         choices=("digits", "shapes", "mnist", "fashion_mnist", "cifar10"),
+        suffix=".npz",
     ),
     Setting(
         "target",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import catalogue
@@ -70,9 +71,12 @@ def _setting(claim: Claim, text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"--set {text}: write a setting as name=value")
-    kind = next((setting.kind for setting in claim.settings if setting.name == name), None)
+    setting = next((setting for setting in claim.settings if setting.name == name), None)
+    kind, suffix = (None, "") if setting is None else (setting.kind, setting.suffix)
     if kind in ("ints", "floats"):
         return name, [_number(part) for part in value.split(",")]
+    if suffix and value.endswith(suffix):
+        value = str(Path(value).absolute())  # trainers work elsewhere
     return name, value if kind == "choice" else _number(value)
 
 

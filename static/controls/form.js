@@ -2,11 +2,11 @@
 
 import { ApiError } from "../server/api.js";
 import { make, write } from "../element.js";
-import { beginning, changes, countRuns, formatForm, isList, objection, parseForm, roughly, textOf, valueOf } from "./settings.js";
+import { Field } from "./field.js";
+import { beginning, changes, countRuns, formatForm, objection, parseForm, roughly, valueOf } from "./settings.js";
 
 /**
  * @typedef {import("../types.js").Claim} Claim
- * @typedef {import("../types.js").Setting} Setting
  * @typedef {import("../types.js").Experiment} Experiment
  * @typedef {import("../server/api.js").Api} Api
  * @typedef {(experiment: Experiment) => void} Started
@@ -14,29 +14,6 @@ import { beginning, changes, countRuns, formatForm, isList, objection, parseForm
 
 /** Milliseconds without a change after which the server is asked how long it would take. */
 const PAUSE = 250;
-
-/** @param {Setting} setting */
-function makeField(setting) {
-  const id = `setting-${setting.name}`;
-  const attributes = { id, name: setting.name, "aria-describedby": `${id}-about ${id}-wrong` };
-  const input =
-    setting.kind === "choice"
-      ? make("select", attributes, ...(setting.choices ?? []).map((choice) => make("option", {}, choice)))
-      : make("input", { ...attributes, inputmode: isList(setting) ? "text" : "decimal", autocomplete: "off", spellcheck: "false" });
-  input.value = textOf(setting.default);
-  const wrong = make("em", { id: `${id}-wrong`, role: "alert" });
-  const line = make("span", { class: isList(setting) ? "line list" : "line" }, input, make("span", { class: "unit" }, setting.unit));
-  const about = make("small", { id: `${id}-about` }, setting.sentence);
-  const element = make("div", { class: "field" }, make("label", { for: id }, setting.label), line, wrong, about);
-  const check = () => {
-    const sentence = objection(setting, input.value);
-    write(wrong, sentence);
-    input.setAttribute("aria-invalid", String(sentence !== ""));
-    return sentence === "";
-  };
-  input.addEventListener("input", check);
-  return { setting, input, element, check };
-}
 
 /** @param {Claim} claim */
 function makeArms(claim) {
@@ -60,7 +37,7 @@ class Form {
     this.started = started;
     /** The size that was chosen; null if nobody was asked. @type {string | null} */
     this.size = null;
-    this.fields = claim.settings.map(makeField);
+    this.fields = claim.settings.map((setting) => new Field(setting));
     this.arms = makeArms(claim);
     this.button = make("button", { class: "primary start", "data-testid": "start", type: "submit" }, "Start");
     this.time = make("small", { class: "time", "data-testid": "time", role: "status" });
@@ -77,7 +54,7 @@ class Form {
 
   /** Whether it can be started as it is. */
   get sound() {
-    return this.chosen.length > 0 && this.fields.every(({ setting, input }) => !objection(setting, input.value));
+    return this.chosen.length > 0 && this.fields.every(({ setting, text }) => !objection(setting, text));
   }
 
   /** What the server is asked for. */
@@ -108,7 +85,7 @@ class Form {
   }
 
   get values() {
-    return Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, valueOf(setting, input.value)]));
+    return Object.fromEntries(this.fields.map(({ setting, text }) => [setting.name, valueOf(setting, text)]));
   }
 
   get chosen() {
@@ -122,9 +99,9 @@ class Form {
    */
   begin(size, { texts, arms } = parseForm(this.claim, new URLSearchParams({ size }))) {
     this.size = size;
-    for (const { setting, input, check } of this.fields) {
-      input.value = texts[setting.name];
-      check();
+    for (const field of this.fields) {
+      field.text = texts[field.setting.name];
+      field.check();
     }
     for (const { box } of this.arms) box.checked = arms.includes(box.value);
   }
@@ -134,7 +111,7 @@ class Form {
     const { claim, size } = this;
     const query = new URLSearchParams(location.search);
     for (const name of ["size", "arms", ...claim.settings.map((setting) => setting.name)]) query.delete(name);
-    const texts = Object.fromEntries(this.fields.map(({ setting, input }) => [setting.name, input.value]));
+    const texts = Object.fromEntries(this.fields.map(({ setting, text }) => [setting.name, text]));
     for (const [name, value] of formatForm(claim, { size: size ?? "", texts, arms: this.chosen })) query.set(name, value);
     history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
   }
@@ -152,7 +129,7 @@ class Form {
     this.say(chosen.length ? "" : "Choose at least one arm.");
     if (wrong.length || !chosen.length) {
       this.settings.open = true;
-      return wrong[0]?.input.focus();
+      return wrong[0]?.focus();
     }
     this.button.disabled = true;
     write(this.button, "Starting…");

@@ -27,13 +27,22 @@ export function textOf(value) {
  * @param {string} text
  */
 export function objection(setting, text) {
-  if (setting.kind === "choice") return "";
+  if (setting.kind === "choice") return choiceObjection(setting, text);
   const parts = isList(setting) ? text.split(",") : [text];
   const found = parts.map((part) => numberObjection(setting, part)).find(Boolean);
   if (found) return found;
   if (parts.length > MOST) return `At most ${MOST} values.`;
   if (new Set(parts.map(Number)).size < parts.length) return "Each value once.";
   return "";
+}
+
+/**
+ * @param {Setting} setting
+ * @param {string} text
+ */
+function choiceObjection({ choices, suffix }, text) {
+  if (choices?.includes(text) || (suffix && text.startsWith("/") && text.endsWith(suffix))) return "";
+  return `One of ${choices?.join(", ")}${suffix && `, or the whole path of a file that ends in ${suffix}`}.`;
 }
 
 /**

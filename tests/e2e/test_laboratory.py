@@ -68,6 +68,14 @@ def test_a_size_fills_the_form_and_wrong_values_are_explained(shared_server: Ser
         expect(page.locator("#setting-shifts-wrong")).to_have_text(sentence)
         page.get_by_test_id("start").click()
     assert len(shared_server.get("/api/experiments")["experiments"]) == before
+    page.get_by_label("Data", exact=True).select_option("a file…")
+    path = page.get_by_label("Data: path of a file")
+    expect(path).to_be_focused()
+    path.fill("mine.npz")
+    expect(page.locator("#setting-data-wrong")).to_contain_text("or the whole path of a file that ends in .npz")
+    path.fill("/nowhere/mine.npz")
+    expect(page.locator("#setting-data-wrong")).to_have_text("")
+    expect(visit(page.url).get_by_label("Data: path of a file")).to_have_value("/nowhere/mine.npz")
 
 
 def test_from_a_claim_to_its_finding(shared_server: Server, visit: Visit) -> None:

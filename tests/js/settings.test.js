@@ -4,13 +4,23 @@ import { test } from "node:test";
 import { allOf, beginning, changes, countRuns, formatForm, objection, parseForm, roughly, textOf, valueOf } from "../../static/controls/settings.js";
 
 /** @type {import("../../static/types.js").Setting} */
-const steps = { name: "steps", label: "Steps", kind: "int", default: 5, low: 1, high: 9, unit: "", choices: null, sentence: "" };
+const steps = { name: "steps", label: "Steps", kind: "int", default: 5, low: 1, high: 9, unit: "", choices: null, suffix: "", sentence: "" };
 
 test("a field says what is wrong with its text", () => {
   const sentences = ["", "x", "1.5", "0", "10", "7"].map((text) => objection(steps, text));
   assert.deepEqual(sentences, ["A number is needed.", "A number is needed.", "A whole number is needed.", "At least 1.", "At most 9.", ""]);
   assert.equal(objection({ ...steps, kind: "float" }, "1.5"), "");
   assert.equal(objection({ ...steps, kind: "ints" }, "1, 12"), "At most 9.");
+});
+
+test("a choice may be a file, where files may be named", () => {
+  /** @type {import("../../static/types.js").Setting} */
+  const data = { ...steps, kind: "choice", choices: ["digits", "shapes"], suffix: ".npz" };
+  const sentence = "One of digits, shapes, or the whole path of a file that ends in .npz.";
+  const texts = ["shapes", "/home/ann/mine.npz", "mine.npz", "/home/ann/mine.csv", ""];
+  assert.deepEqual(texts.map((text) => objection(data, text)), ["", "", sentence, sentence, sentence]);
+  assert.equal(objection({ ...data, suffix: "" }, "/home/ann/mine.npz"), "One of digits, shapes.");
+  assert.equal(valueOf(data, "/home/ann/mine.npz"), "/home/ann/mine.npz");
 });
 
 test("texts become values", () => {
