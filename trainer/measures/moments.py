@@ -42,9 +42,10 @@ class Normalized(Measure):
 
     def before(self, moment: Moment) -> Series:
         """The largest error of any unit, by layer."""
-        with Untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
-            self.net(moment.x)
-        rows = [_errors(self.net.get_submodule(name), *pair) for name, pair in found.items()]
+        with Untouched(self.net), torch.no_grad():
+            with tapped(_affine(self.net)) as found:
+                self.net(moment.x)
+            rows = [_errors(self.net.get_submodule(name), *pair) for name, pair in found.items()]
         if not rows:
             return {}
         columns = dict(zip(_ERRORS, map(list, zip(*rows, strict=True)), strict=True))
@@ -71,8 +72,7 @@ def _errors(module: nn.Module, before: Tensor, after: Tensor) -> tuple[float, fl
     gamma, beta = norm.weight.detach().double(), norm.bias.detach().double()
     variance = by_unit(before).double().var(0, correction=0)
     expected = variance / (variance + norm.eps)
-    # The normalizer's own arithmetic without γ and β, as it is in single precision.
-    plain = by_unit(torch.nn.functional.batch_norm(before, None, None, training=True, eps=norm.eps)).double()
+    plain = by_unit(_with(module, torch.ones_like(gamma), torch.zeros_like(beta), before)).double()
     affine = by_unit(after).double()
     return (
         plain.mean(0).abs().max().item(),
@@ -82,34 +82,44 @@ def _errors(module: nn.Module, before: Tensor, after: Tensor) -> tuple[float, fl
     )
 
 
+def _with(module: nn.Module, gamma: Tensor, beta: Tensor, x: Tensor) -> Tensor:
+    """What a normalizer itself makes of its input if these are its γ and β."""
+    parameters = {"weight": gamma.to(x.dtype), "bias": beta.to(x.dtype)}
+    return cast("Tensor", torch.func.functional_call(module, parameters, x))
+
+
 class Restoring(Measure):
     """Whether γ = √(var+ε), β = mean give back what came in, and whether nets go there by themselves."""
 
     def before(self, moment: Moment) -> Series:
         """`error` by layer, in spreads of what came in; `distance` of γ and β from there, as a share of the first."""
-        with Untouched(self.net), torch.no_grad(), tapped(_affine(self.net)) as found:
-            self.net(moment.x)
-        errors, now, first = [], 0.0, 0.0
-        for name, (before, _) in found.items():
-            norm = cast("Any", self.net.get_submodule(name))
-            values = by_unit(before).double()
-            mean, variance = values.mean(0), values.var(0, correction=0)
-            spread = (variance + norm.eps).sqrt()
-            restored = torch.nn.functional.batch_norm(
-                before, None, None, spread.to(before.dtype), mean.to(before.dtype), training=True, eps=norm.eps
-            )
-            errors.append(((by_unit(restored).double() - values).abs().amax(0) / spread).max().item())
-            now += ((norm.weight.double() - spread).square() + (norm.bias.double() - mean).square()).sum().item()
-            first += ((1 - spread).square() + mean.square()).sum().item()
-        if not errors:
+        with Untouched(self.net), torch.no_grad():
+            with tapped(_affine(self.net)) as found:
+                self.net(moment.x)
+            rows = [_restored(self.net.get_submodule(name), before) for name, (before, _) in found.items()]
+        if not rows:
             return {}
-        distance = math.sqrt(now / first)
+        errors, now, first = zip(*rows, strict=True)
+        distance = math.sqrt(sum(now) / sum(first))
         self.note(error=max(errors), distance=distance)
         return {"restoring.error": errors, "restoring.distance": distance}
 
     def outcome(self) -> dict[str, float]:
         """The largest error, and the last distance."""
         return {"restore_error": self.largest("error"), "return_distance": self.seen.get("distance", [math.nan])[-1]}
+
+
+def _restored(module: nn.Module, before: Tensor) -> tuple[float, float, float]:
+    """The error, and how far γ and β are from where they restore, now and as they began, squared."""
+    norm = cast("Any", module)
+    values = by_unit(before).double()
+    mean, spread = values.mean(0), (values.var(0, correction=0) + norm.eps).sqrt()
+    restored = by_unit(_with(module, spread, mean, before)).double()
+    return (
+        ((restored - values).abs().amax(0) / spread).max().item(),
+        ((norm.weight.double() - spread).square() + (norm.bias.double() - mean).square()).sum().item(),
+        ((1 - spread).square() + mean.square()).sum().item(),
+    )
 
 
 class Jolts(Measure):
