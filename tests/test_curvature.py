@@ -36,6 +36,18 @@ def test_of_a_quadratic_it_is_the_largest_eigenvalue_with_its_sign(spectrum: lis
     assert found.iterations <= 6
 
 
+@pytest.mark.parametrize("share", [0.98, 1.02])
+def test_at_the_edge_gradient_descent_on_a_quadratic_begins_to_diverge(share: float) -> None:
+    model = Quadratic([0.1, 0.5, 1.0, 2.0, 3.0, 8.0])
+    rate = share * 2 / sharpness(model, model, tolerance=1e-9).value
+    start = model().item()
+    for _ in range(300):
+        gradients = torch.autograd.grad(model(), [model.w, model.v])
+        for p, g in zip((model.w, model.v), gradients, strict=True):
+            p.data -= rate * g
+    assert (model().item() > start) == (share > 1)
+
+
 def relu_net() -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(inplace=True), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)

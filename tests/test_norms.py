@@ -124,6 +124,22 @@ def test_a_gradient_through_batch_normalization_changes_neither_mean_nor_spread(
     close((dx * hat).sum(0), 0)
 
 
+@every_shape
+def test_the_gradient_before_batch_normalization_is_as_much_shorter_as_the_theorem_says(dimensions: int) -> None:
+    """Santurkar et al. 2018, theorem 4.1, whose bound plain batch normalization attains: for each unit
+    ‖∂L/∂x‖² = γ²/σ² (‖∂L/∂y‖² − ⟨1, ∂L/∂y⟩²/m − ⟨∂L/∂y, x̂⟩²/m)."""
+    module: Any = make("batch", dimensions)
+    module.eps = NEGLIGIBLE
+    x = draw(dimensions)
+    _, gradient = backward(module, x)
+    values, g = columns(x, dimensions), columns(gradient, dimensions)
+    hat, m = (values - values.mean(0)) / values.std(0), len(values)
+    inside = (g**2).sum(0) - g.sum(0) ** 2 / m - (g * hat).sum(0) ** 2 / m
+    expected = (row(module.weight) / values.std(0)) ** 2 * inside
+    close((columns(x.grad, dimensions) ** 2).sum(0), expected)
+    assert (inside < 0.999 * (g**2).sum(0)).all()
+
+
 INVARIANT = ["batch", "batch_plain", "batch_variance", "batch_ghost", "sync_batch", "layer", "group", "rms"]
 
 
