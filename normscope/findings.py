@@ -276,10 +276,11 @@ def _pairs(of: str, mine: Sequence[Outcome], others: Sequence[Outcome], fixed: s
 
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:
-    """Least squares of log y over log x, each x with the geometric mean of its ys; NaN with fewer than two xs."""
-    if not points or min(map(min, points)) <= 0 or len({x for x, _ in points}) < 2:
+    """Least squares of log y over log x, without what is not positive; NaN with fewer than two xs."""
+    known = [point for point in points if min(point) > 0]
+    if len({x for x, _ in known}) < 2:
         return math.nan
-    x, y = np.log(np.array(points, dtype=np.float64)).T
+    x, y = np.log(np.array(known, dtype=np.float64)).T
     return float(np.polynomial.Polynomial.fit(x, y, 1).convert().coef[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sklearn.datasets import load_digits
 
 from normscope.catalogue import CHARTS, CLAIMS, Claim, claim
 from normscope.spec import Spec
@@ -72,6 +73,12 @@ def test_arms_differ_in_their_normalizer_alone() -> None:
         for arm in entry.arms:
             if not arm.name.startswith("DLN"):
                 assert set(arm.changes) <= {"norm", "frozen"}
+
+
+def test_the_full_batch_is_all_that_there_is() -> None:
+    for number in (8, 16):
+        largest = max(spec.batch for spec in specs(claim(number), "quick"))
+        assert largest == len(load_digits().target) - round(0.2 * len(load_digits().target))
 
 
 def test_too_many_runs_are_refused() -> None:

@@ -118,6 +118,8 @@ def test_a_slope_is_that_of_logarithms() -> None:
     finding = judge([slope], data)
     assert finding.evidence[0].seeds == pytest.approx({0: -1, 1: -1, 2: -1})
     assert finding.verdict == "supported"
+    full = outcomes([0, 0, 0], [1, 1, 1], batch=1000)  # where there is no difference there is no logarithm
+    assert judge([slope], data + full).evidence[0].seeds == pytest.approx({0: -1, 1: -1, 2: -1})
     one = judge([slope], outcomes([1, 2, 3], [1, 1, 1], batch=8))
     assert one.evidence[0].seeds == {}
 

@@ -94,7 +94,7 @@ _SIXTEEN: Final = Claim(
     default_arms=("none", "batch"),
     settings=settings(
         steps=1000,
-        batches=(60, 1437),
+        batches=(60, 1438),
         rate=1.0,
         depth=3,
         width=64,
@@ -114,7 +114,7 @@ _SIXTEEN: Final = Claim(
         ),
         Criterion("sharpness, batch ÷ none", "edge", "batch", "<", 1.0, how="ratio", against="none", decisive=False),
     ),
-    sizes={"quick": Size("Mini-batches of 60 and the full batch, five seeds.")},
+    sizes={"quick": Size("Mini-batches of 60 and the full batch of 1,438, five seeds.")},
     fixed={"init": "he", "measures": ("sharpness",), "landscape_every": 0, "observe_every": 5},
     varied={"batches": "batch"},
 )
