@@ -7,21 +7,8 @@ from typing import Final
 from ..findings import Criterion
 from .arms import BATCH, GROUP, INSTANCE, L1, L2, LAYER, LINF, NONE, RMS, WEIGHT
 from .claim import Claim, Size
+from .nets import DLN_BATCH, DLN_NONE, VGG, paper
 from .settings import settings
-from .shift import DLN_BATCH, DLN_NONE, VGG
-
-_PAPER: Final = Size(
-    "VGG-A on CIFAR-10 for 15,000 steps. It downloads CIFAR-10 once.",
-    {
-        "data": "cifar10",
-        "steps": 15_000,
-        "batch": 128,
-        "optimizer": "sgd",
-        "rate": 0.1,
-        "factor": 1.0,
-        "landscape_every": 250,
-    },
-)
 
 _SIX: Final = Claim(
     number=6,
@@ -97,12 +84,32 @@ _SIX: Final = Claim(
             against="none",
             decisive=False,
         ),
+        Criterion(
+            "range of losses for such steps, batch ÷ none, deep linear net",
+            "matched_range",
+            "DLN batch",
+            "<",
+            1.0,
+            how="ratio",
+            against="DLN none",
+            decisive=False,
+        ),
+        Criterion(
+            "relative predictiveness for such steps, batch ÷ none, deep linear net",
+            "matched_predictiveness",
+            "DLN batch",
+            "<",
+            1.0,
+            how="ratio",
+            against="DLN none",
+            decisive=False,
+        ),
     ),
     sizes={
         "quick": Size(
             "A VGG-A of an eighth of the channels on synthetic images, the deep linear net for 300 steps; five seeds."
         ),
-        "paper": _PAPER,
+        "paper": paper(landscape_every=250),
         "deep linear": Size(
             "The deep linear net at the paper's full size: 10,000 steps.",
             {"steps": 10_000, "landscape_every": 100},
@@ -185,7 +192,7 @@ _SEVEN: Final = Claim(
     ),
     sizes={
         "quick": Size("Ten nets, five seeds."),
-        "paper": Size(_PAPER.sentence, {**_PAPER.settings, "init": "glorot", "target": 0.5}),
+        "paper": paper(landscape_every=250, init="glorot", target=0.5),
     },
     fixed={**VGG, "measures": ("along_gradient", "drift"), "observe_every": 5},
 )

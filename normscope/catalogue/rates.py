@@ -228,6 +228,17 @@ _ELEVEN: Final = Claim(
             where={"depth": "max", "skips": "min"},
         ),
         Criterion(
+            "the same, batch − none",
+            "learned",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            against="none",
+            where={"depth": "max", "skips": "min"},
+            decisive=False,
+        ),
+        Criterion(
             "share of the deepest nets with skips that learn, batch",
             "learned",
             "batch",

@@ -80,6 +80,26 @@ _FOURTEEN: Final = Claim(
         Criterion(
             "gap, batch − population", "gap", "batch", "<", 0.0, how="difference", against="population", decisive=False
         ),
+        Criterion(
+            "accuracy on what it was trained on, batch − none",
+            "train_accuracy",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            against="none",
+            decisive=False,
+        ),
+        Criterion(
+            "test accuracy, batch − none",
+            "test_accuracy",
+            "batch",
+            ">",
+            0.0,
+            how="difference",
+            against="none",
+            decisive=False,
+        ),
         Criterion("gap, batch − layer", "gap", "batch", "<", 0.0, how="difference", against="layer", decisive=False),
     ),
     sizes={"quick": Size("Four sizes of mini-batch, five normalizers, five seeds.")},

@@ -107,6 +107,15 @@ _SIXTEEN: Final = Claim(
         Criterion("sharpness ÷ (2/η), full batch, none", "edge", "none", ">", 0.8, where={"batch": "max"}),
         Criterion("the same is not far above", "edge", "none", "<", 1.5, where={"batch": "max"}),
         Criterion(
+            "largest sharpness of the run ÷ (2/η), full batch, none",
+            "edge_largest",
+            "none",
+            ">",
+            0.8,
+            where={"batch": "max"},
+            decisive=False,
+        ),
+        Criterion(
             "sharpness ÷ (2/η), full batch, batch", "edge", "batch", ">", 0.8, where={"batch": "max"}, decisive=False
         ),
         Criterion(
