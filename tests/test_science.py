@@ -33,7 +33,7 @@ def test_a_verdict_is_what_its_runs_came_to_by_the_rule_as_it_stands(finding: di
     for mine, kept in zip(found["evidence"], finding["evidence"], strict=True):
         assert mine["name"] == kept["name"]
         for name in ("estimate", "low", "high"):
-            assert mine[name] == pytest.approx(kept[name], rel=1e-9)
+            assert mine[name] == pytest.approx(kept[name])
     assert (science.FOLDER / f"{science.stem(finding)}.svg").read_text() == forest(finding["evidence"])
 
 

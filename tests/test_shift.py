@@ -13,7 +13,7 @@ from scipy.stats import ks_2samp, norm, wasserstein_distance
 from torch import Tensor, nn
 
 from normscope import sketch
-from normscope.measures.shift import distances, gradient_change, unit_distances
+from normscope.measures.shift import distances, gradient_change, unit_distances, unit_wasserstein
 from normscope.measures.untouched import snapshot
 
 from . import deep_linear
@@ -78,6 +78,10 @@ def test_units_are_compared_one_by_one() -> None:
     found = unit_distances(torch.from_numpy(a), b)
     for name in type(found).__slots__:
         assert getattr(found, name) == pytest.approx(np.mean([getattr(d, name) for d in one_by_one]), rel=1e-12)
+    assert unit_wasserstein(torch.from_numpy(a), b) == pytest.approx([d.wasserstein for d in one_by_one], rel=1e-12)
+    single = [x.astype(np.float32) for x in (a[:25], b)]
+    far = [wasserstein_distance(single[0][:, i].ravel(), single[1][:, i].ravel()) for i in range(3)]
+    assert unit_wasserstein(torch.from_numpy(single[0]), single[1]) == pytest.approx(far, rel=1e-6)
     # Two units that change places: each is elsewhere, all together are where they were.
     swapped = np.stack([np.arange(5.0), np.arange(5.0) + 10], axis=1)
     assert distances(swapped, swapped[:, ::-1]).wasserstein == 0
@@ -94,8 +98,9 @@ def test_a_unit_without_spread_is_left_out_of_what_is_relative() -> None:
     ("a", "b"), [(np.zeros((2, 3)), np.zeros((2, 4))), (np.zeros((2, 1)), np.full((2, 1), np.inf))]
 )
 def test_units_that_do_not_correspond_are_refused(a: Any, b: Any) -> None:
-    with pytest.raises(ValueError, match=r"units|values"):
-        unit_distances(a, b)
+    for distance in (unit_distances, unit_wasserstein):
+        with pytest.raises(ValueError, match=r"units|values"):
+            distance(a, b)
 
 
 def test_the_gradient_change_of_a_linear_net_is_what_the_products_say() -> None:

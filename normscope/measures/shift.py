@@ -8,7 +8,7 @@ moved (Santurkar, Tsipras, Ilyas and Mądry 2018, arXiv 1805.11604, definition 2
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -76,12 +76,33 @@ def unit_distances(a: ArrayLike | Tensor, b: ArrayLike | Tensor, axis: int = 1) 
     Raises:
         ValueError: If there are not equally many units, or values that are not finite.
     """
-    one, other = (np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]) for x in (_array(a), _array(b)))
-    if one.shape[1] != other.shape[1]:
-        raise ValueError(f"units: there are {one.shape[1]} in a and {other.shape[1]} in b")
+    one, other = (rows.T.astype(np.float64) for rows in _units(a, b, axis))
+    return Drift(*(_mean(column) for column in _columns(one, other)))
+
+
+def unit_wasserstein(a: ArrayLike | Tensor, b: ArrayLike | Tensor, axis: int = 1) -> Floats:
+    """The Wasserstein-1 distance alone, of each unit, shape [units]; arguments and errors as of `unit_distances`.
+
+    Of as many values before as after it is the mean distance of the sorted ones, which takes a small part of the time
+    of the rest.
+    """
+    one, other = _units(a, b, axis)
+    if one.shape != other.shape:
+        return _columns(one.T.astype(np.float64), other.T.astype(np.float64))[0]
+    found: Floats = np.abs(np.sort(one).astype(np.float64) - np.sort(other)).mean(axis=1)
+    return found
+
+
+def _units(a: ArrayLike | Tensor, b: ArrayLike | Tensor, axis: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Each unit's values as a row, in the precision they have."""
+    one, other = (
+        np.ascontiguousarray(np.moveaxis(x, axis, 0)).reshape(x.shape[axis], -1) for x in (_given(a), _given(b))
+    )
+    if len(one) != len(other):
+        raise ValueError(f"units: there are {len(one)} in a and {len(other)} in b")
     if not np.isfinite(one).all() or not np.isfinite(other).all():
         raise ValueError("values: some are not finite")
-    return Drift(*(_mean(column) for column in _columns(one, other)))
+    return one, other
 
 
 def _mean(values: Floats) -> float:
@@ -90,9 +111,14 @@ def _mean(values: Floats) -> float:
 
 
 def _array(values: ArrayLike | Tensor) -> Floats:
-    if isinstance(values, Tensor):
-        values = values.detach().double().cpu().numpy()
-    return np.asarray(values, dtype=np.float64)
+    return np.asarray(_given(values), dtype=np.float64)
+
+
+def _given(values: ArrayLike | Tensor) -> NDArray[Any]:
+    if not isinstance(values, Tensor):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    return (values if values.dtype in (torch.float32, torch.float64) else values.double()).numpy()
 
 
 def _columns(a: Floats, b: Floats) -> tuple[Floats, ...]:

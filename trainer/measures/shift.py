@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from normscope.measures.activations import inputs
-from normscope.measures.shift import gradient_change, unit_distances
+from normscope.measures.shift import gradient_change, unit_wasserstein
 from normscope.measures.untouched import Untouched, snapshot
 
 from .moment import Measure, Moment
@@ -71,9 +71,14 @@ def _inputs(measure: Measure, x: Tensor) -> Mapping[str, Tensor]:
 
 
 def _distance(a: Tensor, b: Tensor) -> float:
-    """Units' mean distance over their mean spread: single units that hardly vary must not decide."""
+    """Units' mean distance over their mean spread: single units that hardly vary must not decide.
+
+    NaN where a net that has diverged gives values that are not finite.
+    """
+    if not (a.isfinite().all() and b.isfinite().all()):
+        return math.nan
     spread = by_unit(a).double().std(0, correction=0).mean().item()
-    return unit_distances(a, b).wasserstein / spread if spread else math.nan
+    return float(unit_wasserstein(a, b).mean()) / spread if spread else math.nan
 
 
 class GradientChange(Measure):
