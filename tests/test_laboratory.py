@@ -153,3 +153,12 @@ def test_frozen_scales_and_shifts_are_released(peer: Peer, tmp_path: Path) -> No
         net = torch.load(tmp_path / CHECKPOINT)["net"]
         moved.append(not torch.equal(net["norm1.weight"], torch.ones(8)))
     assert moved == [False, True]
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_a_net_that_diverges_while_it_is_measured_ends_all_the_same(norm: str, peer: Peer, tmp_path: Path) -> None:
+    names = ("along_gradient", *sorted({*CHARTS, "surface"} - {"density"}))
+    spec = Spec("an arm", norm=norm, rate=1e30, steps=9, width=8, activation="relu", measures=names, measure_every=1,
+                landscape_every=1, detail="everything")  # fmt: skip
+    outcome = run(spec, peer, tmp_path).outcome
+    assert (outcome["diverged"], outcome["learned"]) == (1, 0)

@@ -121,9 +121,10 @@ class Run:
         outputs = self.net(x)
         loss = self._criterion(outputs, y)
         loss.backward()  # type: ignore[no-untyped-call]
+        self.progress.note(loss.item())
         self._look(x, y)
         moment = None
-        if self._measures and self._watch.due(self.spec.measure_every):
+        if self._measures and not self.progress.diverged and self._watch.due(self.spec.measure_every):
             moment = Moment(step, x, y, *upcoming, snapshot(self.net))
             self._measure([measure.before for measure in self._measures], moment)
         self._optimizer.step()
@@ -133,7 +134,6 @@ class Run:
             with self._watch.aside():
                 for measure in self._measures:
                     self._watch.add(**measure.final())
-        self.progress.note(loss.item())
         scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * len(x) / len(self.task.train)}
         if self.task.classification and is_watched(self.spec, step):
             scores["accuracy"] = accuracy(outputs, y)

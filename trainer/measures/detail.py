@@ -82,7 +82,7 @@ class Surface(Measure):
     def final(self) -> Series:
         """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane."""
         path = [*getattr(self, "_path", ()), snapshot(self.net)]
-        if len(path) < 3:
+        if len(path) < 3 or not all(w.isfinite().all() for w in path[-1].values()):
             return {}
         plane = principal_directions(path)
         places = projection(path, path[-1], plane.directions)

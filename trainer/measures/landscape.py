@@ -89,11 +89,11 @@ class NextBatch(Measure):
 
     def outcome(self) -> dict[str, float]:
         """Shares of steps; the median of the interaction."""
-        found = self.seen.get("interaction", [])
+        found = [ratio for ratio in self.seen.get("interaction", ()) if np.isfinite(ratio)]
         return {
             "harmful": self.mean("harmful"),
             "helped_next": self.mean("next"),
-            "interaction": float(np.nanmedian(found)) if found else math.nan,
+            "interaction": float(np.median(found)) if found else math.nan,
         }
 
 
