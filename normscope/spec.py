@@ -138,7 +138,7 @@ class Spec:
         landscape_every: Steps between two looks along the gradient; 0 for none.
         landscape_low: The shortest look, in learning rates.
         landscape_high: The longest.
-        test_every: Steps between two measurements of test accuracy.
+        test_every: Steps between two measurements of test accuracy; more of them in long runs.
         observe_every: Steps between two that are watched.
         frozen: Share of the steps, from the first, during which γ and β stay as they begin.
         detail: What is recorded beside: a key of DETAILS.

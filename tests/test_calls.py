@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from normscope.capture.calls import SLOT, Called, free
+from normscope.capture.calls import SLOT, Called, suits
 from normscope.capture.capture import Capture
 from normscope.capture.summary import summarize
 
@@ -114,10 +114,10 @@ def test_two_that_watch_one_net_see_the_same() -> None:
 
 
 def test_where_it_would_do_harm_hooks_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert free(nn.Linear(1, 1))
-    assert not free(OwnCall(1, 1))
+    assert suits(nn.Linear(1, 1))
+    assert not suits(OwnCall(1, 1))
     with pytest.warns(DeprecationWarning, match="script"):
-        assert not free(torch.jit.script(nn.Linear(1, 1)))
+        assert not suits(torch.jit.script(nn.Linear(1, 1)))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     net = nn.Sequential(nn.Linear(3, 3))
     capture = watching(net)

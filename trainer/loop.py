@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
+    from normscope.schedule import Schedule
     from normscope.spec import Job, Spec
 
     from .data import Data
@@ -36,6 +37,8 @@ OPTIMIZERS: Final[Mapping[str, type[torch.optim.SGD | torch.optim.Adam]]] = {
 }
 
 
+MOST_TESTS: Final = 120
+"""How often a run looks at the test data at most: a thousand images take as long as a dozen steps."""
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "outputs": ("output",),
     "gradients": ("output", "gradient", "weight_gradient"),
@@ -54,7 +57,7 @@ def train(job: Job) -> None:
     # The point of these small nets is to be seen: there is no budget.
     with normscope.watch(
         net, name=job.name, url=job.url, token=job.token, budget=None, kinds=KINDS[spec.detail],
-        schedule=partial(is_watched, spec),
+        schedule=watched(spec),
     ) as watch:  # fmt: skip
         run = Run(spec, task, net, optimizer, watch)
         try:
@@ -64,10 +67,18 @@ def train(job: Job) -> None:
         watch.conclude(**run.outcome())
 
 
-def is_watched(spec: Spec, step: int) -> bool:
-    """Whether a step is watched: one of every so many, those at which something is measured, and the last."""
-    spacings = (spec.observe_every, spec.measure_every if spec.all_measures else 0, spec.landscape_every)
-    return step == spec.steps - 1 or any(step % spacing == 0 for spacing in spacings if spacing)
+def watched(spec: Spec) -> Schedule:
+    """The steps that are watched: one of every so many, those at which something is measured, and the last."""
+    spacings = {spec.observe_every, spec.measure_every if spec.all_measures else 0, spec.landscape_every} - {0}
+    last = spec.steps - 1
+
+    def at(step: int) -> bool:
+        for spacing in spacings:  # in so many words: it is asked at every step
+            if step % spacing == 0:
+                return True
+        return step == last
+
+    return at
 
 
 def load(spec: Spec) -> Data:
@@ -91,7 +102,9 @@ class Run:
         self._optimizer = optimizer
         self._watch = watch
         self._criterion = loss_of(task)
+        self._classification = task.classification
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
+        self._test_every = max(spec.test_every, spec.steps // MOST_TESTS)
         self._affine = affine(net) if spec.frozen else []
         self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
 
@@ -107,7 +120,7 @@ class Run:
             for parameter in self._affine:
                 parameter.requires_grad_(step >= self.spec.frozen * self.spec.steps)
             scores = self._step(step, batch, upcoming)
-            if (step + 1) % self.spec.test_every == 0 or step + 1 == self.spec.steps:
+            if (step + 1) % self._test_every == 0 or step + 1 == self.spec.steps:
                 found = evaluate(self.net, self.task.test, self.task.test_targets, self._criterion)
                 scores |= {f"test_{name}": value for name, value in found.items()}
             self._watch.step(**scores)
@@ -135,7 +148,7 @@ class Run:
                 for measure in self._measures:
                     self._watch.add(**measure.final())
         scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * len(x) / len(self.task.train)}
-        if self.task.classification and is_watched(self.spec, step):
+        if self._classification and self._watch.due(1):
             scores["accuracy"] = accuracy(outputs, y)
         return scores
 

@@ -71,7 +71,8 @@ class Listening:
         self._after: dict[nn.Module, list[After]] = {}
         for module, hook in after:
             self._after.setdefault(module, []).append(hook)
-        self._called = {m: Called(m, hooks) for m, hooks in self._after.items()} if quickly else {}
+        quick = {m: hooks for m, hooks in self._after.items() if quickly and suits(m)}
+        self._called = {m: Called(m, hooks) for m, hooks in quick.items()}
         self._handles: list[Handle] = []
 
     def begin(self) -> None:
@@ -81,7 +82,7 @@ class Listening:
         self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
         for module, hooks in self._after.items():
             called = self._called.get(module)
-            if called is not None and free(module):
+            if called is not None and module.__dict__.get(SLOT) is None:
                 called.put()
                 self._handles.append(called)
             else:
@@ -94,15 +95,15 @@ class Listening:
         self._handles = []
 
 
-def free(module: nn.Module) -> bool:
-    """Whether a module's slot may be ours.
+def suits(module: nn.Module) -> bool:
+    """Whether a module has such a slot, through which torch calls it, and that may be ours.
 
     Not where several GPUs are: `DataParallel` makes a copy of a module for each, with what is in the slot, which would
     call the original.
     """
     kind = type(module)
     return (
-        getattr(module, SLOT, module) is None
+        getattr(kind, SLOT, kind) is None
         and cast("Any", kind.__call__) is nn.Module.__call__
         and kind._call_impl is nn.Module._call_impl
         and not isinstance(module, torch.jit.ScriptModule)

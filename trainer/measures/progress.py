@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _SMOOTH: Final = 20
 """Steps whose mean loss is compared with the target: single mini-batches are easy or hard by chance."""
-_CHUNK: Final = 2048
-"""Samples that are evaluated at once."""
+_AT_ONCE: Final = 1 << 18
+"""Values of all samples that are evaluated at once: what convolutions make of more does not fit into caches."""
 
 
 @dataclass
@@ -74,7 +74,7 @@ def evaluate(net: nn.Module, x: Tensor, targets: Tensor, loss: Callable[[Tensor,
     """`loss`, and of classes `accuracy`, of samples in evaluation mode."""
     net.eval()
     with torch.no_grad():
-        outputs = torch.cat([net(chunk) for chunk in torch.split(x, _CHUNK)])
+        outputs = torch.cat([net(chunk) for chunk in torch.split(x, max(1, _AT_ONCE // x[0].numel()))])
     net.train()
     found = {"loss": loss(outputs, targets).item()}
     if not targets.is_floating_point():
@@ -95,4 +95,5 @@ def generalization(net: nn.Module, task: Data, loss: Callable[[Tensor, Tensor], 
 
 def accuracy(outputs: Tensor, labels: Tensor) -> float:
     """Share of rows of `outputs` (shape [n, classes]) whose largest entry is at the label (shape [n])."""
-    return (outputs.argmax(1) == labels).float().mean().item()
+    found = outputs.detach().cpu().numpy().argmax(1)  # by numpy, which takes a fifth of torch's time for so few
+    return np.count_nonzero(found == labels.cpu().numpy()) / len(found)
