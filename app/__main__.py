@@ -26,6 +26,7 @@ from .bus import check_bus
 from .commands.keyring import first_token
 from .folder import held
 from .launcher import Needs, check_launcher
+from .limits import STALLED
 from .runs.webhooks import Webhooks
 from .settings import Settings
 from .store import is_shared, prepare_store
@@ -174,6 +175,8 @@ def _listen(host: str, port: int) -> socket.socket:
     # The protocol is named, or asyncio would not know to send at once, and every answer would wait 40 ms (Nagle).
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with contextlib.suppress(AttributeError):  # Linux has it; connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * STALLED)
     try:
         listener.bind((host, port))
         listener.listen(1024)

@@ -48,6 +48,8 @@ MAX_BODY: Final = 1 * MB
 """Bytes of a request body; the largest honest one is a view of 2,000 characters."""
 VIEWER_MESSAGE: Final = 64 * KB
 """Bytes of a message of a viewer."""
+STALLED: Final = 60
+"""Seconds for which whoever is being sent something may take none of it."""
 EXPERIMENTS: Final = 10_000
 """Experiments that are kept, with those that can still be brought back."""
 WAITING: Final = 5000
@@ -86,5 +88,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("training processes connected at a time, of a client", f"{TRAINERS:,}", "1013"),
     ("viewers connected at a time, of a client", f"{VIEWERS:,}", "1013"),
     ("messages of a socket, beside frames", str(WORDS), "read more slowly"),
+    ("time in which a viewer answers no ping", "10 s", "the connection ends"),
+    ("time in which nothing is taken of what is sent (Linux)", f"{STALLED} s", "the connection ends"),
 )
 """What is bounded, how, and the answer beyond: a status of HTTP, or the code that closes a socket."""

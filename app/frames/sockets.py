@@ -1,4 +1,4 @@
-"""The protocol of sockets: a training process that fell silent is missed sooner than a viewer."""
+"""The protocol of sockets: who falls silent is missed, a training process sooner, and so is who reads nothing."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
+    from uvicorn._types import ASGISendEvent
     from websockets.http11 import Request
 
 INGEST: Final = "/ws/ingest"
@@ -18,7 +19,8 @@ SILENT: Final = 1011
 def sockets(keepalive: float) -> type[WebSocketsSansIOProtocol]:
     """Uvicorn's protocol, by which training processes are pinged every so many seconds and have as long to answer.
 
-    A viewer behind a slow line may take longer: its answer waits behind what it is being sent.
+    A viewer behind a slow line may take longer: its answer waits behind what it is being sent. From one that takes
+    nothing the connection is taken away: a mere close would wait, for good, until what it was sent before has gone.
     """
 
     class Sockets(WebSocketsSansIOProtocol):
@@ -30,5 +32,12 @@ def sockets(keepalive: float) -> type[WebSocketsSansIOProtocol]:
         def keepalive_timeout(self) -> None:
             self.queue.put_nowait({"type": "websocket.disconnect", "code": SILENT})
             super().keepalive_timeout()
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+
+        async def send(self, message: ASGISendEvent) -> None:
+            if message["type"] == "websocket.close" and not self.writable.is_set():
+                self.transport.abort()
+            await super().send(message)
 
     return Sockets
