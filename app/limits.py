@@ -50,6 +50,8 @@ VIEWER_MESSAGE: Final = 64 * KB
 """Bytes of a message of a viewer."""
 STALLED: Final = 60
 """Seconds for which whoever is being sent something may take none of it."""
+PART: Final = 256 * KB
+"""Bytes of frames that are read from the store and answered at a time; a frame alone may be more."""
 EXPERIMENTS: Final = 10_000
 """Experiments that are kept, with those that can still be brought back."""
 WAITING: Final = 5000
@@ -80,6 +82,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("name of an experiment; its notes; its tags", "200 characters; 10,000; 20 of 40", "422"),
     ("runs in a comparison, and in a saved file", "12", "404, 422"),
     ("points of a history", "10,000", "422"),
+    ("bytes of a history that are read and answered at a time", f"{PART // KB} KB, or one frame", "the rest follows"),
     ("requests that change something, of a client", str(CHANGES), "429"),
     ("requests for histories and findings, of a client", str(READINGS), "429"),
     ("views saved as files, of a client", str(FILES), "429"),

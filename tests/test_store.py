@@ -150,6 +150,14 @@ def test_blocks_are_found_by_level_and_range(url: str) -> None:
         assert await store.blocks("run", 0, 2, 4) == [b"data 0 2", b"data 0 3", b"data 0 4"]
         assert await store.blocks("run", 1, 0, 9) == [b"data 1 0", b"data 1 1"]
         assert await store.blocks("run", 2, 0, 9) == []
+        assert [len(await store.blocks("run", 0, 0, 9, most)) for most in (0, 8, 9999)] == [1, 1, 8]
+        some = await store.blocks("run", 0, 0, 9, 60)
+        assert 1 < len(some) < 8
+        assert some == [block(i).data for i in range(len(some))]
+        large = Block(2, 0, 0, 0, bytes(1 << 20))  # and next to none as it is stored
+        await store.append("run", [large, Block(2, 1, 0, 0, large.data)], last_seq=7, last_step=7, seen=1.0)
+        assert await store.blocks("run", 2, 0, 1, 1000) == [large.data]
+        assert len(await store.blocks("run", 2, 0, 1, 3 << 20)) == 2
 
     play(url, scenario)
 

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import StreamingResponse
 
-from normscope import catalogue, wire
+from normscope import catalogue
 
 from ..access.links import list_links, make_link, revoke_link
 from ..access.rights import Owner, Reader, owner
@@ -259,11 +259,13 @@ async def get_history(
 ) -> Response:
     """The frames that cover a range of steps, merged to about as many points as asked for."""
     chosen = None if layers is None else {int(i) for i in layers.split(",") if i}
-    frames = await query.history(store, run, first_step=first_step, last_step=last_step, points=points, layers=chosen)
+    frames = query.history(store, run, first_step=first_step, last_step=last_step, points=points, layers=chosen)
     headers = {"Cache-Control": "no-store", "X-Last-Seq": str(run.last_seq)}
-    if format == "json":
-        return JSONResponse({"frames": [query.as_json(data) for data in frames]}, headers=headers)
-    return Response(wire.pack(frames), media_type="application/octet-stream", headers=headers)
+    parts, kind = (
+        (query.in_words(frames), "application/json") if format == "json"
+        else (query.packed(frames), "application/octet-stream")
+    )  # fmt: skip
+    return StreamingResponse(await query.begun(parts), media_type=kind, headers=headers)
 
 
 @router.get("/api/links")

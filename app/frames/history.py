@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from normscope import wire
 
+from ..limits import PART
 from ..store import Block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
 
     from ..store import Store
 
@@ -68,22 +69,33 @@ class Pyramid:
         return blocks
 
 
-async def blocks(store: Store, run: str, level: int, first: int, last: int) -> list[bytes]:
-    """Blocks of one level, in order, and coarser ones where frames were merged before they came here."""
-    found = await store.blocks(run, level, first, last)
-    if len(found) > last - first or level == TOP:
-        return found
+async def parts(store: Store, run: str, level: int, first: int, last: int) -> AsyncIterator[list[bytes]]:
+    """Blocks of one level, in order, and coarser ones where frames were merged before they came here.
+
+    They come some at a time, so that they need not fit into memory together.
+    """
     span = wire.MERGE**level
-    places = [wire.check(data).seq // span for data in found]
-    whole: list[bytes] = []
-    at = first
-    for place, data in zip([*places, last + 1], [*found, None], strict=True):
-        if place > at:  # there are none between: they are in blocks of the level above
-            whole += await blocks(store, run, level + 1, at // wire.MERGE, (place - 1) // wire.MERGE)
-        if data is not None:
-            whole.append(data)
-        at = place + 1
-    return whole
+    while first <= last:
+        found = await store.blocks(run, level, first, last, most=PART)
+        there = len(found) in (0, last + 1 - first)
+        end = last + 1 if there else wire.check(found[-1]).seq // span + 1
+        if end - first == len(found):
+            yield found
+            first = end
+            continue
+        for place, some in [*((wire.check(data).seq // span, [data]) for data in found), (end, [])]:
+            if place > first and level < TOP:  # there are none between: they are in blocks of the level above
+                async for part in parts(store, run, level + 1, first // wire.MERGE, (place - 1) // wire.MERGE):
+                    yield part
+            if some:
+                yield some
+            first = place + 1
+        first = end
+
+
+async def blocks(store: Store, run: str, level: int, first: int, last: int) -> list[bytes]:
+    """The same, together: for a few of them."""
+    return [data async for part in parts(store, run, level, first, last) for data in part]
 
 
 def cover(first: int, last: int, points: int) -> list[tuple[int, int, int]]:

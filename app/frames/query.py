@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
 from normscope import sketch, wire
 
-from .history import blocks, cover
+from .history import blocks, cover, parts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import AsyncIterator, Collection
 
     from ..store import Run, Store
+
+T = TypeVar("T")
 
 PERCENTILES: Final = (5, 25, 50, 75, 95)
 
 
 async def history(
     store: Store, run: Run, *, first_step: int, last_step: int | None, points: int, layers: Collection[int] | None
-) -> list[bytes]:
-    """Encoded frames that cover the steps from `first_step` to `last_step`, about `points` of them.
+) -> AsyncIterator[list[bytes]]:
+    """Encoded frames that cover the steps from `first_step` to `last_step`, about `points` of them, some at a time.
 
     Args:
         store: Where the run's blocks are.
@@ -34,10 +38,9 @@ async def history(
     """
     first = await _seq_at(store, run, first_step)
     last = run.last_seq if last_step is None else await _seq_at(store, run, last_step, after=False)
-    found: list[bytes] = []
     for level, start, stop in cover(first, last, points) if last >= first else ():
-        found += await blocks(store, run.id, level, start, stop)
-    return found if layers is None else [wire.select(data, layers) for data in found]
+        async for part in parts(store, run.id, level, start, stop):
+            yield part if layers is None else [wire.select(data, layers) for data in part]
 
 
 async def _seq_at(store: Store, run: Run, step: int, *, after: bool = True) -> int:
@@ -53,6 +56,40 @@ async def _seq_at(store: Store, run: Run, step: int, *, after: bool = True) -> i
         else:
             high = min(middle, frame.seq)
     return low if after else low - 1
+
+
+async def packed(history: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    """A history as the bytes that answer for it, each frame with its length before it."""
+    async for part in history:
+        yield wire.pack(part)
+
+
+async def in_words(history: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
+    """A history as JSON: `{"frames": […]}`."""
+    before = '{"frames":['
+    async for part in history:
+        yield (before + await asyncio.to_thread(_listed, part)).encode()
+        before = ","
+    yield b"]}" if before == "," else f"{before}]}}".encode()
+
+
+def _listed(frames: list[bytes]) -> str:
+    return ",".join(json.dumps(as_json(data), ensure_ascii=False, separators=(",", ":")) for data in frames)
+
+
+async def begun(answer: AsyncIterator[T]) -> AsyncIterator[T]:
+    """The same, with its first part at hand: what fails at once does so while there can be another answer."""
+    try:
+        first = await anext(answer)
+    except StopAsyncIteration:
+        return answer
+
+    async def whole() -> AsyncIterator[T]:
+        yield first
+        async for part in answer:
+            yield part
+
+    return whole()
 
 
 def as_json(data: bytes) -> dict[str, Any]:

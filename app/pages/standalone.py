@@ -10,8 +10,6 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urljoin
 
-from normscope import wire
-
 from ..access.headers import saved_policy
 from ..frames import query
 from ..runs.alerts import AlertOut
@@ -28,6 +26,8 @@ MOST: Final = 12
 """Runs in a file: each adds about two megabytes."""
 POINTS: Final = 600
 """Frames of a run's whole history, and of the span that is shown, as on the page."""
+SUMMARIES: Final = 200_000
+"""Summaries of layers in all of a file's histories, about 26 MB; those of nets of very many layers are coarser."""
 ENTRY: Final = "experiment.js"
 
 
@@ -57,19 +57,26 @@ async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: st
     shown["runs"] = [run for run in shown["runs"] if run["id"] in ids]
     span = _span(view)
     runs = await store.find(Run, id=list(ids))
+    points = _points(runs)
     return {
         "at": time.time(),
         "view": view,
         "arms": arms,
-        "histories": {run.id: await _history(store, run, 0, None) for run in runs},
+        "histories": {run.id: await _history(store, run, points, 0, None) for run in runs},
         "alerts": {run.id: [AlertOut.of(a).model_dump() for a in await store.find(Alert, run=run.id)] for run in runs},
-        "closeups": {} if span is None else {run.id: await _history(store, run, *span) for run in runs},
+        "closeups": {} if span is None else {run.id: await _history(store, run, points, *span) for run in runs},
     }
 
 
-async def _history(store: Store, run: Run, first: int, last: int | None) -> str:
-    frames = await query.history(store, run, first_step=first, last_step=last, points=POINTS, layers=None)
-    return base64.b64encode(wire.pack(frames)).decode()
+def _points(runs: Sequence[Run]) -> int:
+    """How many frames there is room for of each run."""
+    summaries = sum(len(layer["kinds"]) for run in runs for layer in run.layers)
+    return max(1, min(POINTS, SUMMARIES // max(summaries, 1)))
+
+
+async def _history(store: Store, run: Run, points: int, first: int, last: int | None) -> str:
+    parts = query.history(store, run, first_step=first, last_step=last, points=points, layers=None)
+    return base64.b64encode(b"".join([part async for part in query.packed(parts)])).decode()
 
 
 def _span(view: str) -> tuple[int, int] | None:

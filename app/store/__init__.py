@@ -41,8 +41,11 @@ class Store(Protocol):
     async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:
         """Commit blocks of a run and how far it has come, all or none. A block that is there already stays as it is."""
 
-    async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
-        """The run's blocks of one level with an index in [first, last], in order."""
+    async def blocks(self, run: str, level: int, first: int, last: int, most: int | None = None) -> list[bytes]:
+        """The run's blocks of one level with an index in [first, last], in order.
+
+        With `most` only the first of them, which have at most so many bytes together, or one that has more.
+        """
 
     async def remove(self, experiment: str, *, finer_than: int | None = None) -> None:
         """Remove an experiment and all that belongs to it. What breaks off can be done again.

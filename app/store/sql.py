@@ -16,7 +16,7 @@ from .trouble import FAILURES, Trouble
 from .writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
 
     from .records import Block, Record
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 REMOVED_AT_ONCE: Final = 2000
 """Blocks that are removed in one transaction."""
+MEASURED_AT_ONCE: Final = 1000
+"""Blocks whose sizes are looked at before some are read."""
 
 
 class SqlStore(Store):
@@ -89,15 +91,17 @@ class SqlStore(Store):
 
         await self._write(operation, order=run)
 
-    async def blocks(self, run: str, level: int, first: int, last: int) -> list[bytes]:
-        """Blocks of one level, in order."""
+    async def blocks(self, run: str, level: int, first: int, last: int, most: int | None = None) -> list[bytes]:
+        """Blocks of one level, in order; the first of them, if there are more bytes than `most`."""
         c = tables.blocks.c
-        query = (
-            sa.select(c.data)
-            .where(c.run == run, c.level == level, c.number >= first, c.number <= last)
-            .order_by(c.number)
-        )
-        return await self._read(lambda connection: list(connection.execute(query).scalars()))
+        these = (c.run == run, c.level == level, c.number >= first)
+
+        def operation(connection: sa.Connection) -> list[bytes]:
+            end = last if most is None else _end(connection, (*these, c.number <= last), most)
+            query = sa.select(c.data).where(*these, c.number <= end).order_by(c.number)
+            return list(_within(connection.execute(query).scalars(), most))
+
+        return await self._read(operation)
 
     async def remove(self, experiment: str, *, finer_than: int | None = None) -> None:
         """Remove an experiment and all that belongs to it, a little at a time: others want to write meanwhile."""
@@ -171,3 +175,26 @@ def _find(connection: sa.Connection, kind: type[T], where: dict[str, Any], limit
         column = table.c[name]
         query = query.where(column.in_(value) if isinstance(value, list | tuple) else column == value)
     return [kind(**row) for row in connection.execute(query).mappings()]
+
+
+def _end(connection: sa.Connection, these: tuple[sa.ColumnElement[bool], ...], most: int) -> int:
+    """The number up to which blocks take so many bytes as they are stored: a driver may fetch all that is asked for."""
+    c = tables.blocks.c
+    sizes = sa.select(c.number, sa.func.length(c.data)).where(*these).order_by(c.number).limit(MEASURED_AT_ONCE)
+    end, total = -1, 0
+    for number, size in connection.execute(sizes):
+        total += size
+        if end >= 0 and total > most:
+            break
+        end = number
+    return end
+
+
+def _within(blocks: Iterable[bytes], most: int | None) -> Iterator[bytes]:
+    """Those of the first blocks that have so many bytes together, or one."""
+    total = 0
+    for data in blocks:
+        total += len(data)
+        if most is not None and len(data) < total > most:
+            return
+        yield data
