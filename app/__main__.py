@@ -20,7 +20,7 @@ from normscope.background import keep_freed_memory
 from normscope.errors import NormscopeError
 from normscope.wire import bounds
 
-from . import logs
+from . import handles, logs
 from .access.reach import add_flags, reach
 from .bus import check_bus
 from .commands.keyring import first_token
@@ -191,6 +191,7 @@ def _serve(settings: Settings, listeners: list[socket.socket], token: str | None
     from .main import create_app
 
     keep_freed_memory()
+    handles.want_many()
     config = uvicorn.Config(
         create_app(settings), ws=sockets(settings.keepalive), ws_max_size=bounds.MESSAGE, ws_ping_interval=10,
         ws_ping_timeout=10, log_level="warning", lifespan="on", timeout_graceful_shutdown=2, proxy_headers=False,

@@ -44,12 +44,22 @@ TRAINERS: Final = 2048
 """Sockets of training processes that a client may hold."""
 VIEWERS: Final = 2048
 """Sockets of viewers that a client may hold."""
+ALL_VIEWERS: Final = 8192
+"""Sockets of all viewers together; fewer where the system lets the server open less than twice as many files."""
 MAX_BODY: Final = 1 * MB
 """Bytes of a request body; the largest honest one is a view of 2,000 characters."""
 VIEWER_MESSAGE: Final = 64 * KB
 """Bytes of a message of a viewer."""
 STALLED: Final = 60
 """Seconds for which whoever is being sent something may take none of it."""
+TAIL_FRAMES: Final = 256
+"""Newest frames of a run that are kept in memory for its viewers; one further behind skips."""
+TAIL: Final = 8 * MB
+"""Bytes of them."""
+TAILS: Final = 64 * MB
+"""Bytes of the newest frames of all runs that are watched."""
+DELIVERY: Final = 256 * KB
+"""Bytes of frames in a message to a viewer, and so what one that reads nothing holds up; a frame alone may be more."""
 PART: Final = 256 * KB
 """Bytes of frames that are read from the store and answered at a time; a frame alone may be more."""
 EXPERIMENTS: Final = 10_000
@@ -89,7 +99,12 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("wrong tokens and passwords, of a client", str(FAILED_LOGINS), "429"),
     ("connections of training processes, of a client", str(HELLOS), "1013"),
     ("training processes connected at a time, of a client", f"{TRAINERS:,}", "1013"),
+    ("training processes connected at a time, in all", "a quarter of the files it may open", "1013"),
     ("viewers connected at a time, of a client", f"{VIEWERS:,}", "1013"),
+    ("viewers connected at a time, in all", f"{ALL_VIEWERS:,}; half of the files it may open", "1013"),
+    ("newest frames of a run that are kept for its viewers", f"{TAIL_FRAMES}, {TAIL // MB} MB", "asked for again"),
+    ("newest frames of all watched runs", f"{TAILS // MB} MB", "asked for again"),
+    ("message to a viewer, before it is packed", f"{DELIVERY // KB} KB, or one frame", "the rest follows"),
     ("messages of a socket, beside frames", str(WORDS), "read more slowly"),
     ("time in which a viewer answers no ping", "10 s", "the connection ends"),
     ("time in which nothing is taken of what is sent (Linux)", f"{STALLED} s", "the connection ends"),

@@ -23,6 +23,7 @@ from .api import health, keys
 from .api import routes as api
 from .bus import open_bus
 from .frames import ingest, live
+from .frames.tails import Tails
 from .launcher import Needs, open_launcher
 from .logs import Requests
 from .pages import login
@@ -60,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         alerts = Alerts(store, bus, webhooks)
         experiments = Experiments(settings, store, bus, launcher, alerts, duty)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
-        app.state.tails, app.state.findings = live.Tails(store), Findings()
+        app.state.tails, app.state.findings = Tails(store), Findings()
         app.state.lookout = Lookout(store, shared=shared)
         app.state.visits = visits = Visits(store, bus)
         supervision = Supervision(experiments)

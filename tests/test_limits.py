@@ -94,7 +94,11 @@ def test_places_are_given_back() -> None:
         assert (first, second, other) == (True, False, True)
     with places.held("a") as again:
         assert again
+    few = Places(2, in_all=2)
+    with few.held("a") as first, few.held("b") as second, few.held("c") as third:
+        assert (first, second, third) == (True, True, False)
     assert not places._held
+    assert not few._held
 
 
 def test_who_asks_too_often_is_told_when_to_come_again(strict: Server) -> None:

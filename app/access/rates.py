@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import sys
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from starlette.responses import JSONResponse
 
 from normscope.errors import NormscopeError
 
-from .. import limits
+from .. import handles, limits
 from ..limits import Rate
 from ..metrics import metrics
 
@@ -87,20 +88,24 @@ class Rates:
 
 @dataclass(slots=True)
 class Places:
-    """How many sockets of one kind each client holds."""
+    """How many sockets of one kind each client holds, and all of them together."""
 
     most: int
+    in_all: int = sys.maxsize
     _held: Counter[str] = field(default_factory=Counter)
+    _taken: int = 0
 
     @contextlib.contextmanager
     def held(self, client: str) -> Iterator[bool]:
         """Hold a place while the block runs; whether there was one."""
-        free = self._held[client] < self.most
+        free = self._held[client] < self.most and self._taken < self.in_all
         self._held[client] += free
+        self._taken += free
         try:
             yield free
         finally:
             self._held[client] -= free
+            self._taken -= free
             if not self._held[client]:
                 del self._held[client]
 
@@ -114,8 +119,8 @@ class Gates:
         self.files = Rates(limits.FILES, factor)
         self.hellos = Rates(limits.HELLOS, factor)
         self.failed_logins = Rates(limits.FAILED_LOGINS, factor)
-        self.trainers = Places(limits.TRAINERS)
-        self.viewers = Places(limits.VIEWERS)
+        self.trainers = Places(limits.TRAINERS, handles.share(4))
+        self.viewers = Places(limits.VIEWERS, min(limits.ALL_VIEWERS, handles.share(2)))
 
     @contextlib.contextmanager
     def training(self, client: str) -> Iterator[None]:

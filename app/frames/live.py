@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import json
 import time
-from collections import OrderedDict, deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, WebSocket
@@ -22,7 +20,6 @@ from ..metrics import metrics
 from ..runs.wishes import VIEWED
 from ..schemas import BriefOut, RunOut
 from ..store import Brief, Run
-from .history import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -32,69 +29,12 @@ if TYPE_CHECKING:
     from ..bus import Bus, Subscription
     from ..runs.lookout import Lookout
     from ..store import Store
+    from .tails import Tails
 
 router = APIRouter()
 
-TAIL: Final = 256
-"""Recent frames of a run that are kept in memory for its viewers; one further behind skips."""
-TAILS: Final = 64
-"""Runs whose tails are kept."""
 PERIOD: Final = 0.04
 """Seconds between two messages to a viewer: 25 a second is more than a page can draw."""
-
-
-@dataclass(slots=True)
-class Tail:
-    """The newest frames of one run, read from the store once for all viewers."""
-
-    last: int
-    frames: deque[tuple[int, int, bytes]] = field(default_factory=lambda: deque(maxlen=TAIL))
-    """Each with the first and the last number in it."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def after(self, store: Store, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
-        """The frames after `cursor` that are still here, with the first number in them and the last."""
-        async with self.lock:
-            if newest > self.last:
-                first = max(self.last + 1, newest - TAIL + 1)
-                fresh = _numbered(await blocks(store, run, 0, first, newest), first, newest)
-                if first > self.last + 1:
-                    self.frames.clear()
-                self.frames.extend(fresh)
-                self.last = newest
-        start, found = self.last + 1, []
-        for first, last, data in reversed(self.frames):
-            if last <= cursor:
-                break
-            start = max(first, cursor + 1)
-            found.append(data)
-        return start, self.last, found[::-1]
-
-
-def _numbered(frames: list[bytes], first: int, newest: int) -> list[tuple[int, int, bytes]]:
-    """Frames, each with the first and the last number in it."""
-    if len(frames) == newest - first + 1:
-        return [(seq, seq, data) for seq, data in enumerate(frames, first)]
-    heads = [wire.check(data) for data in frames]
-    return [(head.seq, head.last_seq, data) for head, data in zip(heads, frames, strict=True)]
-
-
-class Tails:
-    """The tails of the runs that are being watched."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._tails: OrderedDict[str, Tail] = OrderedDict()
-
-    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
-        """The frames after `cursor`, at most TAIL of them, with the first number in them and the last."""
-        tail = self._tails.get(run)
-        if tail is None:
-            tail = self._tails[run] = Tail(max(cursor, newest - TAIL))
-            if len(self._tails) > TAILS:
-                self._tails.popitem(last=False)
-        self._tails.move_to_end(run)
-        return await tail.after(self._store, run, cursor, newest)
 
 
 @router.websocket("/ws/live")
@@ -107,7 +47,7 @@ async def live(socket: WebSocket) -> None:
     with gates.viewers.held(client_of(socket)) as free:
         if not free:
             metrics.limited.inc()
-            await socket.close(1013, "too many viewers of one client; try again")
+            await socket.close(1013, "too many viewers; try again later")
             return
         metrics.viewers.inc()
         why = state.experiments.reasons.of if rights.owner else None  # it may name a machine
@@ -260,19 +200,17 @@ class Viewer:
         return {}
 
     async def _deliver(self, ids: list[str], run: str, newest: int, generation: int) -> None:
-        cursor = self._cursors[run]
-        if newest <= cursor:
-            return
-        first, last, frames = await self._tails.after(run, cursor, newest)
-        if first > cursor + 1:
-            metrics.skipped.inc(first - cursor - 1)
-            await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
-        self._cursors[run] = last
-        if frames:
-            metrics.delivered.inc(len(frames))
-            async with self._sending:
-                if generation == self._generation:
-                    await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + wire.pack(frames))
+        while newest > (cursor := self._cursors[run]):
+            first, last, frames = await self._tails.after(run, cursor, newest)
+            if first > cursor + 1:
+                metrics.skipped.inc(first - cursor - 1)
+                await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
+            self._cursors[run] = last
+            if frames:
+                metrics.delivered.inc(len(frames))
+                async with self._sending:
+                    if generation == self._generation:
+                        await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + wire.pack(frames))
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:

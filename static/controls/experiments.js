@@ -54,7 +54,7 @@ export class ExperimentList {
         this.live.send({ type: "list" });
         void this.#refresh();
       },
-      closed: (reason) => this.#say(reason || "Connection lost. Reconnecting…"),
+      closed: (note) => this.#say(note),
       text: (message) => message.type === "run" && this.#update(message.run),
     });
   }

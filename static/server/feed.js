@@ -13,6 +13,8 @@ import { decodeLive, decodeStream } from "./wire.js";
 
 const FIRST_DELAY = 500;
 const LONGEST_DELAY = 8000;
+/** The code by which a server asks for patience: who is refused comes again ever more seldom. */
+const FULL = 1013;
 const POINTS = 600;
 /** Milliseconds that a span must have been shown before more is asked of it. */
 const SETTLE = 60;
@@ -25,7 +27,7 @@ const LOOK_EASE = 20;
 export class LiveSocket {
   /**
    * @param {string} url
-   * @param {{opened: () => void, closed: (reason: string) => void, text: (m: LiveMessage) => void,
+   * @param {{opened: () => void, closed: (note: string, final: boolean) => void, text: (m: LiveMessage) => void,
    *          binary?: (b: ArrayBuffer) => void}} on
    */
   constructor(url, on) {
@@ -42,19 +44,26 @@ export class LiveSocket {
     let opened = false;
     this.socket.onopen = () => {
       opened = true;
-      this.delay = FIRST_DELAY;
       this.on.opened();
     };
     this.socket.onmessage = ({ data }) => {
       if (typeof data === "string") this.on.text(JSON.parse(data));
       else this.on.binary?.(data);
     };
-    this.socket.onclose = async ({ code, reason }) => this.#closed(code === 1008 ? reason : opened ? "" : await shut());
+    this.socket.onclose = async ({ code, reason }) => {
+      const full = code === FULL;
+      if (opened && !full) this.delay = FIRST_DELAY;
+      const note = full ? "The server has too many viewers. Waiting for a place…" : "Connection lost. Reconnecting…";
+      this.#closed(code === 1008 ? reason : opened ? "" : await shut(), note);
+    };
   }
 
-  /** @param {string} reason why the server will not have us back; empty if the connection was lost */
-  #closed(reason) {
-    this.on.closed(reason);
+  /**
+   * @param {string} reason why the server will not have us back; empty if it may
+   * @param {string} note what to say then
+   */
+  #closed(reason, note) {
+    this.on.closed(reason || note, reason !== "");
     if (reason) return;
     this.timer = setTimeout(() => this.#open(), this.delay * (0.75 + Math.random() / 2));
     this.delay = Math.min(2 * this.delay, LONGEST_DELAY);
@@ -73,9 +82,14 @@ export class LiveSocket {
     this.socket.close();
   }
 
-  /** @param {object} message */
+  /**
+   * @param {object} message
+   * @returns {boolean} whether there is a connection
+   */
   send(message) {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(message));
+    return true;
   }
 }
 
@@ -114,7 +128,7 @@ export class Feed {
         void this.#watch();
         void this.#lookAround();
       },
-      closed: (reason) => this.tell(reason || "Connection lost. Reconnecting…", reason !== ""),
+      closed: (note, final) => this.tell(note, final),
       text: (message) => this.#hear(message),
       binary: (buffer) => this.#take(buffer),
     });
@@ -141,8 +155,7 @@ export class Feed {
     this.watched = runs.map((run) => run.id);
     const after = Object.fromEntries(this.watched.map((id) => [id, this.state.whole(id).last]));
     this.generation++;
-    this.live.send({ type: "watch", runs: this.watched, after });
-    this.tell("", false);
+    if (this.live.send({ type: "watch", runs: this.watched, after })) this.tell("", false);
     void this.sharpen();
     void this.#lookCloser();
   }

@@ -1,0 +1,105 @@
+"""The newest frames of runs that are watched: in memory, bounded, read from the store once for all viewers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from normscope import wire
+
+from ..limits import DELIVERY, TAIL, TAIL_FRAMES, TAILS
+from .history import parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..store import Store
+
+RUNS: Final = 256
+"""Runs whose tails are kept, however small these are."""
+
+
+@dataclass(slots=True)
+class Tail:
+    """The newest frames of one run."""
+
+    last: int
+    frames: deque[tuple[int, int, bytes]] = field(default_factory=deque)
+    """Each with the first and the last number in it."""
+    size: int = 0
+    """Bytes of them."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def read(self, store: Store, run: str, newest: int) -> None:
+        """Take in the frames up to `newest`, as many of the last of them as there is room for."""
+        first = max(self.last + 1, newest - TAIL_FRAMES + 1)
+        if first > self.last + 1:
+            self.frames.clear()
+            self.last, self.size = first - 1, 0
+        async for some in parts(store, run, 0, first, newest):
+            for one in _numbered(some, self.last + 1, newest):
+                self._add(one)
+        self.last = max(self.last, newest)
+
+    def _add(self, one: tuple[int, int, bytes]) -> None:
+        self.frames.append(one)
+        self.last = one[1]
+        self.size += len(one[2])
+        while len(self.frames) > TAIL_FRAMES or (self.size > TAIL and len(self.frames) > 1):
+            self.size -= len(self.frames.popleft()[2])
+
+    def after(self, cursor: int) -> tuple[int, int, list[bytes]]:
+        """The next frames after `cursor`, as many as go into a message, with the first number in them and the last."""
+        ahead = []
+        for one in reversed(self.frames):
+            if one[1] <= cursor:
+                break
+            ahead.append(one)
+        if not ahead:
+            return self.last + 1, self.last, []
+        first = max(ahead[-1][0], cursor + 1)
+        found: list[bytes] = []
+        size = 0
+        while ahead and (not found or size + len(ahead[-1][2]) <= DELIVERY):
+            _, last, data = ahead.pop()
+            found.append(data)
+            size += len(data)
+        return first, last, found
+
+
+def _numbered(frames: list[bytes], first: int, newest: int) -> Iterator[tuple[int, int, bytes]]:
+    """Frames that begin with a number, each with the first and the last number in it."""
+    if newest - first + 1 == len(frames) or wire.check(frames[-1]).last_seq - first + 1 == len(frames):
+        yield from ((seq, seq, data) for seq, data in enumerate(frames, first))
+        return
+    for data in frames:
+        head = wire.check(data)
+        yield head.seq, head.last_seq, data
+
+
+class Tails:
+    """The tails of the runs that are being watched; of those that there is no room for, the longest unasked go."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tails: OrderedDict[str, Tail] = OrderedDict()
+
+    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
+        """The next frames after `cursor`, as many as go into a message, with the first number in them and the last."""
+        tail = self._tails.get(run)
+        if tail is None:
+            tail = self._tails[run] = Tail(max(cursor, newest - TAIL_FRAMES))
+        self._tails.move_to_end(run)
+        async with tail.lock:
+            if newest > tail.last:
+                await tail.read(self._store, run, newest)
+                self._make_room()
+        return tail.after(cursor)
+
+    def _make_room(self) -> None:
+        while len(self._tails) > RUNS or (
+            len(self._tails) > 1 and sum(tail.size for tail in self._tails.values()) > TAILS
+        ):
+            self._tails.popitem(last=False)
