@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,8 @@ CORES: Final = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") 
 """Processors that this process may use."""
 ONE_THREAD: Final = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Environment of a process whose numpy should keep to one thread; to be set before numpy is imported."""
+MUTE: Final = logging.Logger("normscope.mute", logging.CRITICAL + 1)
+"""For a library that shows tracebacks of lines that are dead: what a person should know of them is told by us."""
 
 
 def step_back() -> None:

@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
 
 from .. import wire
-from ..background import step_back
+from ..background import MUTE, step_back
 from ..errors import WireError
 from .backlog import MEMORY, Backlog, packed
 from .spool import DISK
@@ -169,7 +169,7 @@ class Delivery:
             try:
                 with connect(
                     self._url, ping_interval=_KEEPALIVE, ping_timeout=_KEEPALIVE, open_timeout=_KEEPALIVE,
-                    close_timeout=1, max_size=1 << 20, compression=None, proxy=None,
+                    close_timeout=1, max_size=1 << 20, compression=None, proxy=None, logger=MUTE,
                 ) as socket:  # fmt: skip
                     self._serve(socket)
             except ConnectionClosed as error:

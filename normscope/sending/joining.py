@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
 
 from .. import wire
+from ..background import MUTE
 from ..errors import WireError
 from .meeting import ALIVE, LARGEST
 
@@ -138,7 +139,7 @@ class Joining:
         try:
             with connect(
                 url, open_timeout=ALIVE, ping_interval=ALIVE, ping_timeout=ALIVE, close_timeout=1, compression=None,
-                max_size=LARGEST, proxy=None,
+                max_size=LARGEST, proxy=None, logger=MUTE,
             ) as socket:  # fmt: skip
                 self._serve(socket, company)
         except (OSError, InvalidHandshake, InvalidURI, TimeoutError, ConnectionClosed, WireError) as error:
