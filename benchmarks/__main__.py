@@ -15,13 +15,13 @@ import torch
 
 from tests.conftest import Server
 
-from . import cluster, importing, laboratory, opening, page, ray, storage, watching
+from . import cluster, importing, laboratory, opening, outage, page, ray, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster", "ray")
+PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster", "ray", "outage")
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -32,7 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="only these")
     parser.add_argument("--save", action="store_true", help="write docs/benchmarks.md")
-    parser.add_argument("--seconds", type=float, default=60, help="how long each net is watched within a budget")
+    parser.add_argument(
+        "--seconds", type=float, default=60,
+        help="how long each net is watched within a budget, and how long a server is away",
+    )  # fmt: skip
     parser.add_argument("--viewers", type=int, default=2000, help="how many watch one server")
     parser.add_argument("--frames", type=int, default=20_000, help="how many are stored")
     parser.add_argument("--runs", type=int, default=300, help="how many are queued on a Ray cluster")
@@ -48,6 +51,8 @@ def main() -> None:
                 storage.measure(table)
             case "importing":
                 importing.measure(table)
+            case "outage":
+                outage.measure(table, given.seconds)
             case "ray":
                 ray.measure(table, given.runs)
             case "watching":
