@@ -114,8 +114,10 @@ class Viewer:
                 await self._watch(_strings(message.get("runs", [])), dict(message.get("after") or {}))
             elif kind == "list" and self._rights.owner:
                 self._begin("list", self._tell_runs(None))
+            elif kind == "ping":
+                await self._send({"type": "pong"})
             else:
-                await self._error(f"cannot do {str(kind)[:40]!r} here; there are watch and list")
+                await self._error(f"cannot do {str(kind)[:40]!r} here; there are watch, list and ping")
         except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
             await self._error("not a message of this socket")
         except NormscopeError as error:

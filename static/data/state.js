@@ -124,12 +124,14 @@ export class State {
    * What the store has of a run, but for frames that are newer.
    * @param {string} id
    * @param {Frame[]} frames
+   * @returns {boolean} whether there is no hole between these and the newer ones
    */
   replace(id, frames) {
-    this.whole(id).replace(frames);
+    const joined = this.whole(id).replace(frames);
     this.#lay(id);
     if (!this.closeups.get(id)?.sharp) this.closeups.delete(id);
     this.changed("frames");
+    return joined;
   }
 
   /** Whether the store may have more to show of a run's span than the page. @param {string} id */

@@ -15,6 +15,9 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 8000;
 /** The code by which a server asks for patience: who is refused comes again ever more seldom. */
 const FULL = 1013;
+/** Milliseconds after which a silent server is asked whether it is there, and within which it has to answer. */
+const SILENCE = 10_000;
+const LOST = "Connection lost. Reconnecting…";
 const POINTS = 600;
 /** Milliseconds that a span must have been shown before more is asked of it. */
 const SETTLE = 60;
@@ -34,26 +37,32 @@ export class LiveSocket {
     this.url = url;
     this.on = on;
     this.delay = FIRST_DELAY;
+    /** When something was heard, and when the server was asked for a word. */
+    this.heard = this.asked = 0;
     this.#open();
     addEventListener("online", () => this.#hurry());
+    this.watch = setInterval(() => this.#look(), SILENCE);
   }
 
   #open() {
     this.socket = new WebSocket(this.url);
     this.socket.binaryType = "arraybuffer";
+    this.heard = this.asked = performance.now();
     let opened = false;
     this.socket.onopen = () => {
       opened = true;
       this.on.opened();
     };
     this.socket.onmessage = ({ data }) => {
-      if (typeof data === "string") this.on.text(JSON.parse(data));
-      else this.on.binary?.(data);
+      this.heard = performance.now();
+      const message = typeof data === "string" ? JSON.parse(data) : null;
+      if (message === null) this.on.binary?.(data);
+      else if (message.type !== "pong") this.on.text(message);
     };
     this.socket.onclose = async ({ code, reason }) => {
       const full = code === FULL;
       if (opened && !full) this.delay = FIRST_DELAY;
-      const note = full ? "The server has too many viewers. Waiting for a place…" : "Connection lost. Reconnecting…";
+      const note = full ? "The server has too many viewers. Waiting for a place…" : LOST;
       this.#closed(code === 1008 ? reason : opened ? "" : await shut(), note);
     };
   }
@@ -75,11 +84,31 @@ export class LiveSocket {
     this.#open();
   }
 
+  /** Give up a line that is dead, as one may be after a night's sleep, and nobody has told the browser. */
+  #look() {
+    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    const now = performance.now();
+    if (this.asked > this.heard) {
+      if (now - this.asked < SILENCE / 2) return; // a page that was asleep may look twice in a row
+      this.#leave();
+      this.#closed("", LOST);
+    } else if (now - this.heard >= SILENCE) {
+      this.asked = now;
+      this.send({ type: "ping" });
+    }
+  }
+
+  /** Hear no more of the connection. */
+  #leave() {
+    if (!this.socket) return;
+    this.socket.onclose = this.socket.onmessage = null;
+    this.socket.close();
+  }
+
   /** For good. */
   close() {
-    if (!this.socket) return;
-    this.socket.onclose = null;
-    this.socket.close();
+    clearInterval(this.watch);
+    this.#leave();
   }
 
   /**
@@ -119,7 +148,7 @@ export class Feed {
     this.turn = 0;
     /** @type {string[]} */
     this.watched = [];
-    /** Runs whose history is on its way, and whether it must be fetched again after. @type {Map<string, boolean>} */
+    /** Runs whose history is on its way, and whether it had a hole again meanwhile. @type {Map<string, boolean>} */
     this.completing = new Map();
     this.live = new LiveSocket(api.socket("/ws/live"), {
       opened: () => {
@@ -209,16 +238,17 @@ export class Feed {
       return;
     }
     this.completing.set(run, false);
+    let joined = false;
     try {
       const { limit } = this.state.whole(run);
-      this.state.replace(run, decodeStream(await this.api.history(run, { points: Math.min(POINTS, limit) })));
+      joined = this.state.replace(run, decodeStream(await this.api.history(run, { points: Math.min(POINTS, limit) })));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.tell(`Part of the history is missing. ${error.message}`, false);
     }
     const again = this.completing.get(run);
     this.completing.delete(run);
-    if (again) void this.#complete(run);
+    if (again && !joined) void this.#complete(run);
   }
 
   /** Get the frames of the span that is shown, where the page only has merged ones. */
