@@ -6,13 +6,14 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check audit fuzz format bench nets science screenshots golden constraints limits clean
+.PHONY: help run test check audit fuzz soak format bench nets science screenshots golden constraints limits clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
 	@echo "make test     run all tests                           (ARGS='-k wire' for some)"
 	@echo "make check    lint and types, Python and JavaScript; known vulnerabilities of what is pinned"
 	@echo "make fuzz     throw 100,000 inputs and more at whatever reads bytes from outside"
+	@echo "make soak     inject faults for half an hour, and load a server with many hours of use"
 	@echo "make bench    measure every speed that the README claims"
 	@echo "make nets     watch nets that others have written, and look whether that has changed them"
 	@echo "make science  try the sixteen claims and write down what came out"
@@ -41,6 +42,10 @@ audit:
 fuzz:
 	$(INSTALL) server dev fuzz
 	$(VENV)/python -m tests.fuzz $(ARGS)
+
+soak:
+	$(INSTALL) server dev
+	$(VENV)/python -m tests.soak $(ARGS)
 
 node_modules: package.json package-lock.json
 	$(INSTALL) server dev

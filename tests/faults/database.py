@@ -31,10 +31,15 @@ def last_seqs(database: sqlite3.Connection) -> dict[str, int]:
     return dict(database.execute("SELECT name, last_seq FROM runs"))
 
 
-def check(database: sqlite3.Connection) -> None:
-    """Intact, and of every run each frame once and each merge that is due."""
+def intact(database: sqlite3.Connection) -> None:
+    """As SQLite wants it."""
     assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def check(database: sqlite3.Connection) -> None:
+    """Intact, and of every run each frame once and each merge that is due."""
+    intact(database)
     for run, last in database.execute("SELECT id, last_seq FROM runs").fetchall():
         level = 0
         while (due := (last + 1) // wire.MERGE**level) > 0:

@@ -14,6 +14,7 @@ from .database import check, copied, frames, last_seqs
 from .processes import streams
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RUNS = 4
@@ -27,15 +28,25 @@ class Killed:
 
     kills: int = 0
     sent: int = 0
+    acknowledged: int = 0
     lost: int = 0
     doubled: int = 0
 
 
-def kill_at_random(server: Server, folder: Path, kills: int, seed: int = 0) -> Killed:
+def kill_at_random(
+    server: Server, folder: Path, kills: int, seed: int = 0, before: Callable[[int], None] = lambda _: None
+) -> Killed:
     """SIGKILL a server at random moments while four runs stream.
 
     Every time, the database is looked at as it lies there: intact, and with all that was acknowledged before. In the
     end it must have each frame once, byte by byte as it was sent.
+
+    Args:
+        server: It, started.
+        folder: For what the runs write down.
+        kills: How often.
+        seed: Of the moments.
+        before: What is done before each kill, while the runs stream, given how many there have been.
     """
     rng = random.Random(seed)
     found = Killed()
@@ -43,8 +54,9 @@ def kill_at_random(server: Server, folder: Path, kills: int, seed: int = 0) -> K
         for _ in range(kills):
             # At once, or after some more frames: moments from the first hello to the middle of a commit.
             further = rng.choice([0, 1, rng.randrange(RATE)])
-            before = sum(one.acknowledged for one in some)
-            wait_for(lambda: sum(one.acknowledged for one in some) >= before + further, "frames to be acknowledged")  # noqa: B023
+            already = sum(one.acknowledged for one in some)
+            wait_for(lambda: sum(one.acknowledged for one in some) >= already + further, "frames to be acknowledged")  # noqa: B023
+            before(found.kills)
             acknowledged = {one.name: one.acknowledged for one in some}
             server.kill()
             found.kills += 1
@@ -62,6 +74,7 @@ def kill_at_random(server: Server, folder: Path, kills: int, seed: int = 0) -> K
             there = frames(database, one.name)
             expected = [wire.encode(frame(seq)) for seq in range(one.put)]
             found.sent += len(expected)
+            found.acknowledged += one.acknowledged
             found.doubled += len(there) - len(set(there))
             found.lost += len(set(expected) - set(there))
             assert there == expected

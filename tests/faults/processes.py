@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from ..conftest import HOUSE, Server, wait_for
-from .stream import COUNT
+from .stream import COUNT, PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ class Stream(Sending):
     def finish(self) -> None:
         """Let it come to its end, with all of its frames acknowledged."""
         self.process.terminate()
-        assert self.process.wait(60) == 0, self.log
+        assert self.process.wait(PATIENCE + 10) == 0, self.log
 
     def end(self) -> None:
         """Whatever is left of it."""

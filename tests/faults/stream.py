@@ -21,6 +21,8 @@ from ..frames import LAYERS, frame
 
 COUNT: Final = struct.Struct("<qq")
 """How many frames were acknowledged, and how many were put."""
+PATIENCE: Final = 120.0
+"""Seconds within which the rest is acknowledged when it is told to end."""
 
 
 def _tell(sentence: str) -> None:
@@ -49,7 +51,7 @@ def main(url: str, name: str, rate: float, folder: Path) -> int:
                     break
                 committed = delivery.committed
                 delivery.wait(lambda committed=committed: delivery.committed > committed, left)  # type: ignore[misc]
-        done = delivery.close(wire.End("finished"), 60)
+        done = delivery.close(wire.End("finished"), PATIENCE)
         file.seek(0)
         file.write(COUNT.pack(delivery.committed + 1, seq + 1))
     return int(not done or delivery.dropped > 0)
