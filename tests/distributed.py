@@ -6,6 +6,7 @@ Each case is what someone might do; what a rank has to say of it is written to O
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 STEPS = 6
 BATCH = 16
 KINDS = ("output", "weight", "batch_mean")
+ILL = 5
+"""The step from which rank 1 is."""
 
 
 def net() -> nn.Sequential:
@@ -106,6 +109,28 @@ def early(url: str) -> Any:
     model = DistributedDataParallel(net())
     with normscope.watch(model, name="early", url=url, budget=None) as watch, model.join():
         return train(watch, model, STEPS - 2 * distributed.get_rank())
+
+
+def ill(url: str) -> Any:
+    """Rank 1 meets a value that is none, at a step of its own; what both ranks hear of it, until that stops them."""
+    model, heard = DistributedDataParallel(net()), []
+
+    def hear(alert: normscope.Alert) -> None:
+        heard.append(alert)
+        if distributed.get_rank() == 1:
+            watch.stop()
+
+    def spoilt(_: nn.Module, arguments: tuple[torch.Tensor]) -> torch.Tensor:
+        return torch.cat([arguments[0][1:], torch.full((1, 4), math.nan)])
+
+    def spoil(step: int) -> None:
+        if step == ILL - 1 and distributed.get_rank() == 1:
+            model.register_forward_pre_hook(spoilt)
+
+    own = normscope.alert("nonfinite > 0.1", layers="0")
+    with normscope.watch(model, name="ill", url=url, budget=None, alerts=[own], on_alert=hear) as watch:
+        losses = train(watch, model, 100_000, spoil)
+    return len(losses), watch.nonfinite, [(alert.rule, alert.step, alert.places) for alert in heard]
 
 
 def stop(url: str) -> Any:

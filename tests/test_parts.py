@@ -13,6 +13,7 @@ from normscope.sending.company import Address, Company
 from normscope.sending.joining import Joining
 from normscope.sending.meeting import Meeting, Members
 from normscope.sending.parts import SILENT, Parts
+from normscope.sending.pipe import Nonfinite
 
 from .conftest import wait_for
 
@@ -105,13 +106,16 @@ def test_only_those_who_know_the_secret_may_join() -> None:
         with pytest.raises(ConnectionClosed, match="no rank of this job"):
             stranger.recv(timeout=10)
     stopped: list[int] = []
+    news: list[object] = []
     other = Company(1, 2, "merge", "", company.host)
-    member = Joining(other, stopped.append, lambda: None, pytest.fail)
+    member = Joining(other, stopped.append, lambda: None, pytest.fail, news.append)
     member.meet(Address(meeting.host, meeting.port, company.secret))
     member.put(b"a frame")
     wait_for(lambda: came == [(1, b"a frame")], "the frame")
     began = time.monotonic()
     meeting.agree(7)
     assert (stopped, time.monotonic() - began < 2) == ([7], True)
+    meeting.tell("news", news=Nonfinite(3, "0", "output", 1, 8))
+    wait_for(lambda: news == [Nonfinite(3, "0", "output", 1, 8)], "the news")
     assert member.close(None, 5)
     meeting.close()

@@ -16,14 +16,14 @@ import normscope
 from normscope import wire
 
 from .conftest import HOUSE, Server, free_port, wait_for
-from .distributed import KINDS, STEPS, batch, net
+from .distributed import ILL, KINDS, STEPS, batch, net
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .peer import Peer
 
-CASES = ("merge", "apart", "sync", "first", "alone", "early", "shards", "prepared", "stop")
+CASES = ("merge", "apart", "sync", "first", "alone", "early", "shards", "prepared", "ill", "stop")
 
 
 class Job:
@@ -150,6 +150,20 @@ def test_stop_reaches_all_ranks_behind_the_same_step(job: Job) -> None:
     (run,) = job.runs("stop")
     assert [len(said["stop"]) for said in job.said] == [run["last_step"] + 1] * 2
     assert run["status"] == "stopped"
+
+
+def test_rules_are_about_what_all_ranks_saw_and_every_loop_hears_of_it(job: Job, shared_server: Server) -> None:
+    (run,) = job.runs("ill")
+    told = shared_server.get(f"/api/runs/{run['id']}/alerts")["alerts"]
+    share = 8 / 128  # a row of sixteen, which were one of eight if rank 1 stood alone
+    assert [(one["rule"], one["step"]) for one in told[:2]] == [("non-finite", ILL), ("nonfinite > 0.1", ILL + 1)]
+    assert told[0]["places"][0] == {"layer": "0", "kind": "output", "value": share}
+    assert (run["status"], run["last_step"] > ILL) == ("stopped", True)
+    for steps, nonfinite, heard in (said["ill"] for said in job.said):
+        assert steps == run["last_step"] + 1
+        assert nonfinite == [ILL, "0", "output", 8, 128]
+        assert heard[0][:2] == ["non-finite", ILL]
+        assert heard[0][2][0] == ["0", "output", share]
 
 
 def test_what_accelerate_prepared_has_the_names_that_its_author_gave(job: Job) -> None:

@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 import numpy as np
 
 from .. import native, wire
-from ..alerts import MOST, Sentry
+from ..alerts import MOST
 from ..background import keep_freed_memory, step_back
 from ..capture.summary import Raw, summarize
 from .company import Address, Stop
 from .delivery import Delivery, Listener
 from .filing import Filing
-from .pipe import Close, Inbox, Nonfinite, Start
+from .notices import Notices
+from .pipe import Close, Inbox, Start
 from .ring import Record, Ring
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..capture.summary import Slot
+    from .pipe import Nonfinite
     from .together import Together
 
 LINGER: Final = 10.0
@@ -74,10 +76,13 @@ class Places:
         self.framer = native.Framer(self.layers, self.kinds)
         self._slots = {(s.layer, kind): i for i, (s, kind) in enumerate(zip(slots, self.kinds.tolist(), strict=True))}
 
-    def slots_of(self, frame: wire.Frame) -> NDArray[np.int64]:
-        """The slot of each layer in a frame, shape [L]."""
+    def of(self, frame: wire.Frame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The slots in a frame, increasing, and their numbers as `Sentry.look` takes them."""
         places = zip(frame.layers.tolist(), frame.kinds.tolist(), strict=True)
-        return np.array([self._slots[place] for place in places], np.int64)
+        slots = np.array([self._slots.get(place, -1) for place in places], np.int64)
+        order = np.argsort(slots)
+        order = order[slots[order] >= 0]  # other ranks may have been told to watch more
+        return slots[order], np.hstack([frame.counters, frame.moments])[order]
 
 
 def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) -> wire.Frame:
@@ -102,9 +107,7 @@ def encoded(
         data = wire.encode_step(seq, step.step, step.time, step.series, step.records, made[0])
         return data, *places.framer.numbers(values, step.records)
     frame = frame_of(step, values, places, seq)
-    slots = places.slots_of(frame)
-    order = np.argsort(slots)
-    return wire.encode(frame), slots[order], np.hstack([frame.counters, frame.moments])[order]
+    return wire.encode(frame), *places.of(frame)
 
 
 class Courier:
@@ -112,10 +115,7 @@ class Courier:
 
     def __init__(self, start: Start, out: BinaryIO) -> None:
         self._places = Places(start.slots)
-        self._names = [layer.name for layer in start.hello.layers]
-        self._slots = start.slots
-        self._sentry = Sentry(start.rules, self._names, [(slot.layer, slot.kind) for slot in start.slots])
-        self._nonfinite = False
+        self._notices = Notices(start, self._tell)
         self._ring = Ring(*start.ring)
         self._ring.unlink()
         self._out = out
@@ -133,8 +133,9 @@ class Courier:
         if start.company is not None:
             from .together import together  # a server of its own, which most couriers are spared
 
-            self._together = together(start.company, make, listener, self._ring, self._say)
+            self._together = together(start.company, make, listener, self._ring, self._say, self._look_at)
         self.delivery = self._together.delivery if self._together else make()
+        self._merges = start.company is not None and start.company.mode == "merge"
 
     def serve(self, inbox: Inbox, messages: list[Any]) -> bool:
         """Deliver what is written into the ring and obey messages; False if training went without a word."""
@@ -192,26 +193,26 @@ class Courier:
         if self.delivery.has_room():
             data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
             self.delivery.put(data)
-            if not self._nonfinite and numbers[:, 3].any():
-                self._tell_nonfinite(step.step, slots, numbers)
-            for alert in self._sentry.look(step.step, step.series, slots, numbers):
-                self._tell(alert)
+            if not self._merges:
+                self._notices.look(step.step, step.series, slots, numbers)
         elif self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)
 
-    def _tell_nonfinite(self, step: int, slots: NDArray[np.int64], numbers: NDArray[np.float64]) -> None:
-        """Say in which layer values that are not finite have appeared; the first in the order of the model."""
-        self._nonfinite = True
-        row = int(np.argmax(numbers[:, 3] > 0))
-        slot = self._slots[int(slots[row])]
-        self._say(Nonfinite(step, self._names[slot.layer], slot.kind, int(numbers[row, 3]), int(numbers[row, 0])))
+    def _look_at(self, data: bytes) -> None:
+        """Look at the frame of all ranks, which is what rules are about where there are several."""
+        frame = wire.decode(data)
+        series = {name: float(one.mean[0]) for name, one in frame.series.items() if len(one.mean) == 1}
+        self._notices.look(frame.last_step, series, *self._places.of(frame))
 
-    def _tell(self, alert: wire.Alert) -> None:
-        """Tell both sides of an alert."""
-        self.delivery.say(alert)
-        self._say(alert)
-        if alert.number == MOST - 1 and alert.cleared is None:
+    def _tell(self, news: wire.Alert | Nonfinite) -> None:
+        """Tell both sides, and the other ranks."""
+        if isinstance(news, wire.Alert):
+            self.delivery.say(news)
+        self._say(news)
+        if self._together is not None:
+            self._together.tell(news)
+        if isinstance(news, wire.Alert) and news.number == MOST - 1 and news.cleared is None:
             self._say(f"there have been {MOST:,} alerts; no more are told")
 
     def _say(self, news: object) -> None:

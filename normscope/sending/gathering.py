@@ -10,6 +10,8 @@ from .. import wire
 from .parts import SILENT, Parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .company import Company
     from .delivery import Delivery, Listener
     from .filing import Filing
@@ -27,13 +29,18 @@ class Gathering:
         company: The ranks.
         delivery: Takes the frames of all.
         listener: Hears which ranks are missing.
+        look: Looks at each frame, once it is on its way.
     """
 
-    def __init__(self, company: Company, delivery: Delivery | Filing, listener: Listener) -> None:
+    def __init__(
+        self, company: Company, delivery: Delivery | Filing, listener: Listener, look: Callable[[bytes], None]
+    ) -> None:
         self._company = company
         self._delivery = delivery
         self._listener = listener
+        self._look = look
         self._changed = threading.Condition()
+        self._delivering = threading.Lock()
         self._parts = Parts(company.count, time.monotonic())
         self._warned: set[int] = set()
         self._over = False
@@ -88,9 +95,10 @@ class Gathering:
             self._parts.leave(rank)
             self._changed.notify_all()
 
-    def say(self, word: wire.State | wire.Graph) -> None:
+    def say(self, word: wire.State | wire.Graph | wire.Alert) -> None:
         """Pass it on."""
-        self._delivery.say(word)
+        with self._delivering:  # a file takes one thing after the other
+            self._delivery.say(word)
 
     def close(self, end: wire.End | None, patience: float) -> bool:
         """Deliver what is left, whole or not, then the End; as a `Delivery` does."""
@@ -117,12 +125,19 @@ class Gathering:
                 if not (ready or over):
                     self._changed.wait(_LOOK if self._parts.waits() else None)
             for _, parts in ready:
-                if self._delivery.has_room():
-                    self._delivery.put(wire.merge_ranks(parts, self._delivery.seq))
+                self._deliver(parts)
             if missing and not over:
                 self._warn(missing)
             if over and not ready:
                 return
+
+    def _deliver(self, parts: list[bytes]) -> None:
+        if not self._delivery.has_room():
+            return
+        with self._delivering:
+            data = wire.merge_ranks(parts, self._delivery.seq)
+            self._delivery.put(data)
+        self._look(data)
 
     def _warn(self, missing: set[int]) -> None:
         self._warned |= missing

@@ -17,6 +17,7 @@ from .. import wire
 from ..background import MUTE
 from ..errors import WireError
 from .meeting import ALIVE, LARGEST
+from .pipe import Nonfinite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,18 +48,21 @@ class Joining:
         stop: Hears behind which step all are to stop; what it does is done before that is acknowledged.
         lost: Hears that nobody is at the address any more: that of a run that was over, perhaps.
         warning: Hears what a person should be told.
+        news: Hears what the first rank's loop is told of all ranks' values.
     """
 
     reached = True
     """Nobody waits for the first point from here."""
 
     def __init__(
-        self, company: Company, stop: Callable[[int], None], lost: Callable[[], None], warning: Callable[[str], None]
-    ) -> None:
+        self, company: Company, stop: Callable[[int], None], lost: Callable[[], None], warning: Callable[[str], None],
+        news: Callable[[wire.Message | Nonfinite], None],
+    ) -> None:  # fmt: skip
         self._company = company
         self._stop = stop
         self._lost_it = lost
         self._warning = warning
+        self._news = news
         self._changed = threading.Condition()
         self._waiting: deque[bytes | str] = deque()
         self._bytes = 0
@@ -182,6 +186,9 @@ class Joining:
                         self._tell("stops")
                     case "viewed":
                         self._viewed_until = time.monotonic() + _VIEWED
+                    case "news":
+                        news = said["news"]
+                        self._news(wire.parse(news) if isinstance(news, str) else Nonfinite(*news))
                     case "ended":
                         with self._changed:
                             self._ended = self._over = True

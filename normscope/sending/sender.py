@@ -205,11 +205,8 @@ class Sender:
             match news:
                 case Nonfinite():
                     self.nonfinite = news
-                case wire.Alert() if news.cleared is not None:
-                    log.info("normscope: over at step %d: %s", news.cleared, news.sentence)
                 case wire.Alert():
-                    log.warning("normscope: %s", news.sentence)
-                    self._alert(news)
+                    self._hear_alert(news)
                 case wire.Welcome():
                     self.run = news.run
                     self._welcome(news)
@@ -225,3 +222,13 @@ class Sender:
                     self._dropped_there = news
                 case (bool() as done, int() as dropped):
                     self._result, self._dropped_there = done, dropped
+
+    def _hear_alert(self, alert: wire.Alert) -> None:
+        """Log an alert, as one rank of those that hear of it, and have the loop told when it begins."""
+        sends = self._place is None or self._place.sends
+        if sends and alert.cleared is None:
+            log.warning("normscope: %s", alert.sentence)
+        elif sends:
+            log.info("normscope: over at step %d: %s", alert.cleared, alert.sentence)
+        if alert.cleared is None:
+            self._alert(alert)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from .delivery import Delivery, Listener
     from .filing import Filing
+    from .pipe import Nonfinite
     from .ring import Ring
 
 
@@ -35,13 +36,16 @@ class Together(Protocol):
     def tend(self, steps: int) -> None:
         """All frames of so many steps have been put."""
 
+    def tell(self, news: wire.Alert | Nonfinite) -> None:
+        """Tell the other ranks' loops what this one's was told."""
+
     def part(self) -> None:
         """Nothing more will come from here."""
 
 
 def together(
     company: Company, make: Callable[[], Delivery | Filing], listener: Listener, ring: Ring,
-    say: Callable[[object], None],
+    say: Callable[[object], None], look: Callable[[bytes], None],
 ) -> Together:  # fmt: skip
     """The first rank's part, or another's.
 
@@ -51,8 +55,11 @@ def together(
         listener: Hears what the server says, and what a person should be told.
         ring: Shared with training.
         say: Tells the training process.
+        look: Looks at each frame that was made of what several ranks saw.
     """
-    return First(company, make(), listener, ring, say) if company.first else Other(company, make, listener, ring, say)
+    if company.first:
+        return First(company, make(), listener, ring, say, look)
+    return Other(company, make, listener, ring, say)
 
 
 class First:
@@ -60,10 +67,11 @@ class First:
 
     def __init__(
         self, company: Company, delivery: Delivery | Filing, listener: Listener, ring: Ring,
-        say: Callable[[object], None],
+        say: Callable[[object], None], look: Callable[[bytes], None],
     ) -> None:  # fmt: skip
         self._ring = ring
-        self._gathering = Gathering(company, delivery, listener) if company.mode == "merge" else None
+        self._apart = company.mode == "apart"
+        self._gathering = Gathering(company, delivery, listener, look) if company.mode == "merge" else None
         self.delivery: Any = self._gathering or delivery
         members = Members(self._take, self._reach, self._leave, lambda: say(wire.Control("stop")))
         self._meeting = _meeting(company, members, listener)
@@ -87,6 +95,11 @@ class First:
             self._gathering.reach(0, steps)
         if self._viewing is not None:
             self._viewing.note(self.delivery.viewed)
+
+    def tell(self, news: wire.Alert | Nonfinite) -> None:
+        """As `Together` says; where ranks are apart, each has news of its own."""
+        if self._meeting is not None and not self._apart:
+            self._meeting.tell("news", news=news.dump() if isinstance(news, wire.Alert) else news)
 
     def part(self) -> None:
         """Let the others go."""
@@ -116,7 +129,7 @@ class Other:
         def stop(after: int) -> None:
             ring.last = after
 
-        self._joining = Joining(company, stop, lambda: say(Lost()), listener.warning)
+        self._joining = Joining(company, stop, lambda: say(Lost()), listener.warning, say)
         self.delivery: Any = make() if company.mode == "apart" else self._joining
 
     @property
@@ -135,6 +148,9 @@ class Other:
         """As `Together` says."""
         if self.delivery is self._joining:
             self._joining.tell(steps)
+
+    def tell(self, news: wire.Alert | Nonfinite) -> None:
+        """What is of this rank alone is no news to the others."""
 
     def part(self) -> None:
         """Nobody waits for us."""
