@@ -10,6 +10,8 @@ import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from normscope.words import one_line
+
 from .access.tokens import new_id
 from .metrics import metrics
 
@@ -27,17 +29,12 @@ run_id: ContextVar[str | None] = ContextVar("run_id", default=None)
 log = logging.getLogger("normscope.requests")
 
 
-_ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    0x2028: "\\u2028", 0x2029: "\\u2029", 0x202E: "\\u202e",
-}  # fmt: skip
-
-
 class OneLine(logging.Formatter):
     """Control characters are written out: none can begin a line that looks like ours, or talk to a terminal."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  its name is theirs
         """The line, without the traceback that may follow."""
-        return super().formatMessage(record).translate(_ESCAPES)
+        return one_line(super().formatMessage(record))
 
 
 class JsonFormatter(logging.Formatter):

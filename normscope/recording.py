@@ -42,6 +42,7 @@ class Recording(Reading):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._places: list[Place] = []
+        self._largest = -1
         found: dict[type[wire.Message], wire.Message] = {}
         alerts: dict[int, wire.Alert] = {}
         try:
@@ -55,6 +56,8 @@ class Recording(Reading):
         hello, graph, end = (found.get(kind) for kind in (wire.Hello, wire.Graph, wire.End))
         if not isinstance(hello, wire.Hello):
             raise WireError(f"{self.path} cannot be read: it does not say of which run it is")
+        if self._largest >= len(hello.layers):
+            raise WireError(f"{self.path} cannot be read: a frame is of layer {self._largest} of {len(hello.layers)}")
         self.hello, self.layers = hello, hello.layers
         self.edges = graph.edges if isinstance(graph, wire.Graph) else ()
         self.alerts = tuple(alerts.values())
@@ -62,12 +65,15 @@ class Recording(Reading):
 
     def _read(self, path: Path) -> Iterator[wire.Message]:
         """Find the places of a file's frames; what else it says."""
+        if path.exists() and not path.is_file():  # a pipe, say, which would be waited for
+            raise WireError("it is no file")
         with path.open("rb") as file:
             for at, message in messages(file):
                 if isinstance(message, str):
                     yield wire.parse(message)
                     continue
                 head = wire.check(message)
+                self._largest = max(self._largest, head.largest)
                 if head.seq >= self.seqs[1]:  # else a file before this one has it
                     self._places.append(Place(path, at - len(message), len(message), head.seq, head.frames))
 

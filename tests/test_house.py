@@ -11,7 +11,8 @@ import pytest
 
 HOUSE = Path(__file__).parent.parent
 TORCH_FREE = {"normscope", "normscope.wire", "normscope.sketch", "normscope.spec", "normscope.catalogue",
-              "normscope.errors", "normscope.background", "normscope.findings", "normscope.alerts"}  # fmt: skip
+              "normscope.errors", "normscope.background", "normscope.findings", "normscope.alerts",
+              "normscope.words"}  # fmt: skip
 FIXED = [
     *("pyproject.toml", "app", "trainer", "static", "templates", "tests", "docker-compose.yml"),
     *("normscope", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "Dockerfile"),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .. import recording
 from ..api import Client
 from ..errors import NormscopeError
-from .report import Bar
+from .report import Bar, say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,12 +46,12 @@ def main(argv: Sequence[str], room: str) -> int:
                 raise NormscopeError(f"{path} exists, and is not written over; choose another with -o")
             _write(run, given.format, path)
     except (NormscopeError, ValueError) as error:
-        return _fail(str(error))
+        return warn(str(error))
     except OSError as error:
-        return _fail(f"{error.filename or given.run} cannot be read or written: {error.strerror}")
+        return warn(f"{error.filename or given.run} cannot be read or written: {error.strerror}")
     except KeyboardInterrupt:
         return 130
-    sys.stdout.write(f"{path}\n")
+    say(str(path))
     return 0
 
 
@@ -151,8 +151,3 @@ def _shown(bar: Bar, run: Exported) -> Iterator[wire.Frame]:
             said = share
             bar.move(min(share, 1.0), f"{share:.0%}, step {frame.last_step:,} of {run.last_step:,}")
         yield frame
-
-
-def _fail(sentence: str) -> int:
-    sys.stderr.write(f"normscope: {sentence}\n")
-    return 1

@@ -23,6 +23,10 @@ class UnfinishedError(NormscopeError):
     """The server could not be given everything; what it has taken, it keeps."""
 
 
+class UnansweredError(UnfinishedError):
+    """The server does not answer, and would not if it were given something else."""
+
+
 class _Hasty(Delivery):
     """Sends as fast as if someone looked: the run is over, and somebody waits."""
 
@@ -62,9 +66,8 @@ def give(
 
     def wait(what: Callable[[], bool], patience: float) -> None:
         if not delivery.wait(what, patience):
-            raise UnfinishedError(
-                said[-1] if said else f"{url} does not answer; the same command goes on where this ends"
-            )
+            reason = said[-1] if said else f"{url} does not answer; the same command goes on where this ends"
+            raise UnfinishedError(reason) if delivery.refused else UnansweredError(reason)
 
     delivery = _Hasty(url, hello, Listener(lambda _: None, lambda _: None, said.append), AHEAD, disk=0)
     try:

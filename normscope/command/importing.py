@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import recording, wire
-from ..api import DEFAULT_URL
+from ..api import DEFAULT_URL, UnreachableError
 from ..errors import NormscopeError
 from ..sending.spool import unsent
 from ..wire.file import SUFFIX
-from .giving import give
+from .giving import UnansweredError, give
+from .report import say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,30 +34,50 @@ def main(argv: Sequence[str]) -> int:
     given = parser.parse_args(argv)
     url = given.url or os.environ.get("NORMSCOPE_URL") or DEFAULT_URL
     token = given.token or os.environ.get("NORMSCOPE_TOKEN") or None
-    left = sorted(unsent().glob("*")) if given.unsent else []
     if not (given.path or given.unsent):
         parser.error("name a file or a folder, or --unsent")
     wrong = 0
-    for path in [*map(Path, given.path), *left]:
-        try:
-            if _is_log(path):
-                from .logs import import_logs
-
-                wrong |= import_logs(path, url, token, given.rename, finished=given.finished)
-                continue
-            recorded = recording.open(path)
-            new = give_recorded(recorded, url, token)
-            if path in left:
-                shutil.rmtree(path)
-        except OSError as error:
-            return _fail(f"{error.filename or path} cannot be read: {error.strerror}")
-        except NormscopeError as error:
-            return _fail(str(error))
-        except KeyboardInterrupt:
-            return 130
-        first, after = recorded.seqs
-        sys.stdout.write(f"{path}: {recorded.hello.name}, {new:,} of {after - first:,} steps were new\n")
+    try:
+        for path in map(Path, given.path):
+            wrong |= _import(path, given, url, token)
+        for path in _left() if given.unsent else ():
+            wrong |= _import(path, given, url, token, unsent=True)
+    except (UnreachableError, UnansweredError) as error:
+        return warn(str(error))
+    except KeyboardInterrupt:
+        return 130
     return wrong
+
+
+def _left() -> list[Path]:
+    """The folders of what could not be sent, each of one run."""
+    return sorted(path for path in unsent().glob("*") if path.is_dir() and not path.is_symlink())
+
+
+def _import(path: Path, given: argparse.Namespace, url: str, token: str | None, *, unsent: bool = False) -> int:
+    """Import one of them; 1 if something is wrong with it, which is said.
+
+    Raises:
+        UnreachableError, UnansweredError: If there is no server, so that others need not be tried.
+    """
+    try:
+        if _is_log(path) and not unsent:
+            from .logs import import_logs
+
+            return import_logs(path, url, token, given.rename, finished=given.finished)
+        recorded = recording.open(path)
+        new = give_recorded(recorded, url, token)
+        if unsent:
+            shutil.rmtree(path)
+    except OSError as error:
+        return warn(f"{error.filename or path} cannot be read: {error.strerror}")
+    except (UnreachableError, UnansweredError):
+        raise
+    except NormscopeError as error:
+        return warn(str(error))
+    first, after = recorded.seqs
+    say(f"{path}: {recorded.hello.name}, {new:,} of {after - first:,} steps were new")
+    return 0
 
 
 def _is_log(path: Path) -> bool:
@@ -111,8 +131,3 @@ def give_recorded(recorded: Recording, url: str, token: str | None = None) -> in
     end = recorded.end or wire.End("stopped", "the recording was not ended")
     words = [*([wire.Graph(recorded.edges)] if recorded.edges else ()), *recorded.alerts]
     return give(replace(recorded.hello, token=token), recorded.encoded, end, url, recorded.seqs, words=words)
-
-
-def _fail(sentence: str) -> int:
-    sys.stderr.write(f"normscope: {sentence}\n")
-    return 1

@@ -9,11 +9,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import wire
-from ..api import Client
+from ..api import Client, UnreachableError
 from ..errors import NormscopeError
 from ..eventlog import Log, logs
-from .giving import UnfinishedError, give
-from .report import ENDED, Bar
+from .giving import UnansweredError, UnfinishedError, give
+from .report import ENDED, Bar, say, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,15 +38,20 @@ def import_logs(
 
     Raises:
         OSError: If something cannot be read.
-        NormscopeError: If there is no log, or the server cannot be given one.
+        NormscopeError: If there is no log, or the server does not answer.
     """
-    found = logs(root)
+    found = logs(root, warn)
     if not found:
         raise NormscopeError(f"there are no event files of TensorBoard in {root}")
     importing = Importing(Client(url, token), token, dict(renamed), sum(log.size for log in found), finished=finished)
     for log in found:
         with closing(log):
-            importing.take(log)
+            try:
+                importing.take(log)
+            except (UnreachableError, UnansweredError):
+                raise
+            except NormscopeError as error:  # others may be well
+                importing.fail(str(error))
     importing.conclude()
     return int(importing.damaged)
 
@@ -73,18 +78,22 @@ class Importing:
         self._size, self._done = max(size, 1), 0.0
         self._skipped: Counter[str] = Counter()
         self.damaged = False
-        """Whether a file was."""
+        """Whether a file was, or a log could not be given."""
 
     def take(self, log: Log) -> None:
         """Read a log, and give the server what it does not have of it."""
         log.read(lambda done: self._move(log, done / 2))
         self._skipped.update(log.skipped)
         for sentence in log.damage:
-            self.damaged = True
-            self._say(f"{sentence}; what comes before it is imported")
+            self.fail(f"{sentence}; what comes before it is imported")
         if log.index.values():
             self._give(log)
         self._done += log.size
+
+    def fail(self, sentence: str) -> None:
+        """Say what is wrong with a log."""
+        self.damaged = True
+        self._say(sentence)
 
     def _move(self, log: Log, done: float) -> None:
         """Reading is half of what there is to do, and giving the other."""
@@ -100,10 +109,9 @@ class Importing:
         last, held = self._last(log)
         new = log.index.count(after, last)
         if new or known.get("status", "finished") not in ENDED:  # all but its end may have arrived
-            hello = wire.Hello(
-                key, log.name[-200:], tuple(wire.Layer(name, "histogram") for name in layers), self._token,
-                {"source": "TensorBoard"},
-            )  # fmt: skip
+            named = tuple(wire.Layer(name, "histogram") for name in layers)
+            name = wire.made_text(log.name[-200:], 200)
+            hello = wire.Hello(key, name, named, self._token, {"source": "TensorBoard"})
 
             def frames(seq: int) -> Iterable[bytes]:
                 if seq != before:
@@ -133,7 +141,7 @@ class Importing:
         again = log.index.taken - log.index.values()
         odd += f"; {again:,} values were written again later, which count" if again else ""
         self._bar.clear()
-        sys.stdout.write(f"{log.name}: {new:,} of {whole:,} steps were new; {tags}{odd}\n")
+        say(f"{log.name}: {new:,} of {whole:,} steps were new; {tags}{odd}")
 
     def _late(self, log: Log, known: Mapping[str, Any]) -> str:
         """The tags of which there is more in steps that the server had before than the server has."""
@@ -157,8 +165,8 @@ class Importing:
         self._bar.end()
         if self._skipped:
             counted = ", ".join(f"{count:,} {what}" for what, count in sorted(self._skipped.items()))
-            sys.stdout.write(f"skipped, as these are neither scalars nor histograms: {counted}\n")
+            say(f"skipped, as these are neither scalars nor histograms: {counted}")
 
     def _say(self, sentence: str) -> None:
         self._bar.clear()
-        sys.stderr.write(f"normscope: {sentence}\n")
+        warn(sentence)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from ..words import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +13,17 @@ if TYPE_CHECKING:
 ENDED: Final = ("finished", "stopped", "failed")
 _BAR: Final = 30
 _HEAD: Final = ("criterion", "effect [95 % interval]", "wanted", "verdict")
+
+
+def say(sentence: str) -> None:
+    """Say what came of a command."""
+    sys.stdout.write(f"{one_line(sentence)}\n")
+
+
+def warn(sentence: str) -> int:
+    """Say what is wrong; 1, the exit status of a command that ends so."""
+    sys.stderr.write(f"normscope: {one_line(sentence)}\n")
+    return 1
 
 
 class Bar:
@@ -22,6 +36,7 @@ class Bar:
 
     def move(self, share: float, words: str) -> None:
         """Say so."""
+        words = one_line(words)
         if self._terminal:
             self._stream.write(f"\r[{'#' * int(_BAR * share):.<{_BAR}}] {words}\x1b[K")
         elif int(10 * share) > self._tenth:

@@ -11,6 +11,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..errors import NormscopeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -68,9 +70,12 @@ class Index:
 
     def _write(self) -> None:
         self.taken += len(self._waiting)
-        self._database.execute("BEGIN")
-        self._database.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
-        self._database.execute("COMMIT")
+        try:
+            self._database.execute("BEGIN")
+            self._database.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)", self._waiting)
+            self._database.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise NormscopeError(f"what a log holds cannot be sorted: {error}") from error
         self._waiting.clear()
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from .. import sketch, wire
 from ..errors import NormscopeError
 from .index import Entry, Index
-from .records import DamagedError, records
+from .records import LARGEST, DamagedError, records
 from .spreading import Spread, spread
 from .values import Values, parse
 
@@ -29,25 +29,40 @@ _SAY_EVERY: Final = 1 << 20
 """Bytes after which it is said how far reading is."""
 
 
-def logs(root: Path) -> list[Log]:
+def logs(root: Path, told: Callable[[str], object] = lambda _: None) -> list[Log]:
     """The runs under a folder, as TensorBoard has them: each folder with event files is one.
 
-    Also a single event file is a run. Links to folders are followed, each folder once.
+    Also a single event file is a run. Links within the folder are followed, each folder once; those that lead out of it
+    are not, since the folder may be someone else's.
+
+    Args:
+        root: The folder, or the file.
+        told: Hears of links that lead out of it.
     """
     if root.is_file():
         return [Log(root.parent.resolve().name, [root])]
     found: list[Log] = []
     seen: set[Path] = set()
+    home = root.resolve()
+
+    def is_inside(path: Path) -> bool:
+        """Whether it is in the folder, wherever its name is."""
+        place = path.resolve()
+        if not place.is_relative_to(home):
+            told(f"{path} leads to {place}, out of {root}, and is left out; name it too if it is to be imported")
+        return place.is_relative_to(home)
+
     for folder, below, names in os.walk(root, followlinks=True):
         place = Path(folder).resolve()
-        if place in seen:
+        if place in seen or not is_inside(Path(folder)):
             below.clear()
             continue
         seen.add(place)
         below.sort()
-        if files := [Path(folder) / name for name in sorted(names) if is_event_file(name)]:
+        some = [Path(folder) / name for name in sorted(names) if is_event_file(name)]
+        if files := [path for path in some if path.is_file() and is_inside(path)]:
             inside = Path(folder).relative_to(root).as_posix()
-            found.append(Log(root.resolve().name if inside == "." else inside, files))
+            found.append(Log(home.name if inside == "." else inside, files))
     return found
 
 
@@ -71,9 +86,9 @@ class Log:
         self.name = name
         self.files = list(files)
         self.damage: list[str] = []
-        self.odd: dict[str, int] = {}
         self.index = Index()
         self._values = Values()
+        self.odd = self._values.odd
         self._tags: dict[tuple[str, bool], int] = {}
 
     def close(self) -> None:
@@ -89,7 +104,7 @@ class Log:
         """
         digest = hashlib.sha256()
         for path in self.files:
-            for _, data in records(path):
+            for data in (data for _, data in records(path) if data is not None):
                 digest.update(path.name.encode() + b"\0" + data)
                 return f"tensorboard-{digest.hexdigest()[:40]}"
         return ""
@@ -136,11 +151,14 @@ class Log:
                     if before + at > said:
                         told(before + at)
                         said = before + at + _SAY_EVERY
-            except (DamagedError, ValueError) as error:
+            except DamagedError as error:
                 self.damage.append(str(error))
             before += path.stat().st_size
 
-    def _take(self, file: int, at: int, data: bytes) -> None:
+    def _take(self, file: int, at: int, data: bytes | None) -> None:
+        if data is None:
+            self._leave(f"those of a record beyond {LARGEST >> 20} MB")
+            return
         try:
             event = parse(data)
         except ValueError:
@@ -150,7 +168,7 @@ class Log:
             if not (0 <= step <= _LAST and abs(time) < np.inf):
                 self._leave("at steps or times that make no sense")
                 continue
-            name = tag.encode()[:_MOST_LETTERS].decode(errors="ignore")
+            name = wire.made_text(tag, _MOST_LETTERS).encode()[:_MOST_LETTERS].decode(errors="ignore")
             known = self._tags.setdefault((name, is_histogram), len(self._tags))
             if known >= _MOST_TAGS:
                 raise NormscopeError(f"{self.name} has more than {_MOST_TAGS:,} tags")
@@ -160,7 +178,7 @@ class Log:
                 self.index.put(Entry(step, known, time, number))
 
     def _leave(self, why: str) -> None:
-        self.odd[why] = self.odd.get(why, 0) + 1
+        self.odd[why] += 1
 
     def until(self, step: int) -> dict[tuple[str, bool], tuple[int, float]]:
         """By tag and whether it is of histograms, how many values there are up to a step, and their numbers' sum."""

@@ -26,14 +26,18 @@ _LENGTH: Final = struct.Struct("<QI")
 _CHECKSUM: Final = struct.Struct("<I")
 _AHEAD: Final = 1 << 20
 """Bytes that are read at once."""
+LARGEST: Final = 64 << 20
+"""Bytes of a record; a larger one, which no scalar or histogram needs, is passed over."""
 
 
 class DamagedError(NormscopeError):
     """A record is not what was written; the message names the file and the place."""
 
 
-def records(path: Path, most: int | None = None) -> Iterator[tuple[int, bytes]]:
+def records(path: Path, most: int | None = None) -> Iterator[tuple[int, bytes | None]]:
     """The records of a file, each with where its bytes begin, as far as they are whole: it may still be written.
+
+    Of one that is too large there is None.
 
     Args:
         path: Of the file.
@@ -53,6 +57,11 @@ def records(path: Path, most: int | None = None) -> Iterator[tuple[int, bytes]]:
             at += _LENGTH.size
             if at + size + _CHECKSUM.size > end:  # also before so much memory is asked for
                 return
+            if size > LARGEST:
+                file.seek(size + _CHECKSUM.size, os.SEEK_CUR)
+                yield at, None
+                at += size + _CHECKSUM.size
+                continue
             data = file.read(size)
             if _masked(data) != _CHECKSUM.unpack(file.read(_CHECKSUM.size))[0]:
                 raise DamagedError(f"{path} is damaged: the record at byte {at - _LENGTH.size:,} has changed")

@@ -119,6 +119,11 @@ class Delivery:
         return self._ended.is_set()
 
     @property
+    def refused(self) -> bool:
+        """Whether the server wants none of it."""
+        return self._give_up.is_set()
+
+    @property
     def reached(self) -> bool:
         """Whether the server has answered, or could not."""
         return self.run is not None or self._tried

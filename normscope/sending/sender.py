@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from .. import native, wire
+from ..words import one_line
 from .backlog import MEMORY
 from .beside import beside
 from .company import Address, Lost, Stop
@@ -217,7 +218,7 @@ class Sender:
                 case Lost() if self._place is not None:
                     self._place.find(self._say)
                 case str():
-                    log.warning("normscope: %s", news)
+                    log.warning("normscope: %s", one_line(news))  # a server may have said it
                 case int():
                     self._dropped_there = news
                 case (bool() as done, int() as dropped):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_UNREADABLE = (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, MemoryError)
+_UNREADABLE = (
+    OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, AttributeError, TypeError, MemoryError, RuntimeError,
+    SyntaxError, tokenize.TokenError,
+)  # fmt: skip
+"""What numpy and zipfile may raise of a file that was made to do harm."""
 _SPLIT = ("x_train", "y_train", "x_test", "y_test")
 _WHOLE = ("x", "y")
 MOST_BYTES: Final = 8 << 30
@@ -59,7 +64,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         # Opened here: numpy leaves a file open that it cannot read.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             _check_size(file)
-            return {name: file[name] for name in file.files}
+            return {name: np.asarray(file[name]) for name in file.files}
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except _UNREADABLE as error:
