@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import http.server
 import json
 import os
@@ -9,14 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.exceptions import ConnectionClosedError
 
-from app.runs.webhooks import is_public
+from app.runs.webhooks import UndeliveredError, Webhooks, is_public
 from normscope import wire
 
 from .conftest import HOUSE, Server, wait_for
@@ -24,7 +26,7 @@ from .frames import Trainer, drain
 from .test_runs import handles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
 ALERT = wire.Alert(0, "dead", "dead: the output of fc1 is nothing but zeros since step 3 (100 %)", 22, 3,
@@ -77,7 +79,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory, listener: Listener) 
         yield one
 
 
-@contextmanager
+@contextlib.contextmanager
 def told(data: Path, url: str, *flags: str) -> Iterator[Server]:
     one = Server(data, flags=("--webhook", url, "--webhook-host", "127.0.0.1", *flags))
     one.start()
@@ -139,6 +141,77 @@ def test_a_webhook_that_fails_is_tried_again_and_one_that_redirects_is_not_follo
     assert "normscope_webhooks_failed_total 1" in shared_server.http.get(f"{shared_server.url}/metrics").text
 
 
+def test_what_a_sender_says_calls_nobody_and_opens_nothing_in_a_chat(shared_server: Server, listener: Listener) -> None:
+    trainer, _ = begin(shared_server, "a sentence that is markup")
+    before = len(listener.bodies)
+    sentence = "dead: <!channel> <https://bad.example|a page> & more\x1b[2J\n"
+    trainer.socket.send(replace(ALERT, sentence=sentence).dump())
+    wait_for(lambda: len(listener.bodies) > before, "the message")
+    body = listener.bodies[before]
+    assert body["sentence"] == sentence
+    assert body["text"] == ("my net: dead: &lt;!channel&gt; &lt;https://bad.example|a page&gt; &amp; more\\x1b[2J\\x0a")
+
+
+async def posted(answers: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
+    """Send a message to a server that answers so."""
+
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await answers(writer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        await Webhooks([url], ["127.0.0.1"])._send(urlsplit(url), b"{}")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 1000, "ProtocolError"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "TimeoutError"),
+        (b"SSH-2.0-OpenSSH\r\n" * 1000, "ProtocolError"),
+        (b"", "ProtocolError|ConnectionResetError"),
+    ],
+)
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch, answer: bytes, words: str) -> None:
+    """Each is sent again and again, for as long as anyone reads it."""
+    monkeypatch.setattr("app.runs.webhooks.PATIENCE", 1.0)
+
+    async def answers(writer: asyncio.StreamWriter) -> None:
+        while answer:
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    with pytest.raises(UndeliveredError, match=words):
+        asyncio.run(posted(answers))
+
+
+def test_a_body_without_end_is_not_read() -> None:
+    async def answers(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n")
+        while True:
+            writer.write(bytes(1 << 16))
+            await writer.drain()
+
+    asyncio.run(posted(answers))
+
+
+def test_one_private_address_among_public_ones_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk() -> None:
+        async def found(*_: object, **__: object) -> list[Any]:
+            return [(2, 1, 6, "", (address, 80)) for address in ("8.8.8.8", "10.0.0.1")]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", found)
+        url = "http://both.example/"
+        with pytest.raises(UndeliveredError, match=r"10\.0\.0\.1 is not a public address") as caught:
+            await Webhooks([url])._send(urlsplit(url), b"{}")
+        assert caught.value.final
+
+    asyncio.run(talk())
+
+
 def test_what_a_run_is_known_by_goes_to_no_webhook(shared_server: Server, listener: Listener) -> None:
     trainer, _ = begin(shared_server, "a key to be kept")
     before = len(listener.bodies)
@@ -151,11 +224,10 @@ def test_a_private_address_is_refused_unless_its_host_is_allowed(tmp_path: Path,
     one = Server(tmp_path / "data", flags=("--webhook", listener.url.replace("127.0.0.1", "localhost")))
     one.start()
     try:
-        trainer, _ = begin(one, "a private address")
-        before = len(listener.bodies)
+        trainer, run = begin(one, "a private address")
         trainer.socket.send(ALERT.dump())
         wait_for(lambda: "--webhook-host localhost would allow it" in one.log, "the refusal")
-        assert len(listener.bodies) == before
+        assert not [body for body in listener.bodies if body["run"]["id"] == run]
         trainer.close()
     finally:
         one.close()

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 import h11
 
 from normscope.errors import NormscopeError
+from normscope.words import one_line
 
 from ..metrics import metrics
 
@@ -173,12 +174,17 @@ _TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
 """IPv6 addresses that stand for IPv4 ones (RFC 6052)."""
 
 
+def _chat(text: str) -> str:
+    """The text as chat programs show it: `<…>` would be a link of the sender's, or call everyone (Slack's own rule)."""
+    return one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _message(run: Run, experiment: str, alert: Alert) -> dict[str, Any]:
     """What is sent: an alert, and where the page shows it. Nothing in it opens anything."""
     name = " · ".join(dict.fromkeys(filter(None, (experiment, run.arm or run.name))))
     over = "" if alert.cleared is None else f" (over at step {alert.cleared})"
     return {
-        "text": f"{name}: {alert.sentence}{over}",
+        "text": _chat(f"{name}: {alert.sentence}{over}"),
         "event": "alert" if alert.cleared is None else "alert over",
         "rule": alert.rule, "sentence": alert.sentence, "step": alert.step, "since": alert.since,
         "cleared": alert.cleared, "more": alert.more,
