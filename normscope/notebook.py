@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 HEIGHT: Final = 640
+_SCHEMES: Final = ("http://", "https://")
 _PATIENCE: Final = 5.0
 """Seconds that a server has to answer a run that wants to be shown."""
 
@@ -61,7 +62,7 @@ def view(url_or_run: str | None = None, height: int = HEIGHT) -> View:
     server = (os.environ.get("NORMSCOPE_URL") or DEFAULT_URL).rstrip("/")
     if url_or_run is None:
         return View(f"{server}/", height)
-    if url_or_run.startswith(("http://", "https://")):
+    if url_or_run.startswith(_SCHEMES):
         return View(url_or_run, height)
     if not url_or_run.isalnum():
         raise ValueError(
@@ -77,14 +78,19 @@ def show(server: str, run: Callable[[], str | None], height: int) -> None:
         server: Where the browser reaches the server.
         run: What the server calls the run, once it has answered.
         height: Of the frame, in pixels.
+
+    Raises:
+        ValueError: If that is no address, or the height makes no sense.
     """
+    if not server.startswith(_SCHEMES):
+        raise ValueError(f"url: {server!r} does not begin with http:// or https://")
     deadline = time.monotonic() + _PATIENCE
     while (found := run()) is None and time.monotonic() < deadline:
         time.sleep(0.02)
     if found is None:
         print(f"{server} has not answered yet: there is nothing to show")  # noqa: T201  someone wants to see it
         return
-    one = View(f"{server.rstrip('/')}/r/{quote(found)}", height)
+    one = View(f"{server.rstrip('/')}/r/{quote(found, safe='')}", height)
     shell = sys.modules.get("IPython")
     if shell is not None and shell.get_ipython() is not None:
         shell.display.display(one)

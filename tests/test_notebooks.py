@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import nbclient
 import nbformat
@@ -15,6 +16,7 @@ import pytest
 from torch import nn
 
 import normscope
+from normscope import notebook
 
 if TYPE_CHECKING:
     from .conftest import Server
@@ -80,6 +82,20 @@ def test_outside_of_notebooks_the_address_is_printed(peer: Peer, capsys: pytest.
         watch.show()
         watch.show(url="https://lab.example/proxy/8000/")
     assert capsys.readouterr().out.split() == [f"{peer.url}/r/r1", "https://lab.example/proxy/8000/r/r1"]
+
+
+def test_what_a_server_calls_a_run_is_part_of_an_address_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    attack = '"><script>alert(1)</script>/../../\x1b[2J?token=x#'
+    notebook.show("http://127.0.0.1:8000", lambda: attack, 200)
+    (address,) = capsys.readouterr().out.splitlines()
+    assert address == f"http://127.0.0.1:8000/r/{quote(attack, safe='')}"
+    html = notebook.View(f"http://127.0.0.1:8000/e/x?layers={attack}", 200)._repr_html_()
+    assert (html.count("<"), html.count('"')) == (2, 12)  # of the frame itself
+    for url in ("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd"):
+        with pytest.raises(ValueError, match="neither an address"):
+            normscope.view(url)
+        with pytest.raises(ValueError, match="does not begin with http"):
+            notebook.show(url, lambda: "r1", 200)
 
 
 def test_a_notebook_is_not_needed_to_watch() -> None:

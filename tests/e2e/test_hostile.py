@@ -94,6 +94,8 @@ def attack(server: Server, key: str) -> dict[str, Any]:
         one = frame(seq)
         one.series[ATTACK] = one.series["loss"]
         trainer.say(wire.encode(one))
+    places = (wire.Place(layers[0].name, "output", 1.0), wire.Place(None, ATTACK, 1.0))
+    trainer.socket.send(wire.Alert(0, ATTACK, f"{ATTACK} since step 3", 3, 3, places).dump())
     trainer.socket.send(wire.End("failed", f"{ATTACK}\n{ATTACK}", {ATTACK[:200]: 1.0}).dump())
     server.wait_status(run, "failed")
     trainer.close()
@@ -151,6 +153,7 @@ def test_nothing_that_a_run_says_is_more_than_words(shared_server: Server, watch
     assert page.get_by_test_id("title").text_content() == ATTACK[:200]
     see_all(watched)
     assert ATTACK in (page.get_by_test_id("error").first.text_content() or "")
+    assert f"{ATTACK} since step 3" in (page.get_by_test_id("alert").first.text_content() or "")
     assert f"{ATTACK}.0" in (page.get_by_test_id("layers").text_content() or "")
     assert "<img src=x" in hover(watched)
 
