@@ -66,12 +66,12 @@ export class Distributions {
     this.kind.value = KINDS[kind][0];
   }
 
-  /** Show what has something to show by now: a user's own run may never send an accuracy. */
+  /** Show what has something to show by now: a user's own run may send an accuracy seldom, or never. */
   reveal() {
     const { state } = this.desk;
     const known = ["accuracy", "test_accuracy"];
     if (this.accuracy.element.hidden) {
-      const some = state.runs.some((run) => known.some((name) => state.whole(run.id).newest?.series.has(name)));
+      const some = state.runs.some((run) => known.some((name) => state.whole(run.id).lastWith(name, null)));
       this.accuracy.element.hidden = !some;
     }
   }

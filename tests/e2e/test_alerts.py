@@ -35,7 +35,7 @@ def dying(shared_server: Server) -> str:
                 with torch.no_grad():
                     first.bias.sub_(100)
             net(torch.randn(16, 4))
-            watch.step(loss=step / 10)
+            watch.step(loss=step / 10, **({"accuracy": 0.5} if step % 25 == 0 else {}))
     (run,) = [
         r for e in shared_server.get("/api/experiments")["experiments"] for r in e["runs"] if r["name"] == "dying"
     ]
@@ -59,6 +59,10 @@ def test_alerts_are_listed_counted_and_lead_to_their_layer_and_step(
     page.goto(shared_server.url)
     row = page.get_by_test_id("experiment-row").filter(has_text="dying")
     expect(row.get_by_test_id("count")).to_have_text("⚠ 2")
+
+
+def test_an_accuracy_that_is_told_seldom_is_shown(shared_server: Server, visit: Visit, dying: str) -> None:
+    expect(visit(f"{shared_server.url}/r/{dying}").get_by_test_id("chart-accuracy")).to_be_visible()
 
 
 @pytest.fixture
