@@ -6,7 +6,7 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check audit fuzz soak format bench nets science screenshots golden constraints limits clean
+.PHONY: help run test check audit fuzz soak format bench nets science screenshots golden constraints limits reference clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
@@ -86,6 +86,10 @@ constraints:
 limits:
 	$(INSTALL) server dev
 	$(VENV)/python scripts/limits.py
+
+reference:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/reference.py
 
 clean:
 	rm -rf .venv node_modules build dist .mypy_cache .ruff_cache .pytest_cache

@@ -47,25 +47,32 @@ def shot(
     print(path)
 
 
-RECIPES: Final = {
-    "dead": ("which layers died", "layers=3&step=150"),
-    "nan": ("my loss is NaN", "layers=2&step=60"),
-    "running-variance": ("is my running variance off", "layers=1&kind=running_variance"),
+PROGRAMS: Final = {
+    "quickstart": ("my first net", {"quickstart": "layers=2&step=300"}),
+    "recipes/dead": ("which layers died", {"recipe-dead": "layers=3&step=150"}),
+    "recipes/nan": ("my loss is NaN", {"recipe-nan": "layers=2&step=60"}),
+    "recipes/running-variance": (
+        "is my running variance off",
+        {
+            "recipe-running-variance": "layers=1&kind=running_variance",
+            "recipe-batch-variance": "layers=1&kind=batch_variance",
+        },
+    ),
 }
-"""Of each page in docs/recipes, what its run is called, and the view that its picture shows."""
+"""Of each page of docs that has a program, what its run is called, and its pictures with the view that they show."""
 
 
-def recipes(browser: Browser, server: Server) -> None:
-    """Run the programs of the recipes, and take a picture of what they leave."""
+def programs(browser: Browser, server: Server) -> None:
+    """Run the program of each page, and take its pictures."""
     environment = os.environ | {"NORMSCOPE_URL": server.url, "PYTHONPATH": str(HOUSE)}
-    for page, (name, view) in RECIPES.items():
-        text = (HOUSE / "docs/recipes" / f"{page}.md").read_text("utf-8")
+    for page, (name, pictures) in PROGRAMS.items():
+        text = (HOUSE / "docs" / f"{page}.md").read_text("utf-8")
         program = "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
         subprocess.run([sys.executable, "-c", program], env=environment, check=True)
         (run,) = [r for e in server.get("/api/experiments")["experiments"] for r in e["runs"] if r["name"] == name]
-        url = f"{server.url}/e/{run['experiment']}?{view}"
-        path = HOUSE / f"docs/pictures/recipe-{page}.png"
-        shot(browser, url, path, width=1400, height=860, step=run["last_step"])
+        for picture, view in pictures.items():
+            url, path = f"{server.url}/e/{run['experiment']}?{view}", HOUSE / f"docs/pictures/{picture}.png"
+            shot(browser, url, path, width=1400, height=860, step=run["last_step"])
 
 
 def everything(browser: Browser, server: Server, folder: Path) -> None:
@@ -92,7 +99,7 @@ def main() -> int:
     """Start what is needed, take the pictures; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every state of the page, into this folder")
-    parser.add_argument("--recipes", action="store_true", help="the pictures of docs/recipes alone")
+    parser.add_argument("--programs", action="store_true", help="the pictures of pages with a program alone")
     given = parser.parse_args()
     found = subprocess.run(
         [sys.executable, str(HOUSE / "scripts/chromium.py")], capture_output=True, text=True, check=True
@@ -105,10 +112,10 @@ def main() -> int:
         try:
             if given.all:
                 everything(browser, server, given.all)
-            elif given.recipes:
-                recipes(browser, server)
+            elif given.programs:
+                programs(browser, server)
             else:
-                recipes(browser, server)
+                programs(browser, server)
                 run = server.begin()["runs"][0]
                 server.wait_step(run["id"], 700, timeout=60)
                 url = f"{server.url}/e/{run['experiment']}?layers=norm1,norm2,norm3"
