@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from normscope.wire.leb128 import MAX_BYTES, decode_varints, encode_varints
+from normscope.wire.leb128 import MAX_BYTES, decode_varints, encode_varints, first_varints
 
 EDGES = [0, 1, 127, 128, 129, 16383, 16384, 2**21 - 1, 2**21, 2**28 - 1, 2**28, 2**35, 2**42 - 1, 2**42, 2**49 - 1]
 
@@ -33,6 +33,7 @@ def test_what_is_written_is_read() -> None:
     found, found_ends = decode_varints(data)
     assert np.array_equal(found, values)
     assert np.array_equal(found_ends, ends)
+    assert first_varints(data, int(ends[3]), 9) == EDGES[4:13]
 
 
 def test_nothing_is_no_bytes() -> None:

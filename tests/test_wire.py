@@ -68,6 +68,14 @@ def test_a_frame_comes_back_as_it_was(count: int) -> None:
     assert_same(wire.decode(wire.encode(frame)), frame)
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_outline_is_the_frame_without_its_histograms(count: int) -> None:
+    data = wire.encode(wire.merge([some_frame(i) for i in range(count)]))
+    whole = wire.decode(data)
+    whole.bins, whole.counts = whole.bins[:0], whole.counts[:0]
+    assert_same(wire.outline(data), whole)
+
+
 def test_series_keep_values_that_are_not_finite() -> None:
     frame = frame_of({}, loss=float("nan"), other=float("inf"))
     back = wire.decode(wire.encode(frame))

@@ -201,7 +201,7 @@ class Courier:
 
     def _look_at(self, data: bytes) -> None:
         """Look at the frame of all ranks, which is what rules are about where there are several."""
-        frame = wire.decode(data)
+        frame = wire.outline(data)
         series = {name: float(one.mean[0]) for name, one in frame.series.items() if len(one.mean) == 1}
         self._notices.look(frame.last_step, series, *self._places.of(frame))
 
