@@ -120,7 +120,8 @@ def quantiles_of_many(counts: Ints, probabilities: ArrayLike, low: Floats, high:
 
 def _on_cubic(x: Floats, y: Floats, wanted: Floats, is_first: Any, is_last: Any) -> Floats:
     """`_inverse_monotone_cubic` where the four points around each wanted height are known, shape [..., 4]."""
-    width = np.diff(x)
+    with np.errstate(invalid="ignore"):  # extremes beyond float32 arrive as infinite: then there is no width
+        width = np.diff(x)
     slope = np.divide(np.diff(y), width, out=np.zeros(width.shape), where=width > 0)
     left, right = _between(width[..., :2], slope[..., :2]), _between(width[..., 1:], slope[..., 1:])
     left, right = np.where(is_first, slope[..., 1], left), np.where(is_last, slope[..., 1], right)

@@ -16,7 +16,7 @@ from .fuzz.targets import TARGETS, seeds
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INPUTS = {"codec": 700, "parser": 2000, "recording": 300, "ingest": 80, "live": 300}
+INPUTS = {"codec": 700, "parser": 2000, "recording": 300, "log": 300, "ingest": 80, "live": 300}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
 from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 
+from normscope import wire
 from normscope.command import importing
 from normscope.errors import NormscopeError
 from normscope.eventlog import logs
@@ -90,6 +91,21 @@ def test_a_histogram_without_values_is_an_honest_one(tmp_path: Path) -> None:
     write(tmp_path / "events.out.tfevents.1.a", [tensor(histogram_pb, [0, 3], dtype=DOUBLE)])
     log = read(tmp_path)
     assert (dict(log.odd), log.histograms) == ({}, ["odd"])
+
+
+@pytest.mark.parametrize("largest", [1e300, 1.7e308])
+def test_values_that_no_float_has_room_for_are_no_warning(tmp_path: Path, largest: float) -> None:
+    edges = [-largest, 0.0, 1e14, 0.0, largest, 1e14]
+    write(tmp_path / "events.out.tfevents.1.a", [
+        tensor(histogram_pb, [2, 3], dtype=DOUBLE, double_val=edges),
+        Event(step=2, wall_time=1e9, summary=Summary(value=[Summary.Value(tag="old", histo=HistogramProto(
+            min=-largest, max=largest, num=2e14, sum=largest, sum_squares=largest, bucket_limit=[0, largest],
+            bucket=[1e14, 1e14],
+        ))])),
+    ])  # fmt: skip
+    log = read(tmp_path)
+    frames = [wire.decode(data) for data in log.frames(0, -1, 9, log.histograms, {})]
+    assert [frame.counters[0, 0] for frame in frames] == [2 * 10**14] * 2
 
 
 @pytest.mark.usefixtures("little_memory")

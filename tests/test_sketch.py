@@ -147,3 +147,10 @@ def test_quantiles_of_many_histograms_are_those_of_each() -> None:
     wanted = [0, 0.05, 0.5, 0.95, 1]
     each = [sketch.quantiles(t, wanted, a, b) for t, a, b in zip(tallies, low, high, strict=True)]
     np.testing.assert_allclose(sketch.quantiles_of_many(tallies, wanted, low, high), each, rtol=1e-12)
+
+
+def test_extremes_that_are_infinite_leave_quantiles_near_them_unknown() -> None:
+    tally = sketch.histogram([1.0, 2.0, 1e30])[None]
+    low, high = np.array([np.inf]), np.array([np.inf])
+    assert np.isnan(sketch.quantiles_of_many(tally, [0.5], low, high)).all()
+    assert np.isfinite(sketch.quantiles_of_many(tally, [0.1], np.array([1.0]), high)).all()

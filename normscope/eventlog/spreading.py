@@ -34,8 +34,11 @@ class Spread(NamedTuple):
     counts: NDArray[np.int64]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def spread(value: Any) -> Spread:
     """A value that is a histogram, in the fixed bins.
+
+    What a float has no room for is infinite or NaN there, as in any other frame.
 
     Raises:
         ValueError: If its buckets make no sense.
