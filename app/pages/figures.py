@@ -183,7 +183,7 @@ def _distributions() -> Json:
 
 
 def _landscape() -> Json:
-    """What lies along the gradient; the traces of the range are the area, its upper and its lower end."""
+    """What lies along the gradient, and between runs; traces of a band are the area, its upper and its lower end."""
     return {
         "landscape": _chart(
             "Loss along the gradient",
@@ -193,6 +193,16 @@ def _landscape() -> Json:
             _area(0.26),
             _line(1.2, f"{_STEP}<br>highest %{{y:.4~g}}{_NAME}"),
             _line(1.2, f"{_STEP}<br>lowest %{{y:.4~g}}{_NAME}"),
+        ),
+        "spread": _chart(
+            "Spread of losses over runs",
+            "From the smallest to the largest loss of those runs of an arm that are shown: how much the outcome "
+            "depends on what differs between them. These nets are at different places; the band along the gradient is "
+            "of one net at one place.",
+            _layout("step", "loss"),
+            _area(0.26),
+            _line(1.2, f"{_STEP}<br>largest of these runs %{{y:.4~g}}<extra></extra>"),
+            _line(1.2, f"{_STEP}<br>smallest of these runs %{{y:.4~g}}<extra></extra>"),
         ),
         "predictiveness": _chart(
             "Gradient predictiveness",

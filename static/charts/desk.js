@@ -109,7 +109,7 @@ export class Desk {
    * @param {string} name
    * @param {import("./panel.js").Options} options
    * @param {(run: Run, lines: Column[]) => void} fill
-   * @param {(run: Run) => number} read the number at the cursor, beside the heading
+   * @param {(run: Run) => number | null} read the number at the cursor, beside the heading; null for none
    * @param {{floor?: number, ceiling?: number, about?: string, scale?: import("../lines/scale.js").Scale}} [more]
    */
   linesPanel(name, options, fill, read, more = {}) {
@@ -135,7 +135,7 @@ export class Desk {
   /**
    * Write each run's number at the cursor beside a panel's heading.
    * @param {Panel} panel
-   * @param {(run: Run) => number} read
+   * @param {(run: Run) => number | null} read
    */
   readOut(panel, read) {
     const { runs } = this.state;
@@ -143,7 +143,8 @@ export class Desk {
     while (panel.readout.childElementCount < runs.length) panel.readout.append(document.createElement("b"));
     runs.forEach((run, i) => {
       const element = /** @type {HTMLElement} */ (panel.readout.children[i]);
-      const text = number(read(run));
+      const value = read(run);
+      const text = value === null ? "" : number(value);
       if (element.textContent !== text) element.textContent = text;
       const color = `var(--text${this.colorOf(run)})`;
       if (element.style.color !== color) element.style.color = color;

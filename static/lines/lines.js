@@ -1,10 +1,10 @@
 /** From histories to lines: what each kind of chart shows. Pure; the columns are changed in place. */
 
+import { Column } from "./column.js";
 import { MERGE } from "../data/frame.js";
 import { percentilesOf, PROBABILITIES } from "../data/layer.js";
 
 /**
- * @typedef {import("./column.js").Column} Column
  * @typedef {import("../data/frame.js").Frame} Frame
  * @typedef {import("../data/history.js").History} History
  * @typedef {import("./scale.js").Scale} Scale
@@ -77,6 +77,48 @@ export function extremeLine({ frames }, name, which, line) {
     const series = frame.series.get(name);
     if (series) line.push(middle(frame), which === "low" ? Math.min(...series.low) : Math.max(...series.high));
   }
+}
+
+/**
+ * Between the smallest and the largest of a scalar in some runs, as far as all of them have come.
+ * @param {History[]} histories
+ * @param {string} name
+ * @param {Column[]} lines
+ */
+export function spreadLines(histories, name, [area, high, low]) {
+  for (const line of [area, high, low]) line.clear();
+  const runs = histories.map((history) => {
+    const line = new Column();
+    scalarLine(history, name, line);
+    return line;
+  });
+  if (runs.length < 2 || runs.some(({ n }) => n === 0)) return;
+  const from = Math.max(...runs.map(({ x }) => x[0]));
+  const to = Math.min(...runs.map(({ x, n }) => x[n - 1]));
+  const places = runs.map(() => 0);
+  for (let i = 0; i < runs[0].n; i++) {
+    const at = runs[0].x[i];
+    if (at < from || at > to) continue;
+    const values = runs.map((line, run) => valueAt(line, at, places, run)).filter(Number.isFinite);
+    if (values.length < runs.length) continue;
+    high.push(at, Math.max(...values));
+    low.push(at, Math.min(...values));
+  }
+  between(low, high, area);
+}
+
+/**
+ * A line's value at a place, between its points on a straight way; places are asked for in order.
+ * @param {Column} line
+ * @param {number} at not beyond its ends
+ * @param {number[]} places where each line was left
+ * @param {number} run
+ */
+function valueAt({ x, y, n }, at, places, run) {
+  let i = places[run];
+  while (i + 1 < n && x[i + 1] <= at) i++;
+  places[run] = i;
+  return x[i] === at || i + 1 === n ? y[i] : y[i] + ((at - x[i]) / (x[i + 1] - x[i])) * (y[i + 1] - y[i]);
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { Column, niceRange, steadyRange } from "../lines/column.js";
 import { make } from "../element.js";
-import { between, extent, extremeLine } from "../lines/lines.js";
+import { between, extent, extremeLine, spreadLines } from "../lines/lines.js";
 import { Surfaces } from "./surface.js";
 import { pointsTable, seriesTable } from "../lines/table.js";
 
@@ -21,10 +21,12 @@ export class Landscape {
       largestPanel(desk, "predictiveness"),
       largestPanel(desk, "beta"),
     ];
+    this.spread = spreadPanel(desk);
     this.empty = make("p", { class: "empty" }, "Nothing was sampled along the gradient yet. It is done every few steps, if the settings ask for it.");
     this.surfaces = new Surfaces(desk);
     const grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
-    this.element = make("section", { class: "landscape" }, this.empty, grid, this.surfaces.element);
+    const runs = make("div", { class: "pair" }, this.spread.element);
+    this.element = make("section", { class: "landscape" }, this.empty, grid, runs, this.surfaces.element);
     this.key = "";
   }
 
@@ -32,6 +34,7 @@ export class Landscape {
   reveal() {
     const { state } = this.desk;
     this.empty.hidden ||= state.runs.some((run) => state.whole(run.id).lastWith("landscape.loss", null));
+    this.spread.element.hidden = !state.runs.some((run) => siblings(state, run).length > 1);
     this.surfaces.arrange(this.desk.theme);
   }
 
@@ -41,8 +44,31 @@ export class Landscape {
     const key = [theme, ...state.runs.map((run) => run.id)].join();
     if (key === this.key) return;
     this.key = key;
-    for (const panel of this.panels) this.desk.dress(panel);
+    for (const panel of [...this.panels, this.spread]) this.desk.dress(panel);
   }
+}
+
+/**
+ * The runs of a run's arm that are shown, if it is the first of them; else none.
+ * @param {import("../data/state.js").State} state
+ * @param {Run} run
+ */
+function siblings({ runs }, run) {
+  const all = runs.filter(({ arm }) => arm === run.arm);
+  return all[0].id === run.id ? all : [];
+}
+
+/** What lies between the losses of an arm's runs: each arm brings one band, with its first run. @param {Desk} desk */
+function spreadPanel(desk) {
+  const { state } = desk;
+  const losses = (/** @type {Run} */ run) => siblings(state, run).map(({ id }) => state.frameAtCursor(id)?.scalar("loss") ?? NaN);
+  return desk.linesPanel(
+    "spread",
+    { testid: "chart-spread", table: seriesTable([{ column: "loss", series: "loss", of: ({ mean }) => mean[0] }], desk.framesOf) },
+    (run, lines) => spreadLines(siblings(state, run).map(({ id }) => state.history(id)), "loss", lines),
+    (run) => (siblings(state, run).length ? Math.max(...losses(run)) - Math.min(...losses(run)) : null),
+    { floor: 0, about: "largest less smallest loss of an arm’s runs at the cursor" },
+  );
 }
 
 /** @param {Desk} desk */

@@ -127,6 +127,16 @@ def test_the_address_holds_what_is_shown_and_only_that_is_fetched(shared_server:
     wait_for(lambda: "arms=1" in again.url, "one arm to be hidden")
 
 
+def test_the_spread_of_losses_over_runs_is_drawn_where_an_arm_has_several(shared_server: Server, visit: Visit) -> None:
+    runs = finished(shared_server)
+    page = visit(f"{shared_server.url}/e/{runs[0]['experiment']}?tab=landscape")
+    spread = page.get_by_test_id("chart-spread")
+    expect(spread).to_be_hidden()
+    page.get_by_test_id("choose-rate").select_option("all")
+    expect(spread.locator(".scatterlayer path.js-line")).to_have_count(2 * 2)  # of two arms the upper and the lower end
+    expect(spread.locator(".scatterlayer path.js-fill")).to_have_count(2)
+
+
 def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> None:
     settings = {"steps": 21, "seeds": 1, "measure_every": 5, "detail": "everything"}
     answer = shared_server.post("/api/experiments", {"claim": 3, "size": "quick", "settings": settings}).json()

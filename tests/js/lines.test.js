@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Column } from "../../static/lines/column.js";
 import { Frame } from "../../static/data/frame.js";
 import { History } from "../../static/data/history.js";
-import { measuredLines, profileLines } from "../../static/lines/lines.js";
+import { measuredLines, profileLines, spreadLines } from "../../static/lines/lines.js";
 import { LINEAR, LOGARITHMIC } from "../../static/lines/scale.js";
 
 /** A history whose frame at each step holds these values, or none. @param {(number[] | null)[]} every */
@@ -32,6 +32,18 @@ test("a scalar has no band, and zero no place on a logarithmic axis", () => {
   assert.equal(band.n, 0);
   assert.deepEqual([...line.points.y], [-2, NaN, 2]);
   assert.deepEqual(line.more, [[0.01], [0], [100]]);
+});
+
+test("the spread of runs reaches from the smallest to the largest, as far as all have come", () => {
+  const [area, high, low] = [new Column(), new Column(), new Column()];
+  const short = measured([[4], null, [2], [8]]);
+  spreadLines([measured([[1], [5], [6], [7], [9]]), short], "drift", [area, high, low]);
+  assert.deepEqual([[...high.points.x], [...high.points.y], [...low.points.y]], [[0, 1, 2, 3], [4, 5, 6, 8], [1, 3, 2, 7]]);
+  assert.deepEqual([...area.points.x], [0, 1, 2, 3, 3, 2, 1, 0]);
+  for (const others of [[], [measured([null])], [measured([])]]) {
+    spreadLines([short, ...others], "drift", [area, high, low]);
+    assert.deepEqual([area.n, high.n, low.n], [0, 0, 0]);
+  }
 });
 
 test("what is measured once is drawn over layers", () => {
