@@ -8,9 +8,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+import httpx
 import numpy as np
 import torch
 
+from normscope.catalogue import CLAIMS
 from normscope.measures.directions import random_directions
 from normscope.measures.surface import surface
 from normscope.spec import Job, Spec
@@ -30,15 +32,18 @@ NETS: Final = {
         _FREE, net="dln", data="gaussian", depth=25, batch=1000, rate=1e-6, steps=400
     ),
     "VGG-A, an eighth, 32×32": replace(_FREE, net="vgg_a", data="shapes", factor=0.125, batch=64, steps=60),
+    "VGG-16, an eighth, 32×32": replace(_FREE, net="vgg_16", data="shapes", factor=0.125, batch=64, steps=40),
     "ResNet-20, 8×8": replace(_FREE, net="resnet20", skips=1, batch=64, steps=60),
 }
+SIXTEEN: Final = 16
+"""Claims; what comes after them is an exercise."""
 _PAIRS: Final = 7
 _GRID: Final = 15
 """Points along each side of a surface."""
 
 
 def measure(url: str, table: Table) -> None:
-    """Each net in turns under the trainer and bare; then its surface in turns at once and point by point."""
+    """Each net in turns under the trainer and bare; its surface in turns at once and point by point; every claim."""
     torch.set_num_threads(1)
     for name, spec in NETS.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -49,6 +54,27 @@ def measure(url: str, table: Table) -> None:
         table.add(
             f"loss surface of {_GRID} × {_GRID} points, × point by point ({name})", middle(_surfaces(spec)), "≤ 1"
         )
+    _claims(url, table)
+
+
+def _claims(url: str, table: Table) -> None:
+    """One seed of all arms of each of the sixteen claims at size quick, one claim after another."""
+    seconds = {number: _claim(url, number) for number in CLAIMS if number <= SIXTEEN}
+    slowest = max(seconds, key=lambda number: seconds[number])
+    each = ", ".join(f"{number}: {taken:.0f} s" for number, taken in seconds.items())
+    figure = "one seed of all arms at size quick, the slowest of the sixteen claims"
+    table.add(figure, f"{seconds[slowest]:.0f} s (claim {slowest})", "≤ 90 s", each)
+
+
+def _claim(url: str, number: int) -> float:
+    """Seconds from the request to the end of the last run."""
+    with httpx.Client(base_url=url, timeout=30) as http:
+        began = time.perf_counter()
+        body = {"claim": number, "size": "quick", "settings": {"seeds": 1}}
+        path = f"/api/experiments/{http.post('/api/experiments', json=body).json()['id']}"
+        while any(run["status"] != "finished" for run in http.get(path).json()["runs"]):
+            time.sleep(0.2)
+        return time.perf_counter() - began
 
 
 def _bare(spec: Spec) -> float:

@@ -75,6 +75,16 @@ def programs(browser: Browser, server: Server) -> None:
             shot(browser, url, path, width=1400, height=860, step=run["last_step"])
 
 
+def course(browser: Browser, server: Server) -> None:
+    """Make one seed of the course's exercise, and take the picture of docs/course.md."""
+    body = {"claim": 17, "size": "quick", "settings": {"seeds": 1}}
+    experiment = server.post("/api/experiments", body).json()
+    for run in experiment["runs"]:
+        server.wait_status(run["id"], "finished", timeout=1200)
+    url = f"{server.url}/e/{experiment['id']}?tab=landscape&where=rate:all"
+    shot(browser, url, HOUSE / "docs/pictures/course.png", width=1400, height=1300, step=199)
+
+
 def everything(browser: Browser, server: Server, folder: Path) -> None:
     """Every state that a person may meet: empty, live, finished, stopped, wide, narrow, dark."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,6 +110,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="every state of the page, into this folder")
     parser.add_argument("--programs", action="store_true", help="the pictures of pages with a program alone")
+    parser.add_argument("--course", action="store_true", help="the picture of docs/course.md alone")
     given = parser.parse_args()
     found = subprocess.run(
         [sys.executable, str(HOUSE / "scripts/chromium.py")], capture_output=True, text=True, check=True
@@ -112,10 +123,11 @@ def main() -> int:
         try:
             if given.all:
                 everything(browser, server, given.all)
-            elif given.programs:
-                programs(browser, server)
+            elif given.programs or given.course:
+                (programs if given.programs else course)(browser, server)
             else:
                 programs(browser, server)
+                course(browser, server)
                 run = server.begin()["runs"][0]
                 server.wait_step(run["id"], 700, timeout=60)
                 url = f"{server.url}/e/{run['experiment']}?layers=norm1,norm2,norm3"
