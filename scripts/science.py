@@ -90,7 +90,8 @@ criterion is met, *contradicted* when one is missed, else *undecided*.
   normalization does to one and the same landscape.
 - That effects go together does not say that one is the other's cause.
 
-Time is what a quick size takes, two nets training at once on two cores.
+Time is what it took here, two nets training at once on two cores, now and then beside other work;
+[benchmarks.md](benchmarks.md) has what the slowest claim takes at size quick.
 """
 
 
