@@ -34,13 +34,15 @@ def painted(page: Page) -> int:
 
 def shot(
     browser: Browser, url: str, path: Path, *, width: int = 1440, height: int = 900,
-    scheme: Scheme = "light", step: int | None = None,
+    scheme: Scheme = "light", step: int | None = None, chart: str | None = None,
 ) -> None:  # fmt: skip
-    """One picture of one page, once it has drawn so many steps."""
+    """One picture of one page, once it has drawn so many steps, or a chart that is not on the first tab."""
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
     page.goto(url)
     if step is not None:
         wait_for(lambda: painted(page) >= step, f"step {step}", 60)
+    if chart is not None:
+        page.locator(f'[data-testid="{chart}"] .scatterlayer path.js-line >> nth=0').wait_for(timeout=60_000)
     page.wait_for_timeout(1500)
     page.screenshot(path=path)
     page.close()
@@ -82,7 +84,7 @@ def course(browser: Browser, server: Server) -> None:
     for run in experiment["runs"]:
         server.wait_status(run["id"], "finished", timeout=1200)
     url = f"{server.url}/e/{experiment['id']}?tab=landscape&where=rate:all"
-    shot(browser, url, HOUSE / "docs/pictures/course.png", width=1400, height=1300, step=199)
+    shot(browser, url, HOUSE / "docs/pictures/course.png", width=1400, height=1340, chart="chart-spread")
 
 
 def everything(browser: Browser, server: Server, folder: Path) -> None:

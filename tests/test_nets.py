@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
+from scipy.stats import norm as norm_distribution
 from torch import Tensor, nn
 
 import normscope
 from trainer import nets
+from trainer.nets.mlp import ACTIVATIONS
 from trainer.norms import NORMS, norm
 
 if TYPE_CHECKING:
@@ -160,6 +163,25 @@ def test_instance_normalization_is_for_images(make: Make) -> None:
 def test_an_mlp_refuses_what_does_not_exist(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         nets.mlp("none", **options)
+
+
+@pytest.mark.parametrize(
+    ("activation", "formula"),
+    [
+        ("sigmoid", expit),
+        ("tanh", np.tanh),
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x)),
+        ("gelu", lambda x: x * norm_distribution.cdf(x)),
+        ("silu", lambda x: x * expit(x)),
+        ("identity", lambda x: x),
+    ],
+)
+def test_activations_are_their_formulas(activation: str, formula: Callable[[Any], Any]) -> None:
+    assert set(ACTIVATIONS) == {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu", "identity"}
+    net = nets.mlp("none", activation=activation, depth=1).double()
+    x = torch.randn(5, 64, dtype=torch.float64)
+    np.testing.assert_allclose(net.act1(net.fc1(x)).detach(), formula(net.fc1(x).detach().numpy()), rtol=1e-9)
 
 
 @pytest.mark.parametrize(

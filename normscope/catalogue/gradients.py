@@ -26,7 +26,15 @@ _FOUR: Final = Claim(
     arms=(NONE, BATCH, DLN_NONE, DLN_BATCH),
     default_arms=("none", "batch", "DLN none", "DLN batch"),
     settings=settings(
-        steps=300, batch=64, optimizer="adam", rate=0.001, factor=0.125, data="shapes", target=0.5, measure_every=20
+        steps=300,
+        batch=64,
+        optimizer="adam",
+        rate=0.001,
+        net="vgg_a",
+        factor=0.125,
+        data="shapes",
+        target=0.5,
+        measure_every=20,
     ),
     rule=(
         Criterion(

@@ -29,7 +29,15 @@ _SIX: Final = Claim(
     arms=(NONE, BATCH, DLN_NONE, DLN_BATCH),
     default_arms=("none", "batch", "DLN none", "DLN batch"),
     settings=settings(
-        steps=300, batch=64, optimizer="adam", rate=0.001, factor=0.125, data="shapes", target=0.5, landscape_every=10
+        steps=300,
+        batch=64,
+        optimizer="adam",
+        rate=0.001,
+        net="vgg_a",
+        factor=0.125,
+        data="shapes",
+        target=0.5,
+        landscape_every=10,
     ),
     rule=(
         Criterion("range of losses, batch ÷ none, VGG", "loss_range", "batch", "<", 1.0, how="ratio", against="none"),
@@ -137,6 +145,7 @@ _SEVEN: Final = Claim(
         optimizer="adam",
         rate=0.001,
         init="he",
+        net="vgg_a",
         factor=0.125,
         data="shapes",
         target=2.0,
@@ -217,6 +226,7 @@ _COURSE: Final = Claim(
         batch=64,
         optimizer="adam",
         rates=(1e-4, 5e-4, 1e-3, 2e-3),
+        net="vgg_a",
         factor=0.125,
         data="shapes",
         target=0.5,

@@ -24,7 +24,7 @@ _DLN: Final = {
 }
 DLN_NONE: Final = Arm("DLN none", "A deep linear net without normalization, on the full batch.", _DLN)
 DLN_BATCH: Final = Arm("DLN batch", "The same with batch normalization between its layers.", {**_DLN, "norm": "batch"})
-VGG: Final = {"net": "vgg_a", "init": "glorot", "activation": "relu", "test_every": 25}
+VGG: Final = {"init": "glorot", "activation": "relu", "test_every": 25}
 """At size quick it is trained by Adam: by plain gradient descent, at any rate, the net without normalization stays
 where guessing is for the whole run, and what is measured of a net that does not move says nothing of one that learns.
 """

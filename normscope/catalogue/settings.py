@@ -95,6 +95,14 @@ _ALL: Final = (
         "depths", "Hidden layers", "ints", 3, "How many hidden layers the net has, one value after another.", 1, 80
     ),
     Setting("width", "Width", "int", 100, "How many units each hidden layer has.", 1, 4096, "units"),
+    Setting(
+        "net",
+        "Net",
+        "choice",
+        "vgg_a",
+        "Which VGG net: A has eight convolutions, 16 has thirteen.",
+        choices=("vgg_a", "vgg_16"),
+    ),
     Setting("factor", "Channels", "float", 0.125, "Times the usual number of channels of a VGG net.", 0.05, 2.0),
     Setting(
         "shifts", "Shifts of the inputs", "floats", 0.0, "Added to every input, one value after another.", -100.0, 100.0
@@ -115,7 +123,7 @@ _ALL: Final = (
         "choice",
         "relu",
         "The nonlinearity after each hidden layer.",
-        choices=("sigmoid", "tanh", "relu"),
+        choices=("sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu"),
     ),
     Setting(
         "data",

@@ -75,7 +75,15 @@ _FIVE: Final = Claim(
     arms=(NONE, BATCH, NOISY, NOISE),
     default_arms=("none", "batch", "noisy batch", "noise alone"),
     settings=settings(
-        steps=300, batch=64, optimizer="adam", rate=0.001, factor=0.125, data="shapes", target=0.5, measure_every=20
+        steps=300,
+        batch=64,
+        optimizer="adam",
+        rate=0.001,
+        net="vgg_a",
+        factor=0.125,
+        data="shapes",
+        target=0.5,
+        measure_every=20,
     ),
     rule=(
         Criterion("drift, noisy batch ÷ batch", "drift", "noisy batch", ">", 1.0, how="ratio", against="batch"),

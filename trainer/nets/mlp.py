@@ -17,6 +17,9 @@ ACTIVATIONS: Final[Mapping[str, Callable[[], nn.Module]]] = {
     "sigmoid": nn.Sigmoid,
     "tanh": nn.Tanh,
     "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
     "identity": nn.Identity,
 }
 
@@ -48,7 +51,7 @@ def mlp(
         outputs: Units of the last layer.
         depth: Hidden layers.
         width: Units in each.
-        activation: sigmoid, tanh, relu or identity.
+        activation: A key of ACTIVATIONS.
         init: normal, he or glorot; see `Initial`.
         init_std: Standard deviation of the weights for normal.
         init_scale: Times the standard deviation, for each init.
