@@ -134,7 +134,7 @@ def test_the_spread_of_losses_over_runs_is_drawn_where_an_arm_has_several(shared
     expect(spread).to_be_hidden()
     page.get_by_test_id("choose-rate").select_option("all")
     spread.scroll_into_view_if_needed()
-    expect(spread.locator(".scatterlayer path.js-line")).to_have_count(2 * 2)  # of two arms the upper and the lower end
+    expect(spread.locator(".scatterlayer path.js-line")).to_have_count(2 * 3)  # of two arms the area and its ends
     expect(spread.locator(".scatterlayer path.js-fill")).to_have_count(2)
 
 
