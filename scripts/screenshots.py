@@ -84,7 +84,7 @@ def course(browser: Browser, server: Server) -> None:
     for run in experiment["runs"]:
         server.wait_status(run["id"], "finished", timeout=1200)
     url = f"{server.url}/e/{experiment['id']}?tab=landscape&where=rate:all"
-    shot(browser, url, HOUSE / "docs/pictures/course.png", width=1400, height=1340, chart="chart-spread")
+    shot(browser, url, HOUSE / "docs/pictures/course.png", width=1400, height=1500, chart="chart-spread")
 
 
 def everything(browser: Browser, server: Server, folder: Path) -> None:

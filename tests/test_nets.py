@@ -179,7 +179,7 @@ def test_an_mlp_refuses_what_does_not_exist(options: dict[str, Any], message: st
 )
 def test_activations_are_their_formulas(activation: str, formula: Callable[[Any], Any]) -> None:
     assert set(ACTIVATIONS) == {"sigmoid", "tanh", "relu", "leaky_relu", "gelu", "silu", "identity"}
-    net = nets.mlp("none", activation=activation, depth=1).double()
+    net: Any = nets.mlp("none", activation=activation, depth=1).double()
     x = torch.randn(5, 64, dtype=torch.float64)
     np.testing.assert_allclose(net.act1(net.fc1(x)).detach(), formula(net.fc1(x).detach().numpy()), rtol=1e-9)
 

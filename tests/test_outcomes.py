@@ -134,6 +134,7 @@ def test_matched_looks_are_shares_of_the_weights_length() -> None:
 
 def test_steps_that_help_this_batch_and_harm_the_next_are_counted() -> None:
     net = nn.Linear(5, 1, bias=False, dtype=torch.float64)
+    net.weight.data.fill_(0.5)
     targets = X.sum(1, keepdim=True)
     measure = measured(NextBatch, net, lambda x, y: (net(x) - y).square().mean())
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from normscope.schedule import Schedule
     from normscope.spec import Job, Spec
 
     from .data import Data
@@ -67,7 +66,7 @@ def train(job: Job) -> None:
         watch.conclude(**run.outcome())
 
 
-def watched(spec: Spec) -> Schedule:
+def watched(spec: Spec) -> Callable[[int], bool]:
     """The steps that are watched: one of every so many, those at which something is measured, and the last."""
     spacings = {spec.observe_every, spec.measure_every if spec.all_measures else 0, spec.landscape_every} - {0}
     last = spec.steps - 1
