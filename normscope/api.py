@@ -139,17 +139,23 @@ class Client:
         return tuple(wire.Layer(one["name"], one["type"], tuple(one["kinds"])) for one in run["layers"])
 
     def frames(self, run: str | Mapping[str, Any]) -> Iterator[wire.Frame]:
-        """Every captured step of a run, in order, however long it is: a few are asked for at a time."""
+        """Every captured step of a run, in order, however long it is: a few are asked for at a time.
+
+        Where the server has no finer ones, frames of several steps.
+        """
         whole = self.run(run)
-        first, width = 0, 64
+        first, width, seq = 0, 64, 0
         while first <= whole["last_step"]:
             last = min(first + width, whole["last_step"] + 1) - 1
             found = self._history(whole["id"], first_step=first, last_step=last, points=_MOST_POINTS)
             frames = [wire.decode(data) for data in found]
-            if any(frame.level for frame in frames):  # more steps than come without being merged
-                width //= 2
+            if width > 1 and sum(one.frames for one in frames) > max(len(frames), _MOST_POINTS):
+                width //= 2  # more steps than come without being merged
                 continue
-            yield from frames
+            for one in frames:
+                if one.seq >= seq:  # one of several steps may have come with those before
+                    yield one
+                    seq, last = one.seq + one.frames, max(last, one.last_step)
             first = last + 1
             size = sum(map(len, found))
             width = max(width * 2 if size < _BYTES[0] else width // 2 if size > _BYTES[1] else width, 1)

@@ -70,6 +70,16 @@ def test_many_steps_are_merged_or_streamed(shared_server: Server) -> None:
     assert [one.first_step for one in client.frames(run)] == steps
 
 
+def test_frames_that_were_merged_before_they_came_are_read_once(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, "the key of the run merged")
+    run = trainer.hear()["run"]
+    coarse = [wire.merge_encoded([wire.encode(frame(seq + i)) for i in range(4)]) for seq in range(0, 300, 4)]
+    trainer.say(*coarse, *(wire.encode(frame(seq)) for seq in range(300, 310)))
+    trainer.acknowledged(309)
+    found = [(one.seq, one.frames) for one in Client(shared_server.url).frames(run)]
+    assert found == [(seq, 4) for seq in range(0, 300, 4)] + [(seq, 1) for seq in range(300, 310)]
+
+
 def test_it_becomes_pandas(shared_server: Server) -> None:
     run = served(shared_server, "tables")
     read = Client(shared_server.url).history(run)
