@@ -15,6 +15,7 @@ import pytest
 from app.frames import history, query
 from app.frames.history import Pyramid, parts
 from app.limits import PART
+from app.pages.standalone import points_of
 from app.store import Experiment, Run, open_store
 from normscope import wire
 
@@ -105,6 +106,12 @@ def test_parts_hold_what_there_is_in_order_with_coarser_frames_where_there_are_n
         await store.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("runs", "layers", "points"), [(1, 10, 600), (12, 20, 600), (1, 500, 400), (12, 10_000, 1)])
+def test_what_a_saved_file_has_of_very_many_layers_is_coarser(runs: int, layers: int, points: int) -> None:
+    one = Run("r", "e", "net", "hash", 1.0, layers=[{"name": "fc", "type": "Linear", "kinds": ["output"]}] * layers)
+    assert points_of([one] * runs) == points
 
 
 def merged(seq: int, level: int) -> bytes:

@@ -57,7 +57,7 @@ async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: st
     shown["runs"] = [run for run in shown["runs"] if run["id"] in ids]
     span = _span(view)
     runs = await store.find(Run, id=list(ids))
-    points = _points(runs)
+    points = points_of(runs)
     return {
         "at": time.time(),
         "view": view,
@@ -68,7 +68,7 @@ async def keep(store: Store, shown: dict[str, Any], ids: Sequence[str], view: st
     }
 
 
-def _points(runs: Sequence[Run]) -> int:
+def points_of(runs: Sequence[Run]) -> int:
     """How many frames there is room for of each run."""
     summaries = sum(len(layer["kinds"]) for run in runs for layer in run.layers)
     return max(1, min(POINTS, SUMMARIES // max(summaries, 1)))
