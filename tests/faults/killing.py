@@ -12,6 +12,7 @@ from ..conftest import Server, wait_for
 from ..frames import frame
 from .database import check, copied, frames, last_seqs
 from .processes import streams
+from .stream import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def kill_at_random(
             # At once, or after some more frames: moments from the first hello to the middle of a commit.
             further = rng.choice([0, 1, rng.randrange(RATE)])
             already = sum(one.acknowledged for one in some)
-            wait_for(lambda: sum(one.acknowledged for one in some) >= already + further, "frames to be acknowledged")  # noqa: B023
+            wait_for(lambda: sum(one.acknowledged for one in some) >= already + further, "acknowledgments", PATIENCE)  # noqa: B023
             before(found.kills)
             acknowledged = {one.name: one.acknowledged for one in some}
             server.kill()

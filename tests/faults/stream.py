@@ -22,7 +22,7 @@ from ..frames import LAYERS, frame
 COUNT: Final = struct.Struct("<qq")
 """How many frames were acknowledged, and how many were put."""
 PATIENCE: Final = 120.0
-"""Seconds within which the rest is acknowledged when it is told to end."""
+"""Seconds that acknowledgments may take on a machine that has other things to do."""
 
 
 def _tell(sentence: str) -> None:

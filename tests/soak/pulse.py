@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.client import connect
 
 from normscope import wire
+from normscope.sending.delivery import Delivery, Listener
 
+from ..conftest import wait_for
+from ..faults.stream import PATIENCE
 from ..frames import frame
 
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ class Pulse:
 
     Attributes:
         run: What the server calls it.
-        sent: How many frames were sent.
+        sent: How many frames were sent,
+        acknowledged: and acknowledged in the end.
         seen: Numbers of those that came.
         delays: Seconds from a frame's being sent to its being there.
     """
@@ -39,6 +43,7 @@ class Pulse:
     rate: float
     run: str = ""
     sent: int = 0
+    acknowledged: int = 0
     seen: list[int] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
     _at: list[float] = field(default_factory=list)
@@ -48,48 +53,38 @@ class Pulse:
     @contextlib.asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
         """While this lasts, frames are sent and looked at; then, all of them have come."""
-        address = f"ws://127.0.0.1:{self.server.port}"
         layers = tuple(wire.Layer(f"fc{i}", "Linear") for i in range(self.layers))
-        async with (
-            connect(f"{address}/ws/ingest", compression=None) as trainer,
-            connect(f"{address}/ws/live", compression=None, max_queue=None) as viewer,
-        ):
-            await trainer.send(wire.Hello("a key of the soak's own", "watched", layers).dump())
-            self.run = json.loads(await trainer.recv())["run"]
+        hello = wire.Hello("a key of the soak's own", "watched", layers)
+        delivery = Delivery(self.server.url, hello, Listener(lambda _: None, lambda _: None, print))
+        wait_for(lambda: delivery.run, "a welcome")
+        self.run = str(delivery.run)
+        url = f"ws://127.0.0.1:{self.server.port}/ws/live"
+        async with connect(url, compression=None, max_queue=None) as viewer, asyncio.TaskGroup() as tasks:
             await viewer.send(json.dumps({"type": "watch", "runs": [self.run], "after": {self.run: -1}}))
-            async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(self._send(trainer))
-                listening = [tasks.create_task(self._hear(trainer)), tasks.create_task(self._look(viewer))]
-                try:
-                    yield
-                finally:
-                    self._over = True
-                await sending
-                async with asyncio.timeout(60):
-                    while len(self.seen) < self.sent:
-                        self._news.clear()
-                        await self._news.wait()
-                for task in listening:
-                    task.cancel()
+            sending = tasks.create_task(self._send(delivery))
+            looking = tasks.create_task(self._look(viewer))
+            try:
+                yield
+            finally:
+                self._over = True
+            await sending
+            async with asyncio.timeout(PATIENCE):
+                while len(self.seen) < self.sent:
+                    self._news.clear()
+                    await self._news.wait()
+            looking.cancel()
+        await asyncio.to_thread(delivery.close, wire.End("finished"), PATIENCE)
+        self.acknowledged = delivery.committed + 1
 
-    def heard(self) -> list[float]:
-        """The delays since this was last asked."""
-        heard, self.delays = self.delays, []
-        return heard
-
-    async def _send(self, trainer: ClientConnection) -> None:
+    async def _send(self, delivery: Delivery) -> None:
         large = frame(0, layers=self.layers)
         began = time.perf_counter()
         while not self._over:
             data = wire.encode(replace(large, seq=self.sent, first_step=self.sent, last_step=self.sent))
             self._at.append(time.perf_counter())
             self.sent += 1
-            await trainer.send(wire.pack([data]))
+            delivery.put(data)
             await asyncio.sleep(began + self.sent / self.rate - time.perf_counter())
-
-    async def _hear(self, trainer: ClientConnection) -> None:
-        async for _ in trainer:
-            pass
 
     async def _look(self, viewer: ClientConnection) -> None:
         async for message in viewer:

@@ -12,6 +12,7 @@ from ..conftest import serving, wait_for
 from ..faults.database import check, copied, frames
 from ..faults.killing import RATE, RUNS, kill_at_random
 from ..faults.processes import streams
+from ..faults.stream import PATIENCE
 from ..frames import frame
 from .found import Found
 from .vitals import examine
@@ -130,4 +131,4 @@ def count(found: Found, stream: Stream, there: list[bytes]) -> None:
 def _go_on(some: list[Stream]) -> None:
     """Wait until a second's worth of what each makes from now on has been acknowledged."""
     ends = [one.put + RATE for one in some]
-    wait_for(lambda: all(one.acknowledged >= end for one, end in zip(some, ends, strict=True)), "acknowledgments")
+    wait_for(lambda: all(one.acknowledged >= end for one, end in zip(some, ends, strict=True)), "frames", PATIENCE)

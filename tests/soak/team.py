@@ -38,6 +38,8 @@ VISITS: Final = 24
 """How often someone looks at a run: three times each."""
 LINKS: Final = 4
 """Links that are made, followed and revoked."""
+CLAIMS: Final = 1
+"""Experiments that are started from the page."""
 KEPT: Final = 8
 """Hours after which an experiment is deleted."""
 STEPS: Final = 20
@@ -89,7 +91,8 @@ class Team:
             wait_for(lambda: self._runs or any(work.done() for work in works), "a run to be there")
             looks = [self._visit] * round(share * VISITS) + [self._share] * round(share * LINKS)
             self._chance.shuffle(looks)
-            for work in (*works, eyes.submit(self._try_a_claim), *(eyes.submit(look) for look in looks)):
+            looks = [self._try_a_claim] * round(share * CLAIMS) + looks  # which takes longest
+            for work in (*works, *(eyes.submit(look) for look in looks)):
                 work.result()
             self._tidy()
         self._http = self.server.http

@@ -15,6 +15,7 @@ from normscope import wire
 from ..conftest import Server, serving, wait_for
 from ..faults.database import check, copied, frames
 from ..faults.processes import MARK, marked, training
+from ..faults.stream import PATIENCE
 from .found import Found
 from .vitals import examine
 
@@ -31,8 +32,6 @@ TOGETHER: Final = 4
 """How many loops are killed at about the same time."""
 LOST_AFTER: Final = 15
 """Seconds after which a silent run is called lost, unless a server is told otherwise."""
-PATIENCE: Final = 120.0
-"""Seconds that a machine with other things to do may take."""
 TINY: Final = {"depth": 1, "width": 8, "pace": 100, "landscape_every": 0, "steps": 1_000_000}
 
 
