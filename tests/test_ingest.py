@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,20 @@ def test_a_new_connection_takes_over_from_a_half_open_one(shared_server: Server)
     new.send(1)
     new.acknowledged(1)
     new.close()
+
+
+def test_a_process_that_comes_twice_at_once_has_one_run(shared_server: Server) -> None:
+    """As when the answer to its first Hello comes too late for it, from a server that has much to do."""
+    sockets = [open_socket(shared_server, "/ws/ingest") for _ in range(8)]
+    hello = wire.Hello("impatient 1234567890", "impatient").dump()
+    for socket in sockets:
+        socket.send(hello)
+    runs = set()
+    for socket in sockets:
+        with contextlib.suppress(ConnectionClosed):  # a newer connection may have taken over by then
+            runs.add(json.loads(socket.recv(timeout=10))["run"])
+    assert len(runs) == 1
+    assert "Traceback" not in shared_server.log
 
 
 def test_how_layers_hang_together_is_kept(shared_server: Server) -> None:
