@@ -142,6 +142,7 @@ class Spec:
         observe_every: Steps between two that are watched.
         frozen: Share of the steps, from the first, during which γ and β stay as they begin.
         detail: What is recorded beside: a key of DETAILS.
+        processes: How many train it together, each with its part of every mini-batch.
     """
 
     arm: str
@@ -174,6 +175,7 @@ class Spec:
     observe_every: int = 1
     frozen: float = 0.0
     detail: str = "outputs"
+    processes: int = 1
 
     def dump(self) -> str:
         """This spec as JSON."""

@@ -10,6 +10,7 @@ import pytest
 
 from .conftest import ENDED, Server, wait_for
 from .ray_cluster import Cluster, started
+from .test_processes import begin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,4 +105,19 @@ def test_a_training_process_that_dies_is_told_with_its_last_words(cluster: Clust
     server.wait_step(second, 1, timeout=60)
     server.post(f"/api/runs/{second}/stop")
     server.wait_status(second, "stopped")
+    wait_for(lambda: not cluster.trainers, "all training processes to leave")
+
+
+def test_a_run_of_two_processes_takes_two_cpus_and_leaves_none_behind(cluster: Cluster, server: Server) -> None:
+    (one,) = begin(server, ["none"], **ENDLESS)
+    server.wait_step(one, 1, timeout=60)
+    (two,) = begin(server, ["synchronized batch"], **{**ENDLESS, "processes": 2})
+    words = "queued on the Ray cluster for 2 CPUs, it is next"
+    wait_for(lambda: server.run(two)["reason"] == words, "the second run to be queued")
+    server.post(f"/api/runs/{one}/stop")
+    server.wait_step(two, 1, timeout=60)
+    assert len(cluster.trainers) >= 2  # one of which has made the other
+    assert server.run(two)["versions"]["processes"] == "2 ranks, merged"
+    server.post(f"/api/runs/{two}/stop")
+    server.wait_status(two, "stopped")
     wait_for(lambda: not cluster.trainers, "all training processes to leave")

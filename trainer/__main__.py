@@ -25,18 +25,22 @@ from typing import NoReturn
 from normscope.background import leave_with_parent
 from normscope.spec import Job
 
+from .processes import Team
 
-def run(job: Job) -> int:
-    """Train in this process; the exit status."""
+
+def run(job: Job, team: Team) -> int:
+    """Train in this process, one of a team; the exit status."""
     import torch
 
     from .loop import train
 
+    if team.rank == 0:  # the others end at once
+        signal.signal(signal.SIGTERM, _interrupt)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Runs share the machine, and nets this small are slower on more than one core.
     torch.set_num_threads(1)
     try:
-        train(job)
+        train(job, team)
     except Exception:
         logging.getLogger("trainer").exception("the run failed")
         return 1
@@ -61,11 +65,11 @@ def _become(job: Job) -> NoReturn:
     os.closerange(3, 256)
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    team = Team.of(job.spec.processes)
     fork_ahead()
-    signal.signal(signal.SIGTERM, _interrupt)
     code = 1
     try:
-        code = run(job)
+        code = run(job, team)
     except SystemExit as reason:
         print(reason, file=sys.stderr)  # noqa: T201  into the run's log
     finally:
@@ -160,9 +164,13 @@ def main() -> int:
         parent()
         return 0
     if "--from-environment" in sys.argv[1:]:
-        signal.signal(signal.SIGTERM, _interrupt)
-        return run(_with_room(Job.load(os.environ.pop("NORMSCOPE_JOB"))))
-    return run(Job.load(sys.stdin.readline()))
+        job = _with_room(Job.load(os.environ.pop("NORMSCOPE_JOB")))
+    else:
+        job = Job.load(sys.stdin.readline())
+    if job.spec.processes > 1:
+        _warm_up()  # once for all of them
+        sys.stdout.flush()
+    return run(job, Team.of(job.spec.processes))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from normscope.spec import CHECKPOINT
 from . import data
 from .build import loss_of, net_of, takes_flat
 from .measures import MEASURES, AlongGradient, Moment, Progress, accuracy, evaluate, generalization
+from .processes import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -46,24 +47,33 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 """What is watched of every layer, by a spec's detail."""
 
 
-def train(job: Job) -> None:
-    """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way."""
+def train(job: Job, team: Team | None = None) -> None:
+    """Train the job's net to its last step, or until someone stops it; leave a checkpoint either way.
+
+    Args:
+        job: What to train.
+        team: The processes that do it together, each of which comes here; this one alone unless given.
+    """
+    team = team or Team()
     spec = job.spec
     torch.manual_seed(spec.seed)
     task = load(spec)
     net = net_of(spec, task)
     optimizer = OPTIMIZERS[spec.optimizer](net.parameters(), lr=spec.rate)
     # The point of these small nets is to be seen: there is no budget.
-    with normscope.watch(
+    with team.together(), normscope.watch(
         net, name=job.name, url=job.url, token=job.token, budget=None, kinds=KINDS[spec.detail],
         schedule=watched(spec),
     ) as watch:  # fmt: skip
-        run = Run(spec, task, net, optimizer, watch)
+        run = Run(spec, task, net, optimizer, watch, team)
         try:
-            run.train()
+            with team.minded():
+                run.train()
+                outcome = run.outcome()
         finally:
-            save(net, optimizer, len(run.progress.losses), Path(job.folder))
-        watch.conclude(**run.outcome())
+            if team.rank == 0:
+                save(net, optimizer, len(run.progress.losses), Path(job.folder))
+        watch.conclude(**outcome)
 
 
 def watched(spec: Spec) -> Callable[[int], bool]:
@@ -92,14 +102,17 @@ class Run:
     """A net being trained."""
 
     def __init__(
-        self, spec: Spec, task: Data, net: nn.Module, optimizer: torch.optim.Optimizer, watch: normscope.Watch
-    ) -> None:
+        self, spec: Spec, task: Data, net: nn.Module, optimizer: torch.optim.Optimizer, watch: normscope.Watch,
+        team: Team,
+    ) -> None:  # fmt: skip
         self.spec = spec
         self.task = task
         self.net = net
         self.progress = Progress(spec)
         self._optimizer = optimizer
         self._watch = watch
+        self._team = team
+        self._size = min(spec.batch, len(task.train))
         self._criterion = loss_of(task)
         self._classification = task.classification
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
@@ -111,10 +124,18 @@ class Run:
         """The net's loss on a mini-batch."""
         return self._criterion(self.net(x), y)
 
+    def _loss_of_all(self, x: Tensor, y: Tensor) -> Tensor:
+        """Whose mean over the processes is the loss on the whole mini-batch."""
+        count = self._team.count
+        return self.loss(x, y) if count == 1 else self.loss(x, y) * (count * self._weight(x))
+
+    def _weight(self, x: Tensor) -> float:
+        """How much the loss on this process's part of a mini-batch counts: of classes it is a mean, else a sum."""
+        return len(x) / self._size if self._classification else 1.0
+
     def train(self) -> None:
         """Make every step, unless someone stops the run or the loss is no number any more."""
-        size = min(self.spec.batch, len(self.task.train))
-        batches = pairwise(self.task.batches(size, self.spec.seed))
+        batches = pairwise(self._batches())
         for step, (batch, upcoming) in zip(range(self.spec.steps), batches, strict=False):
             for parameter in self._affine:
                 parameter.requires_grad_(step >= self.spec.frozen * self.spec.steps)
@@ -126,13 +147,21 @@ class Run:
             if self._watch.stopped or self.progress.diverged:
                 break
 
+    def _batches(self) -> Iterator[Batch]:
+        """This process's part of each mini-batch."""
+        share = self._team.share
+        return ((share(x), share(y)) for x, y in self.task.batches(self._size, self.spec.seed))
+
     def _step(self, step: int, batch: Batch, upcoming: Batch) -> dict[str, Any]:
         """Make a step; what it says of the mini-batch."""
         x, y = batch
         self._optimizer.zero_grad()
         outputs = self.net(x)
         loss = self._criterion(outputs, y)
+        if self._team.count > 1:
+            loss = loss * self._weight(x)
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._team.total(self.net, loss)
         self.progress.note(loss.item())
         self._look(x, y)
         moment = None
@@ -146,7 +175,7 @@ class Run:
             with self._watch.aside():
                 for measure in self._measures:
                     self._watch.add(**measure.final())
-        scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * len(x) / len(self.task.train)}
+        scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * self._size / len(self.task.train)}
         if self._classification and self._watch.due(1):
             scores["accuracy"] = accuracy(outputs, y)
         return scores
@@ -155,7 +184,7 @@ class Run:
         """Sample the loss along the gradient, if it is time."""
         spec = self.spec
         if spec.landscape_every:
-            found = self._watch.probe(partial(self.loss, x, y), spec.rate, spec.landscape_every, self._factors)
+            found = self._watch.probe(partial(self._loss_of_all, x, y), spec.rate, spec.landscape_every, self._factors)
             for measure in self._measures:
                 if found is not None and isinstance(measure, AlongGradient):
                     measure.take(found)

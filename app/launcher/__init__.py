@@ -31,6 +31,10 @@ class Needs:
     cpus: float = 1.0
     gpus: float = 0.0
 
+    def times(self, processes: int) -> Needs:
+        """What so many take up, which are on one machine together."""
+        return Needs(self.cpus * processes, self.gpus * processes)
+
     def __str__(self) -> str:
         words = [f"{n:g} {word}{'s' * (n != 1)}" for n, word in ((self.cpus, "CPU"), (self.gpus, "GPU")) if n]
         return " and ".join(words) or "no CPU"

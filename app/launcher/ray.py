@@ -70,7 +70,7 @@ class RayLauncher:
 
     async def start(self, job: Job) -> str:
         """Submit the job. What was left of an earlier attempt at the same run is stopped: its token opens nothing."""
-        folder = Path(job.folder)
+        folder, needs = Path(job.folder), self._needs.times(job.spec.processes)
         prefix = f"{_PREFIX}{folder.name}-"
         handle = f"{prefix}{secrets.token_hex(4)}"
         if self._jobs is None:
@@ -82,8 +82,8 @@ class RayLauncher:
         try:
             await self._ask(
                 "submit_job", entrypoint=_ENTRYPOINT, submission_id=handle,
-                metadata={"name": job.name, "folder": job.folder},
-                entrypoint_num_cpus=self._needs.cpus, entrypoint_num_gpus=self._needs.gpus,
+                metadata={"name": job.name, "folder": job.folder, "needs": str(needs)},
+                entrypoint_num_cpus=needs.cpus, entrypoint_num_gpus=needs.gpus,
                 runtime_env={
                     "py_modules": [str(path) for path in _MODULES], "excludes": list(_LEFT_OUT),
                     "env_vars": {"NORMSCOPE_JOB": job.dump()},
@@ -132,7 +132,8 @@ class RayLauncher:
         place = "it is next" if ahead == 0 else f"{_roughly(ahead)} ahead of it"
         said = details.message or ""
         more = "" if said.startswith("Job has not started yet") else f"; Ray says: {said}"
-        return f"queued on the Ray cluster for {self._needs}, {place}{more}"
+        needs = (details.metadata or {}).get("needs", self._needs)
+        return f"queued on the Ray cluster for {needs}, {place}{more}"
 
     async def exits(self) -> AsyncIterator[Exit]:
         """Ends of jobs, as the listing shows them."""

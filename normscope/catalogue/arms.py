@@ -22,6 +22,11 @@ NOISY: Final = Arm(
 )
 NOISE: Final = Arm("noise alone", "The same random shifts and scales, and no normalization.", {"norm": "noise"})
 GHOST: Final = Arm("ghost batch", "Batch normalization over small parts of the mini-batch.", {"norm": "batch_ghost"})
+SYNCHRONIZED: Final = Arm(
+    "synchronized batch",
+    "Batch normalization over the mini-batches of all processes together; of one process it is batch.",
+    {"norm": "sync_batch"},
+)
 POPULATION: Final = Arm(
     "population", "Normalized by running statistics while training, too: no noise from the mini-batch.",
     {"norm": "batch_population"},

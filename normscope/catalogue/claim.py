@@ -129,10 +129,20 @@ class Claim:
         if not arms or len(set(arms)) < len(arms):
             raise ValueError("arms: choose at least one, and each once")
         whole = check_settings(self.settings, settings)
+        _check_parts(whole)
         runs = len(self.specs(whole, arms))
         if runs > MOST_RUNS:
             raise ValueError(f"these settings make {runs} runs; an experiment has at most {MOST_RUNS}")
         return whole
+
+
+def _check_parts(settings: Mapping[str, Any]) -> None:
+    """See whether each process gets two samples, without which there is no spread to normalize by."""
+    batches = (settings[name] for name in ("batch", "batches") if name in settings)
+    least = min((size for given in batches for size in (given if isinstance(given, tuple) else (given,))), default=None)
+    count = settings["processes"]
+    if least is not None and least < 2 * count:
+        raise ValueError(f"processes: {count} cannot share a mini-batch of {least} samples; each needs two at least")
 
 
 MOST_RUNS: Final = 1000

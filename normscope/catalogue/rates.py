@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..findings import Criterion
-from .arms import BATCH, MEAN, NONE, VARIANCE
+from .arms import BATCH, MEAN, NONE, SYNCHRONIZED, VARIANCE
 from .claim import Claim, Size
 from .settings import settings
 
@@ -26,7 +26,7 @@ _ONE: Final = Claim(
         "Ioffe and Szegedy (2015, figure 1): on MNIST, 3×100 sigmoid units, the net with batch normalization learns "
         "sooner, and the percentiles of its last hidden layer's inputs stay far steadier."
     ),
-    arms=(NONE, MEAN, VARIANCE, BATCH),
+    arms=(NONE, MEAN, VARIANCE, BATCH, SYNCHRONIZED),
     default_arms=("none", "batch"),
     settings=settings(
         steps=1200,

@@ -6,7 +6,7 @@ from typing import Final
 
 from ..findings import Criterion
 from ..spec import Setting
-from .arms import BATCH, GHOST, LAYER, NONE, POPULATION, VARIANCE
+from .arms import BATCH, GHOST, LAYER, NONE, POPULATION, SYNCHRONIZED, VARIANCE
 from .claim import Claim, Size
 from .settings import settings
 
@@ -22,7 +22,7 @@ _FOURTEEN: Final = Claim(
         "training and test accuracy at every size of mini-batch."
     ),
     literature="The noise is about proportional to 1/B, none in evaluation; Luo et al. (2018) derive the regularizer.",
-    arms=(NONE, BATCH, GHOST, LAYER, POPULATION),
+    arms=(NONE, BATCH, GHOST, SYNCHRONIZED, LAYER, POPULATION),
     default_arms=("none", "batch", "ghost batch", "layer", "population"),
     settings=settings(
         steps=400,

@@ -172,6 +172,15 @@ _ALL: Final = (
         "What is recorded beside each layer's outputs: gradients too, or everything there is; more takes longer.",
         choices=tuple(DETAILS),
     ),
+    Setting(
+        "processes",
+        "Processes",
+        "int",
+        1,
+        "How many processes train each net together, each on its part of every mini-batch, as several GPUs would.",
+        1,
+        8,
+    ),
     Setting("seed", "First seed", "int", 0, "Fixes the initial weights and the order of the data.", 0, 2**31 - 1),
     Setting("seeds", "Seeds", "int", 5, "How many times each arm is trained, each with its own seed.", 1, 20),
     Setting(
@@ -186,7 +195,7 @@ _ALL: Final = (
     ),
 )
 _BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
-_LAST: Final = ("detail", "seed", "seeds", "parallel", "pace")
+_LAST: Final = ("detail", "processes", "seed", "seeds", "parallel", "pace")
 
 
 def settings(**defaults: Value) -> tuple[Setting, ...]:
