@@ -38,8 +38,12 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--viewers", type=int, default=2000, help="how many watch one server")
     parser.add_argument("--frames", type=int, default=20_000, help="how many are stored")
+    parser.add_argument("--steps", type=int, default=1_000_000, help="how many captured ones the long run has")
+    parser.add_argument("--only", nargs="+", choices=cluster.ROWS, help="these rows of the cluster's")
     parser.add_argument("--runs", type=int, default=300, help="how many are queued on a Ray cluster")
     given = parser.parse_args()
+    if given.only and given.save:
+        parser.error("--save writes all rows of a part: leave out --only")
     for part in given.parts or PARTS:
         table = Table()
         match part:
@@ -62,7 +66,7 @@ def main() -> None:
                 with warm_server() as url:
                     laboratory.measure(url, table)
             case "cluster":
-                cluster.measure(table, given.viewers, given.frames)
+                cluster.measure(table, given.only or cluster.ROWS, given.viewers, given.frames, given.steps)
         text = f"On {machine()}.\n\n{table.markdown()}\n"
         print(f"\n{text}")
         if given.save:

@@ -12,14 +12,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Table:
-    """Rows of what was measured."""
+    """Rows of what was measured, and of some what it costs each time, for `docs/capacity.md` to reckon with."""
 
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+    costs: dict[str, float] = field(default_factory=dict)
 
     def add(self, figure: str, value: str, goal: str = "", beside: str = "") -> None:
         """Add one figure, and show it at once: a benchmark takes minutes."""
         self.rows.append((figure, value, goal, beside))
         print(f"{figure}: {value}  {beside}", flush=True)
+
+    def cost(self, name: str, value: float) -> None:
+        """Note what something takes, in the unit that its name says."""
+        self.costs[name] = value
 
     def markdown(self) -> str:
         """The rows as a Markdown table."""

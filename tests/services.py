@@ -39,6 +39,11 @@ class Postgres:
             db.execute("SELECT pg_reload_conf()")
         assert server.get_pid()
 
+    @property
+    def pid(self) -> int:
+        """Of the process that has made all its others."""
+        return int((self.folder / "postmaster.pid").read_text().splitlines()[0])
+
     def url(self, name: str) -> str:
         return f"postgresql://postgres@/{name}?host={self.folder}"
 
