@@ -138,6 +138,19 @@ def test_history_at_every_zoom(shared_server: Server) -> None:
     trainer.close()
 
 
+def test_frames_are_not_packed_once_more(shared_server: Server) -> None:
+    trainer = Trainer(shared_server, key="a key of packed ones")
+    run = trainer.hear()["run"]
+    trainer.send(*range(40))
+    trainer.acknowledged(39)
+    url, browser = f"{shared_server.url}/api/runs/{run}/history", {"Accept-Encoding": "gzip"}
+    frames = shared_server.http.get(url, headers=browser)
+    assert len(frames.content) > 2000
+    assert "content-encoding" not in frames.headers
+    words = shared_server.http.get(url, headers=browser, params={"format": "json"})
+    assert words.headers["content-encoding"] == "gzip"
+
+
 def test_history_when_only_some_steps_were_captured(shared_server: Server) -> None:
     from normscope import wire
 

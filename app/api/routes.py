@@ -263,7 +263,7 @@ async def get_history(
     headers = {"Cache-Control": "no-store", "X-Last-Seq": str(run.last_seq)}
     parts, kind = (
         (query.in_words(frames), "application/json") if format == "json"
-        else (query.packed(frames), "application/octet-stream")
+        else (query.packed(frames), query.MEDIA)
     )  # fmt: skip
     return StreamingResponse(await query.begun(parts), media_type=kind, headers=headers)
 

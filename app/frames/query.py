@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MEDIA: Final = "application/octet-stream"
+"""What frames are called in an answer."""
 PERCENTILES: Final = (5, 25, 50, 75, 95)
 
 
