@@ -6,7 +6,7 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check audit fuzz soak format bench nets science screenshots golden constraints limits reference clean
+.PHONY: help run test check audit fuzz soak format bench capacity nets science screenshots golden constraints limits reference clean
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
@@ -61,6 +61,10 @@ bench:
 	$(INSTALL) server dev bench
 	@$(VENV)/python scripts/chromium.py > /dev/null
 	$(VENV)/python -m benchmarks $(ARGS)
+
+capacity:
+	$(INSTALL) server dev
+	$(VENV)/python -m benchmarks.capacity
 
 nets:
 	$(INSTALL) server dev nets

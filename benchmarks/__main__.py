@@ -15,7 +15,7 @@ import torch
 
 from tests.conftest import Server
 
-from . import cluster, importing, laboratory, opening, outage, page, ray, storage, watching
+from . import capacity, cluster, importing, laboratory, opening, outage, page, ray, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def main() -> None:
         print(f"\n{text}")
         if given.save:
             save(part, text)
+            if table.costs:
+                capacity.keep(machine(), table.costs)
 
 
 @contextmanager
