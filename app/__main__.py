@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import functools
-import math
 import os
 import socket
 import sys
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
@@ -21,9 +18,10 @@ from normscope.errors import NormscopeError
 from normscope.wire import bounds
 
 from . import handles, logs
-from .access.reach import add_flags, reach
+from .access.reach import reach
 from .bus import check_bus
 from .commands.keyring import first_token
+from .flags import arguments, told
 from .folder import held
 from .launcher import Needs, check_launcher
 from .limits import STALLED
@@ -39,96 +37,12 @@ SHOWN_ONCE: Final = "This address lets its owner in and is shown this once; norm
 ASKS: Final = "It asks for its token; normscope token --new makes another.\n"
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The flags; each has its default from Settings."""
-    parser = argparse.ArgumentParser("normscope serve", description="Serve the Normscope dashboard.")
-    usual = Settings()
-    parser.add_argument("--host", default=usual.host, help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=usual.port, help="port; 0 takes a free one (default: %(default)s)")
-    parser.add_argument(
-        "--data", type=Path, default=usual.data, help="folder to keep everything in (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="a further name of this server"
-    )
-    parser.add_argument(
-        "--allow-frame", action="append", default=[], metavar="ORIGIN",
-        help="a page that may show this one in a frame, e.g. https://hub.example.org",
-    )  # fmt: skip
-    parser.add_argument(
-        "--rates", type=float, default=usual.rates, metavar="FACTOR",
-        help="how many times as often as usual a client may ask; 0: no limit (default: %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--keep-deleted", type=float, default=usual.keep_deleted, metavar="HOURS",
-        help="for how long a deleted experiment can be brought back (default: %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--webhook", action="append", default=[], metavar="URL", help="an address that is told of alerts, by POST"
-    )
-    parser.add_argument(
-        "--webhook-host", action="append", default=[], metavar="NAME",
-        help="a host that webhooks may be at, even at a private address; if given, no others",
-    )  # fmt: skip
-    parser.add_argument(
-        "--lost-after", type=_seconds, default=usual.lost_after, metavar="SECONDS",
-        help="a run whose training process is silent for so long is called lost (default: %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--store", default=usual.store, metavar="URL",
-        help="postgresql://USER:PASSWORD@HOST/NAME, for many servers (NORMSCOPE_STORE; default: a file in --data)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--bus", default=usual.bus, metavar="URL",
-        help="redis://HOST, for servers that share a store (NORMSCOPE_BUS; default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--public-url", default=usual.public_url, metavar="URL",
-        help="where runs started from here reach the servers, if there is a proxy (NORMSCOPE_PUBLIC_URL)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--launcher", default=usual.launcher, metavar="URL",
-        help="ray: or ray:http://HOST:8265, to train on a Ray cluster (NORMSCOPE_LAUNCHER; default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--run-cpus", type=float, default=usual.run_cpus, metavar="N",
-        help="CPUs of the cluster that a run takes up (default: %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--run-gpus", type=float, default=usual.run_gpus, metavar="N",
-        help="GPUs of the cluster that a run takes up (default: %(default)g)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--keep-steps", type=float, metavar="DAYS",
-        help="for how long every step of a run that has ended is kept (default: always)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--then-keep", type=int, choices=(4, 16, 64, 256), default=4**usual.then_level, metavar="N",
-        help="after that one frame stands for N: 4, 16, 64 or 256 (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--log-format", choices=logs.FORMATS, default=os.environ.get("NORMSCOPE_LOG_FORMAT", "text"),
-        help="what the log is written as (NORMSCOPE_LOG_FORMAT; default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    add_flags(parser)
-    return parser
-
-
-def _seconds(text: str) -> float:
-    """A positive number, as argparse wants to have it checked."""
-    value = float(text)
-    if not 0 < value < math.inf:
-        raise ValueError
-    return value
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; the exit status."""
     parser = arguments()
     given = parser.parse_args(argv)
     try:
-        Webhooks(given.webhook, given.webhook_host)
+        Webhooks(given.webhooks, given.webhook_hosts)
     except ValueError as error:
         parser.error(str(error))
     logs.begin(given.log_format)
@@ -138,16 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if reached["tls"]:
             listeners.append(_listen("127.0.0.1", 0))
         given.data.mkdir(parents=True, exist_ok=True)
-        settings = Settings(
-            host=given.host, port=listeners[0].getsockname()[1], local_port=listeners[-1].getsockname()[1],
-            data=given.data, **reached,
-            browser=not given.no_browser, hosts=tuple(given.allow_host),
-            keep_deleted=given.keep_deleted, webhooks=tuple(given.webhook), webhook_hosts=tuple(given.webhook_host),
-            frames=tuple(given.allow_frame), rates=given.rates, lost_after=given.lost_after,
-            store=given.store, bus=given.bus, public_url=given.public_url.rstrip("/"),
-            launcher=given.launcher, run_cpus=given.run_cpus, run_gpus=given.run_gpus,
-            keep_steps=given.keep_steps, then_level=(given.then_keep.bit_length() - 1) // 2,
-        )  # fmt: skip
+        ports = {"port": listeners[0].getsockname()[1], "local_port": listeners[-1].getsockname()[1]}
+        settings = Settings(**told(given) | reached | ports)
         # What is shared needs no holding: servers agree in the store on who does what.
         with contextlib.nullcontext() if is_shared(settings.store_url) else held(given.data, settings.url):
             _prepare(settings)
