@@ -15,13 +15,15 @@ import torch
 
 from tests.conftest import Server
 
-from . import capacity, cluster, importing, laboratory, opening, outage, page, ray, storage, watching
+from . import capacity, cluster, importing, laboratory, loading, opening, outage, page, ray, storage, watching
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARTS: Final = ("page", "opening", "storage", "watching", "laboratory", "importing", "cluster", "ray", "outage")
+PARTS: Final = (
+    "page", "opening", "storage", "watching", "laboratory", "loading", "importing", "cluster", "ray", "outage",
+)  # fmt: skip
 PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 WARM: Final = 8
 """Seconds in which a new server's launcher imports torch, on a core that is to be measured."""
@@ -53,6 +55,8 @@ def main() -> None:
                 opening.measure(table)
             case "storage":
                 storage.measure(table)
+            case "loading":
+                loading.measure(table)
             case "importing":
                 importing.measure(table)
             case "outage":
