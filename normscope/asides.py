@@ -12,6 +12,7 @@ from torch import Tensor
 
 from . import schedule as scheduling
 from .capture.hooks import Border
+from .capture.seen import Seen
 from .measures.landscape import FACTORS, AlongGradient, along_gradient, check
 from .scalars import scalar
 
@@ -38,12 +39,13 @@ class Asides:
         alike: Whether other ranks measure the same at the same steps, and would wait for this one.
 
     Attributes:
+        alike: As given.
         seconds: How long it has taken since this was last set to zero.
         series: What it has found for the step that is under way.
     """
 
     def __init__(self, model: nn.Module, capture: Capture, alike: bool = False) -> None:
-        self._alike = alike
+        self.alike = alike
         self.seconds = 0.0
         self.series: dict[str, Any] = {}
         self._model = model
@@ -59,7 +61,7 @@ class Asides:
         """
         if every not in self._schedules:
             self._schedules[every] = scheduling.every(every)
-        return (self._capture.active or self._alike) and self._schedules[every](step)
+        return (self._capture.active or self.alike) and self._schedules[every](step)
 
     @contextmanager
     def apart(self) -> Iterator[None]:
@@ -99,6 +101,8 @@ class Measuring:
     """What a `Watch` offers to a loop that measures."""
 
     _asides: Asides
+    _capture: Capture
+    _sending: Border
     _step: int
 
     def probe(
@@ -140,6 +144,26 @@ class Measuring:
             TypeError: If a value is neither.
         """
         self._asides.add(series)
+
+    def tell(self, **series: float | Tensor | Sequence[float] | NDArray[np.float64]) -> None:
+        """Show numbers or vectors of the last step that were found after it, at once, in a frame of their own.
+
+        What takes long can be told several times, first coarsely: of vectors that differ in length, the longest is kept
+        where frames are merged. Where the next step has begun, before the first, and among ranks, it is as `add`.
+
+        Raises:
+            TypeError: If a value is neither.
+        """
+        if self._asides.alike or not (self._step and self._capture.idle):
+            return self._asides.add(series)
+        found = {name: vector(name, value) for name, value in series.items()}
+        if not (self._capture.closed or self._sending.failures):
+            with self._sending:
+                self._put(self._step - 1, found, Seen.nothing())
+        return None
+
+    def _put(self, step: int, series: dict[str, Any], seen: Seen) -> None:
+        raise NotImplementedError
 
 
 def vector(name: str, value: Any) -> Any:

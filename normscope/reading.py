@@ -113,18 +113,21 @@ class Reading(ABC):
         return self._overview[3]
 
     def to_pandas(self) -> Any:
-        """The series as a `pandas.DataFrame`: a row for each frame, a column for each number, NaN where there is none.
+        """The series as a `pandas.DataFrame`: a row for each step, a column for each number, NaN where there is none.
+
+        Of what was told of a step several times, the last counts.
 
         Raises:
             MissingError: If pandas is not installed.
         """
-        rows = {step: i for i, step in enumerate(self.steps.tolist())}
-        columns: dict[str, Floats] = {"time": self.times}
+        told, first = np.unique(self.steps, return_index=True)
+        rows = {step: i for i, step in enumerate(told.tolist())}
+        columns: dict[str, Floats] = {"time": self.times[first]}
         for name, (steps, values) in self.series.items():
             for i, column in enumerate(values.reshape(len(steps), -1).T):
                 filled = columns[name if values.ndim == 1 else f"{name}/{i}"] = np.full(len(rows), np.nan)
                 filled[[rows[step] for step in steps.tolist()]] = column
-        return _pandas().DataFrame(columns, index=_pandas().Index(self.steps, name="step"))
+        return _pandas().DataFrame(columns, index=_pandas().Index(told, name="step"))
 
     @cached_property
     def _overview(self) -> tuple[Ints, Ints, Floats, dict[str, tuple[Ints, Floats]]]:

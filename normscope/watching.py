@@ -203,7 +203,7 @@ class Watch(Measuring):
         if capture.active:
             series = self._series(scalars, began)
             try:
-                self._send(series)
+                self._put(self._step, series, capture.collect())
             except Exception as error:  # noqa: BLE001  the border: training goes on
                 self._sending.note(error)
         self._step += 1
@@ -251,15 +251,14 @@ class Watch(Measuring):
             self._sending.note(error)
             return False
 
-    def _send(self, series: dict[str, Any]) -> None:
-        """Send the step that has just ended, or have it wait for its device behind those that do."""
-        seen = self._capture.collect()
+    def _put(self, step: int, series: dict[str, Any], seen: Seen) -> None:
+        """Send what was seen of a step, or have it wait for its device behind those that do."""
         if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
             seen.settle()
-            self._waiting.append((self._step, time.time(), series, seen))
+            self._waiting.append((step, time.time(), series, seen))
             self._send_arrived()
         else:
-            self._sender.put(self._step, time.time(), series, seen)
+            self._sender.put(step, time.time(), series, seen)
         self._capture.write_to(*self._sender.place())
 
     def _send_arrived(self, whole: bool = False) -> None:

@@ -168,6 +168,24 @@ def test_history_when_only_some_steps_were_captured(shared_server: Server) -> No
     trainer.close()
 
 
+def test_history_where_steps_came_in_several_frames_and_others_in_none(shared_server: Server) -> None:
+    from normscope import wire
+
+    from .frames import frame
+
+    steps = [0, 1, 2, 2, 2, 5, 6, 6, 8, 9]  # as many frames as if each step had come in one
+    trainer = Trainer(shared_server, key="several 1234567890")
+    run = trainer.hear()["run"]
+    trainer.say(*(wire.encode(frame(seq, step)) for seq, step in enumerate(steps)))
+    trainer.acknowledged(9)
+    url = f"{shared_server.url}/api/runs/{run}/history"
+    for first in range(12):
+        for last in range(first, 12):
+            answer = shared_server.http.get(url, params={"first_step": first, "last_step": last})
+            assert [f.first_step for f in split(answer.content)] == [step for step in steps if first <= step <= last]
+    trainer.close()
+
+
 def test_a_link_reads_one_experiment_and_changes_nothing(shared_server: Server) -> None:
     mine, other = Trainer(shared_server, key="linked 1234567890"), Trainer(shared_server, key="unlinked 1234567890")
     run, foreign = mine.hear()["run"], other.hear()["run"]

@@ -86,6 +86,8 @@ def test_it_becomes_pandas(shared_server: Server) -> None:
     series = read.to_pandas()
     assert list(series.columns) == ["time", "loss", "landscape.loss/0", "landscape.loss/1"]
     assert series.loc[7, "loss"] == 1 / 8
+    twice = Client(shared_server.url).history(served(shared_server, "twice", [0, 1, 1])).to_pandas()
+    assert twice["loss"].to_dict() == {0: 1.0, 1: 1 / 3}
     layer = read.history("fc1").to_pandas()
     assert (layer.index.name, layer.loc[3, "mean"], layer.loc[3, "count"]) == ("step", 3.0, 100)
     assert np.all(np.diff(layer.loc[3, ["min", "p5", "p25", "p50", "p75", "p95", "max"]]) > 0)

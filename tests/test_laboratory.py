@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from scipy.interpolate import RegularGridInterpolator
@@ -121,7 +122,12 @@ def test_everything_can_be_recorded_of_any_net(norm: str, peer: Peer, tmp_path: 
 def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: Peer, tmp_path: Path) -> None:
     spec = Spec("none", steps=21, measure_every=4, landscape_every=0, width=16, detail="everything")
     run(spec, peer, tmp_path)
-    assert [frame.first_step for frame in peer.frames if "surface.loss" in frame.series] == [20]
+    told = [frame for frame in peer.frames if "surface.loss" in frame.series]
+    assert [(len(f.series["surface.loss"].mean), len(f.layers), f.first_step) for f in told] == [
+        (points**2, 0, 20) for points in (6, 11, 21)
+    ]  # coarse at first, after the step itself
+    assert [frame.series["surface.done"].mean[0] for frame in told] == [36 / 441, 121 / 441, 1]
+    assert "loss" in peer.frames[-4].series
     found = {name.removeprefix("surface."): s.mean for name, s in peer.frames[-1].series.items() if "surface" in name}
     a, b = found["a"], found["b"]
     assert found["path_a"][-1] == found["path_b"][-1] == 0
@@ -132,6 +138,10 @@ def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: P
     net = net_of(spec, task)
     net.load_state_dict(torch.load(tmp_path / CHECKPOINT)["net"])
     loss = loss_of(task)(net(task.train[:256]), task.train_targets[:256]).item()
+    for coarse, spacing in zip(told, (4, 2), strict=False):
+        part = found["loss"].reshape(21, 21)[::spacing, ::spacing]
+        assert np.array_equal(coarse.series["surface.loss"].mean, part.ravel())
+        assert np.array_equal(coarse.series["surface.a"].mean, a[::spacing])
     grid = RegularGridInterpolator((a, b), found["loss"].reshape(len(a), len(b)), method="cubic")
     assert grid([[0.0, 0.0]])[0] == pytest.approx(loss, rel=1e-3)
 

@@ -144,21 +144,32 @@ def test_no_points_have_no_losses() -> None:
     assert losses(model, closure, random_directions(model, seed=1), []).shape == (0,)
 
 
-@pytest.mark.parametrize(("rows", "columns"), [(51, 51), (1, 1), (2, 7), (4, 4), (33, 20), (1, 100)])
-def test_a_grid_is_refined_without_a_gap_or_a_repetition(rows: int, columns: int) -> None:
-    rounds = list(refined(rows, columns))
-    everything = [tuple(point) for part in rounds for point in part.tolist()]
-    assert len(everything) == len(set(everything)) == rows * columns
-    assert all(len(part) for part in rounds)
-    assert {(0, 0), (rows - 1, columns - 1)} <= {tuple(p) for p in rounds[0].tolist()}
-    done = np.zeros((rows, columns), bool)
-    for k, part in enumerate(rounds):
-        done[tuple(part.T)] = True
-        for known, n in ((done.any(axis=1), rows), (done.any(axis=0), columns)):
-            assert np.diff(np.flatnonzero(known), prepend=0).max() <= (n - 1) / 2 ** (k + 1) + 1
+@pytest.mark.parametrize(
+    ("make", "rows", "columns", "spacings"),
+    [(mlp, 21, 21, [4, 2, 1]), (cnn, 5, 9, [4, 2, 1]), (mlp, 9, 11, [2, 1]), (mlp, 4, 5, [1]), (mlp, 1, 5, [4, 2, 1])],
+)
+def test_what_is_refined_is_the_surface_bit_for_bit(
+    make: Callable[[], nn.Sequential], rows: int, columns: int, spacings: list[int]
+) -> None:
+    model, closure = problem(make)
+    directions = random_directions(model, seed=1)
+    a, b = np.linspace(-1, 0.7, rows), np.linspace(-0.3, 1, columns)
+    whole = surface(model, closure, directions, a, b)
+    rounds = list(refined(model, closure, directions, a, b))
+    assert [spacing for spacing, _ in rounds] == spacings
+    for spacing, found in rounds:
+        assert np.array_equal(found, whole[::spacing, ::spacing])
 
 
-def test_the_middle_of_a_grid_of_the_source_comes_first() -> None:
-    first = next(refined(51, 51)).tolist()
-    assert [25, 25] in first
-    assert len(first) == 9
+def test_each_point_of_a_surface_is_computed_once_and_the_last_ones_when_they_are_asked_for() -> None:
+    model, closure = problem()
+    calls = []
+
+    def counted() -> Tensor:
+        calls.append(1)
+        return closure()
+
+    side = np.linspace(-1, 1, 9)
+    rounds = refined(model, counted, random_directions(model, seed=1), side, side, together=1)
+    computed = [len(calls) for _ in rounds]
+    assert computed == [9, 25, 81]

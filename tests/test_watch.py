@@ -351,6 +351,29 @@ def test_what_a_loop_measures_aside_is_shown_with_its_step_and_not_captured(peer
     assert cost > 0
 
 
+def test_what_is_found_after_a_step_is_told_with_it_in_frames_of_its_own(peer: Peer) -> None:
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None) as watch:
+        watch.tell(early=1.0)
+        for _ in range(2):
+            watch.step(loss=loop.step())
+            watch.tell(late=[1.0])
+            watch.tell(late=[1.0, 2.0], more=3.0)
+        loss = loop.step()
+        watch.tell(under_way=4.0)
+        watch.step(loss=loss)
+        with pytest.raises(TypeError, match="late"):
+            watch.tell(late="soon")  # type: ignore[arg-type]
+    names = {"early", "late", "more", "under_way", "loss"}
+    told = [(f.first_step, len(f.layers), sorted(names & set(f.series))) for f in peer.frames]
+    assert [step for step, _, _ in told] == [0, 0, 0, 1, 1, 1, 2]
+    assert [rows for _, rows, _ in told] == [6, 0, 0, 6, 0, 0, 6]
+    assert [found for _, _, found in told] == [
+        ["early", "loss"], ["late"], ["late", "more"], ["loss"], ["late"], ["late", "more"], ["loss", "under_way"],
+    ]  # fmt: skip
+    assert [f.seq for f in peer.frames] == list(range(7))
+
+
 @pytest.mark.parametrize("value", ["many", [], [[1.0]], ["a"], torch.zeros(2000), None])
 def test_what_is_no_number_and_no_vector_is_refused(peer: Peer, value: Any) -> None:
     with normscope.watch(nn.Linear(1, 1), url=peer.url) as watch, pytest.raises(TypeError, match="wrong"):

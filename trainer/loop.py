@@ -145,7 +145,8 @@ class Run:
                 scores |= {f"test_{name}": value for name, value in found.items()}
             self._watch.step(**scores)
             if self._watch.stopped or self.progress.diverged:
-                break
+                return
+        self._finish()
 
     def _batches(self) -> Iterator[Batch]:
         """This process's part of each mini-batch."""
@@ -171,10 +172,6 @@ class Run:
         self._optimizer.step()
         if moment is not None:
             self._measure([measure.after for measure in self._measures], moment)
-        if step + 1 == self.spec.steps:
-            with self._watch.aside():
-                for measure in self._measures:
-                    self._watch.add(**measure.final())
         scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * self._size / len(self.task.train)}
         if self._classification and self._watch.due(1):
             scores["accuracy"] = accuracy(outputs, y)
@@ -193,6 +190,13 @@ class Run:
         with self._watch.aside():
             for part in parts:
                 self._watch.add(**part(moment))
+
+    def _finish(self) -> None:
+        """Show what can be measured once the last step is made."""
+        with self._watch.aside():
+            for measure in self._measures:
+                for found in measure.final():
+                    self._watch.tell(**found)
 
     def outcome(self) -> dict[str, float]:
         """What the run has come to."""

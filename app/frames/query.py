@@ -47,11 +47,11 @@ async def history(
 
 async def _seq_at(store: Store, run: Run, step: int, *, after: bool = True) -> int:
     """Sequence number of the first frame at or after a step, or the last at or before it."""
-    if run.last_seq == run.last_step:  # every step was captured: a frame's number is its step
-        return max(0, step) if after else min(step, run.last_seq)
     low, high = 0, run.last_seq + 1  # the first frame whose step is ≥ (or >) the wanted one lies in [low, high]
+    likely = step if after else step + 1
+    guesses = iter((likely - 1, likely))  # which it is if every step was captured, and came in one frame
     while low < high:
-        middle = (low + high) // 2
+        middle = next((guess for guess in guesses if low <= guess < high), (low + high) // 2)
         frame = wire.check((await blocks(store, run.id, 0, middle, middle))[0])
         if frame.last_step < step or (not after and frame.first_step <= step):
             low = frame.seq + frame.frames

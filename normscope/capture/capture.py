@@ -129,6 +129,11 @@ class Capture:
         self.closed, self.active = True, False
         self.forget()
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was seen yet of the step that comes next."""
+        return not (self.put_off or self._tried or self._away or self._recorder.begun)
+
     def forget(self) -> None:
         """Let go of what was seen of this step; the next one's values go where this one's went."""
         self.put_off.clear()

@@ -42,6 +42,10 @@ class Recorder(Protocol):
     def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:
         """The same for dense float32 tensors, all at once."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was recorded since `begin`."""
+
     def seen(self) -> set[int]:
         """The slots of which anything was ever recorded."""
 
@@ -94,6 +98,10 @@ class Packing:
             before = self._bare.get(slot)
             self._bare[slot] = merge_numbers(before, found) if before else found
             jobs = jobs[native.JOB :]
+
+    @property
+    def begun(self) -> bool:  # noqa: D102
+        return self._pad.rows > 0 or bool(self._bare)
 
     def seen(self) -> set[int]:  # noqa: D102
         return self._pad.seen()
@@ -155,6 +163,10 @@ class Copying:
     def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
         for slot, x in tensors:
             self.add(slot, x)
+
+    @property
+    def begun(self) -> bool:  # noqa: D102
+        return bool(self._slots)
 
     def seen(self) -> set[int]:  # noqa: D102
         return self._seen

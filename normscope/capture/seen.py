@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
@@ -46,6 +46,11 @@ class Seen:
     away: Sequence[tuple[int, Tensor]] = ()
     events: Sequence[torch.cuda.Event] = ()
     edges: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def nothing(cls) -> Self:
+        """Of a step that is told of without one of its layers."""
+        return cls(np.zeros(0, np.float32), 0, 0, 0)
 
     @property
     def values(self) -> NDArray[np.float32]:

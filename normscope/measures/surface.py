@@ -30,23 +30,8 @@ _VALUES: Final = 1 << 22
 """Weights, of all points together, that are evaluated at once at most."""
 _POINTS: Final = 32
 """Points that are evaluated at once at most: with more, activations leave the caches."""
-
-
-def refined(rows: int, columns: int) -> Iterator[NDArray[np.int64]]:
-    """The points of a grid from coarse to fine: rounds of (row, column), shape [m, 2], each point once.
-
-    The first round has the corners and the middles; each halves the spacing of the one before, as far as the grid goes.
-    A page that draws each point as large as its round's spacing is whole after every round.
-    """
-    done = np.zeros((rows, columns), bool)
-    parts = 2
-    while not done.all():
-        i, j = (np.round(np.linspace(0, n - 1, parts + 1)).astype(np.int64) for n in (rows, columns))
-        wanted = np.zeros_like(done)
-        wanted[np.ix_(i, j)] = True
-        yield np.argwhere(wanted & ~done)
-        done |= wanted
-        parts *= 2
+SPACINGS: Final = (4, 2, 1)
+"""Of `refined`: first every fourth point along each side, at last every one."""
 
 
 def surface(
@@ -64,6 +49,32 @@ def surface(
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     points = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1).reshape(-1, 2)
     return losses(model, closure, directions, points, together).reshape(len(x), len(y))
+
+
+def refined(
+    model: nn.Module,
+    closure: Callable[[], Tensor],
+    directions: Sequence[Direction],
+    a: ArrayLike,
+    b: ArrayLike,
+    together: int | None = None,
+) -> Iterator[tuple[int, Floats]]:
+    """`surface` from coarse to fine, so that it can be looked at while it is computed; each point is computed once.
+
+    Gives a spacing and the losses at every so manyth of `a` and of `b`, for each of SPACINGS with which the last point
+    of both is one of them. Between two of these the model is as it was, and may be called, but not changed.
+    """
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    found, known = np.zeros((len(x), len(y))), np.zeros((len(x), len(y)), bool)
+    for spacing in SPACINGS:
+        if (len(x) - 1) % spacing or (len(y) - 1) % spacing:
+            continue
+        wanted = ~known
+        wanted[np.arange(len(x)) % spacing > 0] = wanted[:, np.arange(len(y)) % spacing > 0] = False
+        i, j = np.nonzero(wanted)
+        found[i, j] = losses(model, closure, directions, np.column_stack([x[i], y[j]]), together)
+        known |= wanted
+        yield spacing, found[::spacing, ::spacing].copy()
 
 
 def losses(

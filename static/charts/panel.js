@@ -45,11 +45,11 @@ export class Panel {
   constructor(figure, config, options, prepare) {
     this.prepare = prepare;
     this.options = options;
-    const label = `${figure.title}. ${figure.sentence}`;
+    this.label = `${figure.title}. ${figure.sentence}`;
     this.host = make("div", { class: "host" });
     this.line = make("div", { class: "plot-cursor", hidden: true });
     this.band = make("div", { class: "plot-span", hidden: true });
-    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": label }, this.host, this.line, this.band);
+    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": this.label }, this.host, this.line, this.band);
     if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = options.quiet ? make("h3", { title: figure.sentence }, figure.title) : make("h2", {}, figure.title);

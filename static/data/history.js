@@ -29,14 +29,20 @@ export class History {
     this.version = 0;
   }
 
-  /** @returns {Frame | undefined} */
+  /** The frame of the newest step. @returns {Frame | undefined} */
   get newest() {
-    return this.frames[this.frames.length - 1];
+    return this.frames[this.#whole(this.frames.length - 1)];
   }
 
   /** The number of the newest frame; -1 if there is none. */
   get last() {
-    return this.newest ? this.newest.end - 1 : -1;
+    return this.frames.length ? this.frames[this.frames.length - 1].end - 1 : -1;
+  }
+
+  /** Where the frame of a step is: what was told after it comes behind it, without layers. @param {number} at */
+  #whole(at) {
+    while (at > 0 && !this.frames[at].rows && this.frames[at - 1].lastStep === this.frames[at].firstStep) at--;
+    return at;
   }
 
   /**
@@ -122,7 +128,7 @@ export class History {
    * @returns {Frame | undefined}
    */
   at(place) {
-    return place === null ? this.newest : this.frames[this.indexAt(place)];
+    return place === null ? this.newest : this.frames[this.#whole(this.indexAt(place))];
   }
 
   /**

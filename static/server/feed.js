@@ -1,6 +1,7 @@
 /** Frames and news from the server: the socket, its reconnection, and what it skipped, from history. */
 
 import { ApiError } from "./api.js";
+import { MERGE } from "../data/frame.js";
 import { isDone } from "../data/shown.js";
 import { decodeLive, decodeStream } from "./wire.js";
 
@@ -281,7 +282,8 @@ export class Feed {
     const coarse = this.state.runs.filter((run) => (this.state.frameAtCursor(run.id)?.level ?? 0) > 0);
     for (const run of coarse) {
       const [first, last] = this.state.stepsIn(run.id, [step, step]);
-      const parameters = { first_step: first, last_step: last, points: 1 };
+      // A step may have come in several frames: it is in the first, whole.
+      const parameters = { first_step: first, last_step: last, points: MERGE };
       const frames = decodeStream(await this.api.history(run.id, parameters));
       if (frames.length) this.state.pin(run.id, step, frames[0]);
     }

@@ -1,12 +1,18 @@
 /** A run's surface in perspective, to be turned by dragging or by arrow keys. Drawn as SVG: it needs no 3-D graphics. */
 
 import { mixed } from "../charts/colors.js";
-import { make, makeSvg } from "../element.js";
+import { make, makeSvg, write } from "../element.js";
 import { relief } from "../lines/relief.js";
 
 /**
  * @typedef {import("../lines/relief.js").Surface} Surface
  * @typedef {import("../lines/relief.js").Eye} Eye
+ *
+ * @typedef {object} Shown
+ * @property {number} version another if anything else is
+ * @property {Surface} surface
+ * @property {[ArrayLike<number>, ArrayLike<number>]} path
+ * @property {string} progress how much of the surface is there, in words; empty if all of it is
  */
 
 const SIZE = { width: 460, height: 300, margin: 12 };
@@ -20,17 +26,19 @@ export class Relief {
    * @param {object} options
    * @param {string} options.name of the run
    * @param {string} options.style of its name
-   * @param {() => {surface: Surface, path: [ArrayLike<number>, ArrayLike<number>]}} options.data
+   * @param {() => Shown} options.data
    * @param {{color: string, paper: string, ink: string}} options.colors
    * @param {Eye} options.eye shared, so that all surfaces are seen from one place
    * @param {() => void} options.turned draws all of them
    */
   constructor(options) {
     this.options = options;
-    const label = `Loss over the plane of the path of ${options.name}, in perspective: height and strength of colour are log10 of the loss. Turn it with the arrow keys.`;
-    this.svg = makeSvg("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", "aria-label": label, tabindex: 0 });
+    this.label = `Loss over the plane of the path of ${options.name}, in perspective: height and strength of colour are log10 of the loss. Turn it with the arrow keys.`;
+    this.svg = makeSvg("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", tabindex: 0 });
     const title = make("h3", { style: options.style }, options.name);
-    this.element = make("figure", { class: "panel relief", "data-testid": "chart-relief" }, make("figcaption", {}, title), this.svg);
+    this.readout = make("span", { class: "readout", role: "status" });
+    this.element = make("figure", { class: "panel relief", "data-testid": "chart-relief" }, make("figcaption", {}, title, this.readout), this.svg);
+    this.shown = "";
     this.svg.addEventListener("pointerdown", (event) => this.#drag(event));
     this.svg.addEventListener("keydown", (event) => {
       const turn = KEYS[event.key];
@@ -39,6 +47,15 @@ export class Relief {
       event.stopPropagation();
       this.#turn(...turn);
     });
+  }
+
+  /** Draw what has come since it was drawn. */
+  refine() {
+    const { version, progress } = this.options.data();
+    if (this.shown === `${version} ${progress}`) return;
+    this.shown = `${version} ${progress}`;
+    write(this.readout, progress);
+    this.svg.setAttribute("aria-label", progress ? `${this.label} Shown: ${progress}.` : this.label);
     this.draw();
   }
 

@@ -1,7 +1,8 @@
-/** Each run's surface: the loss over the plane in which it has moved most, with its path. */
+/** Each run's surface: the loss over the plane in which it has moved most, with its path; coarse until all of it is computed. */
 
 import { Column } from "../lines/column.js";
 import { make, write } from "../element.js";
+import { isDone } from "../data/shown.js";
 import { Relief } from "./relief.js";
 import { number } from "../lines/scale.js";
 
@@ -32,17 +33,24 @@ export class Surfaces {
     this.key = "";
   }
 
-  /** A panel for each shown run that has a surface, made anew where they have changed. @param {string} theme */
+  /** A panel for each shown run that has a surface, made anew where these are others. @param {string} theme */
   arrange(theme) {
     const runs = this.desk.state.runs.filter((run) => frameOf(this.desk, run.id));
     const { shape } = this.desk.state.view;
     const key = [theme, shape, ...runs.map((run) => run.id)].join();
     this.element.hidden = !runs.length;
-    if (key === this.key) return;
+    if (key !== this.key) this.#build(runs);
     this.key = key;
+    for (const shown of this.reliefs) shown.refine();
+    this.panels.forEach((panel, i) => sayMore(this.desk, panel, runs[i]));
+  }
+
+  /** @param {Run[]} runs */
+  #build(runs) {
     for (const panel of this.panels) this.desk.remove(panel);
     this.panels = [];
-    if (shape === "relief") return this.#showReliefs(runs);
+    this.reliefs = [];
+    if (this.desk.state.view.shape === "relief") return this.#showReliefs(runs);
     this.panels = runs.map((run) => surfacePanel(this.desk, run));
     this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
     runs.forEach((run, i) => this.desk.dress(this.panels[i], [run]));
@@ -57,7 +65,8 @@ export class Surfaces {
       const data = () => {
         const frame = frameOf(this.desk, run.id);
         const [path_a, path_b] = ["path_a", "path_b"].map((name) => (frame ? valuesOf(frame, name) : []));
-        return { surface: frame ? surfaceOf(frame) : { a: [], b: [], z: [] }, path: /** @type {[ArrayLike<number>, ArrayLike<number>]} */ ([path_a, path_b]) };
+        const path = /** @type {[ArrayLike<number>, ArrayLike<number>]} */ ([path_a, path_b]);
+        return { version: frame?.seq ?? -1, surface: frame ? surfaceOf(frame) : { a: [], b: [], z: [] }, path, progress: progressOf(this.desk, run.id) };
       };
       const colors = { color: themes[this.desk.theme].arms[color], paper: hoverlabel.bgcolor, ink: font.color };
       const turned = () => this.reliefs.forEach((other) => other.draw());
@@ -89,11 +98,36 @@ function surfacePanel(desk, run) {
   });
   write(panel.title, desk.nameOf(run));
   panel.title.style.color = `var(--text${desk.colorOf(run)})`;
-  const frame = frameOf(desk, run.id);
-  const shares = frame ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
-  write(panel.readout, `${shares.join(" and ")} of the path`);
+  panel.readout.setAttribute("role", "status");
   panel.readout.title = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
   return panel;
+}
+
+/**
+ * Say beside a surface how much of the path lies in its plane, and, to those who do not see it as well, how far it is.
+ * @param {Desk} desk
+ * @param {Panel} panel
+ * @param {Run} run
+ */
+function sayMore(desk, { plot, readout, label }, run) {
+  const progress = progressOf(desk, run.id);
+  const frame = frameOf(desk, run.id);
+  const shares = frame ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
+  write(readout, [progress, `${shares.join(" and ")} of the path`].filter(Boolean).join(" · "));
+  plot.setAttribute("aria-label", progress ? `${label} Shown: ${progress}.` : label);
+}
+
+/**
+ * How much of a run's surface is there, in words; empty if all of it is.
+ * @param {Desk} desk
+ * @param {string} id
+ */
+function progressOf(desk, id) {
+  const done = frameOf(desk, id)?.series.get("surface.done")?.high[0] ?? 1; // of merged frames, that of the finest
+  if (done >= 1) return "";
+  const share = `${Math.round(100 * done)} % of the points`;
+  const run = desk.state.runs.find((one) => one.id === id);
+  return run && isDone(run) ? `${share}, as the run ended` : `${share} so far`;
 }
 
 /** Losses of a plane span orders of magnitude: their logarithms. Rows of z lie along the second direction. @param {Frame} frame */

@@ -65,6 +65,17 @@ test("finds the frame that shows a step", () => {
   assert.equal(history.at(null)?.seq, 5);
 });
 
+test("a step is shown by its own frame, not by what was told after it", () => {
+  /** @param {number} seq @param {number} step @param {number} rows */
+  const part = (seq, step, rows) => new Frame({ seq, frames: 1, firstStep: step, lastStep: step, time: seq, level: 0 }, rows);
+  const history = new History();
+  history.add([part(0, 0, 2), part(1, 1, 2), part(2, 1, 0), part(3, 1, 0)]);
+  assert.deepEqual([history.newest?.seq, history.at(null)?.seq, history.at(1)?.seq, history.at(0)?.seq], [1, 1, 1, 0]);
+  assert.equal(history.last, 3);
+  history.add([part(4, 2, 0)]); // of a step in which no layer was called
+  assert.equal(history.newest?.seq, 4);
+});
+
 test("nets of many layers keep fewer frames", () => {
   assert.deepEqual([bound(0), bound(10), bound(100), bound(500)], [600, 600, 400, 160]);
 });

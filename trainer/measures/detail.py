@@ -10,13 +10,13 @@ from normscope.measures.blocks import blocks_of
 from normscope.measures.directions import principal_directions, projection
 from normscope.measures.health import gradient_norms, update_ratios
 from normscope.measures.normalizers import feeds, statistics, turns
-from normscope.measures.surface import surface
+from normscope.measures.surface import refined
 from normscope.measures.untouched import snapshot
 
 from .moment import Measure, Moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -79,24 +79,28 @@ class Surface(Measure):
             self._path = self._path[::2]
         return {}
 
-    def final(self) -> Series:
-        """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane."""
+    def final(self) -> Iterator[Series]:
+        """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane.
+
+        At first coarsely. `done` is the share of the points that there are so far.
+        """
         path = [*getattr(self, "_path", ()), snapshot(self.net)]
         if len(path) < 3 or not all(w.isfinite().all() for w in path[-1].values()):
-            return {}
+            return
         plane = principal_directions(path)
         places = projection(path, path[-1], plane.directions)
         a, b = (_reach(line) for line in places.T)
         x, y = self.task.train[:BATCH], self.task.train_targets[:BATCH]
-        losses = surface(self.net, lambda: self.loss_of(x, y), plane.directions, a, b)
-        return {
-            "surface.loss": losses.ravel(),
-            "surface.a": a,
-            "surface.b": b,
-            "surface.path_a": places[:, 0],
-            "surface.path_b": places[:, 1],
-            "surface.explained": plane.explained,
-        }
+        for spacing, losses in refined(self.net, lambda: self.loss_of(x, y), plane.directions, a, b):
+            yield {
+                "surface.loss": losses.ravel(),
+                "surface.a": a[::spacing],
+                "surface.b": b[::spacing],
+                "surface.path_a": places[:, 0],
+                "surface.path_b": places[:, 1],
+                "surface.explained": plane.explained,
+                "surface.done": losses.size / (len(a) * len(b)),
+            }
 
 
 def _reach(line: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from torch import Tensor, nn
 
@@ -66,9 +66,9 @@ class Measure:
         """What there is to show after the update."""
         return {}
 
-    def final(self) -> Series:
-        """What there is to show after the last update."""
-        return {}
+    def final(self) -> Iterable[Series]:
+        """What there is to show after the last step; what takes long, from coarse to fine."""
+        return ()
 
     def outcome(self) -> dict[str, float]:
         """Numbers that sum the run up."""
