@@ -14,6 +14,7 @@ import { number } from "../lines/scale.js";
  */
 
 const PERIOD = 500;
+const EXPLAINED = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
 
 export class Surfaces {
   /** @param {Desk} desk */
@@ -99,12 +100,11 @@ function surfacePanel(desk, run) {
   write(panel.title, desk.nameOf(run));
   panel.title.style.color = `var(--text${desk.colorOf(run)})`;
   panel.readout.setAttribute("role", "status");
-  panel.readout.title = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
   return panel;
 }
 
 /**
- * Say beside a surface how much of the path lies in its plane, and, to those who do not see it as well, how far it is.
+ * Say beside a surface how much of the path lies in its plane; before, also to those who do not see it, how far it is.
  * @param {Desk} desk
  * @param {Panel} panel
  * @param {Run} run
@@ -113,7 +113,8 @@ function sayMore(desk, { plot, readout, label }, run) {
   const progress = progressOf(desk, run.id);
   const frame = frameOf(desk, run.id);
   const shares = frame ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
-  write(readout, [progress, `${shares.join(" and ")} of the path`].filter(Boolean).join(" · "));
+  write(readout, progress || `${shares.join(" and ")} of the path`);
+  readout.title = progress ? "" : EXPLAINED;
   plot.setAttribute("aria-label", progress ? `${label} Shown: ${progress}.` : label);
 }
 
