@@ -1,23 +1,22 @@
 /** The experiment page: puts the parts together. */
 
 import { Alerts } from "./controls/alerts.js";
-import { Api } from "./server/api.js";
+import { api, page, state } from "./opening.js";
 import { offerRuns } from "./controls/compare.js";
 import { Controls } from "./controls/controls.js";
 import { Cursor } from "./controls/cursor.js";
 import { Desk } from "./charts/desk.js";
 import { Distributions } from "./tabs/distributions.js";
-import { data, find, make, write } from "./element.js";
+import { find, make, write } from "./element.js";
 import { MeasuredTab } from "./tabs/measured.js";
 import { Feed } from "./server/feed.js";
 import { FindingTab } from "./tabs/finding.js";
 import { Landscape } from "./tabs/landscape.js";
 import { Painter } from "./charts/painter.js";
 import { edit, makeTags } from "./controls/edit.js";
-import { restore, SavedApi } from "./server/saved.js";
+import { restore } from "./server/saved.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
-import { State } from "./data/state.js";
 import { Tour } from "./controls/tour.js";
 import { Zoom } from "./controls/zoom.js";
 import { keepTheme } from "./controls/theme.js";
@@ -28,13 +27,9 @@ import { keepTheme } from "./controls/theme.js";
 const PLOTLY_SOON = 300;
 const PLOTLY_LATEST = 2500;
 
-/** @type {import("./types.js").PageData} */
-const page = data("page");
 const { saved } = page;
 /** Whether the page is a frame in a notebook. */
 const embedded = "embed" in document.documentElement.dataset;
-const api = saved ? new SavedApi(saved) : new Api(page.root, page.link);
-const state = new State(page.experiment, location.search || (saved?.view ?? ""), saved?.arms);
 const painter = new Painter(() => state.version);
 const desk = new Desk(state, page.figures, painter);
 const distributions = new Distributions(desk);
@@ -89,7 +84,12 @@ if (saved) restore(state, saved);
 describe();
 reportPaints();
 setTimeout(loadPlotly, PLOTLY_LATEST);
-state.listen(() => state.newestStep >= 0 && setTimeout(loadPlotly, PLOTLY_SOON));
+if (!state.runs.some((run) => run.last_seq >= 0)) fetchPlotly();
+state.listen(() => {
+  if (state.newestStep < 0) return;
+  fetchPlotly();
+  setTimeout(loadPlotly, PLOTLY_SOON);
+});
 keepHeadHeight();
 
 /** The tab that the view names; the first if the experiment has no such tab. */
@@ -167,6 +167,12 @@ function keepHeadHeight() {
 function goTo(name) {
   if (state.view.tab !== "distributions") state.show({ tab: "distributions" });
   distributions.scrollTo(name);
+}
+
+/** Have Plotly brought, behind what is shown first: it is most of what a page weighs. */
+function fetchPlotly() {
+  if (window.Plotly || !page.plotly || document.querySelector('link[rel="preload"]')) return;
+  document.head.append(make("link", { rel: "preload", href: page.plotly, as: "script", fetchpriority: "low" }));
 }
 
 /** Load Plotly once there is something to look at: while it is evaluated nothing else happens. */

@@ -25,7 +25,21 @@ def test_all_that_a_page_loads_is_there_and_may_be_kept(shared_server: Server, p
         answer = shared_server.http.get(shared_server.url + address)
         assert answer.status_code == 200, address
         assert "immutable" in answer.headers["cache-control"]
-    assert shared_server.http.get(f"{shared_server.url}/static/{assets.stamp()}/no-such.js").status_code == 404
+
+
+def test_files_come_packed_and_plain_also_to_pages_that_are_older_than_they(shared_server: Server) -> None:
+    text = (assets.STATIC / "charts" / "panel.js").read_bytes()
+    for stamp in (assets.stamp(), "0" * 12, assets.stamp()):
+        url = f"{shared_server.url}/static/{stamp}"
+        for encoding in ("gzip", "identity"):
+            answer = shared_server.http.get(f"{url}/charts/panel.js", headers={"Accept-Encoding": encoding})
+            assert answer.content == text
+            assert answer.headers.get("content-encoding", "identity") == encoding
+            assert answer.headers["content-type"].startswith("text/javascript")
+        for path in ("no-such.js", "charts", "types.d.ts", "../app/main.py", "%2e%2e/app/main.py"):
+            assert shared_server.http.get(f"{url}/{path}").status_code == 404
+    assert shared_server.http.head(f"{url}/charts/panel.js").headers["content-type"].startswith("text/javascript")
+    assert shared_server.http.post(f"{url}/charts/panel.js").status_code == 405
 
 
 def test_plotly_comes_packed_to_those_who_can_unpack_it(shared_server: Server) -> None:
@@ -47,6 +61,8 @@ def test_the_stamp_changes_with_any_file(monkeypatch: pytest.MonkeyPatch, tmp_pa
     before = assets.stamp()
     assert assets.stamp() == before
     assert assets.modules("a.js") == ["a.js", "parts/b.js", "c.js"]
+    assert assets.modules("c.js", "a.js") == ["c.js", "a.js", "parts/b.js"]
+    assert set(assets.packed_static(before)) == {"a.js", "parts/b.js", "c.js"}
     (tmp_path / "parts" / "b.js").write_text('import { d } from "./d.js";\n')
     (tmp_path / "parts" / "d.js").write_text("export const d = 1;\n")
     assert assets.stamp() != before

@@ -20,6 +20,8 @@ export class Api {
   constructor(root, link = null) {
     this.root = root;
     this.link = link;
+    /** Answers that were asked for before they are needed, by address. @type {Map<string, Promise<Response>>} */
+    this.early = new Map();
   }
 
   /** Whether nothing can be changed through it. */
@@ -57,7 +59,10 @@ export class Api {
     /** @type {Response} */
     let response;
     try {
-      response = await fetch(this.url(path, parameters), { method, headers, body: sent });
+      const url = this.url(path, parameters);
+      const early = this.early.get(url);
+      this.early.delete(url);
+      response = await (early ?? fetch(url, { method, headers, body: sent }));
     } catch {
       throw new ApiError("The server does not answer.", 0);
     }
@@ -110,9 +115,26 @@ export class Api {
    * @param {Record<string, string | number>} parameters
    */
   async history(run, parameters) {
-    const response = await this.#fetch(`/api/runs/${encodeURIComponent(run)}/history`, { parameters });
+    const response = await this.#fetch(historyOf(run), { parameters });
     return response.arrayBuffer();
   }
+
+  /**
+   * Ask for a range of a run's history that will be needed.
+   * @param {string} run
+   * @param {Record<string, string | number>} parameters
+   */
+  ahead(run, parameters) {
+    const url = this.url(historyOf(run), parameters);
+    const answer = fetch(url);
+    answer.catch(() => {}); // whoever needs it hears of it
+    this.early.set(url, answer);
+  }
+}
+
+/** @param {string} run */
+function historyOf(run) {
+  return `/api/runs/${encodeURIComponent(run)}/history`;
 }
 
 /** @param {Response} response */

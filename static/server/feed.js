@@ -149,8 +149,9 @@ export class Feed {
     this.turn = 0;
     /** @type {string[]} */
     this.watched = [];
-    /** Runs whose history is on its way, and whether it had a hole again meanwhile. @type {Map<string, boolean>} */
+    /** Histories on their way, by run, and whether there was a hole again meanwhile. @type {Map<string, {again: boolean, done: Promise<void>}>} */
     this.completing = new Map();
+    for (const run of state.runs) if (run.last_seq >= 0) void this.#complete(run.id); // what there is needs no socket
     this.live = new LiveSocket(api.socket("/ws/live"), {
       opened: () => {
         this.generation = 0;
@@ -179,6 +180,7 @@ export class Feed {
   async #watch() {
     const turn = ++this.turn;
     const { runs } = this.state;
+    await Promise.all(runs.map((run) => this.completing.get(run.id)?.done));
     const unknown = runs.filter((run) => run.last_seq > this.state.whole(run.id).last + 1);
     await Promise.all(unknown.map((run) => this.#complete(run.id)));
     if (turn !== this.turn) return; // others are to be shown by now
@@ -234,20 +236,23 @@ export class Feed {
 
   /** Make a run's history whole again from the store. @param {string} run */
   async #complete(run) {
-    if (this.completing.has(run)) {
-      this.completing.set(run, true);
-      return;
-    }
-    this.completing.set(run, false);
+    const work = this.completing.get(run);
+    if (work) return Object.assign(work, { again: true }).done;
+    const done = this.#replace(run);
+    this.completing.set(run, { again: false, done });
+    return done;
+  }
+
+  /** @param {string} run */
+  async #replace(run) {
     let joined = false;
     try {
-      const { limit } = this.state.whole(run);
-      joined = this.state.replace(run, decodeStream(await this.api.history(run, { points: Math.min(POINTS, limit) })));
+      joined = this.state.replace(run, decodeStream(await this.api.history(run, { points: this.state.whole(run).limit })));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.tell(`Part of the history is missing. ${error.message}`, false);
     }
-    const again = this.completing.get(run);
+    const again = this.completing.get(run)?.again;
     this.completing.delete(run);
     if (again && !joined) void this.#complete(run);
   }
