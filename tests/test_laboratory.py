@@ -126,7 +126,7 @@ def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: P
     assert [(len(f.series["surface.loss"].mean), len(f.layers), f.first_step) for f in told] == [
         (points**2, 0, 20) for points in (6, 11, 21)
     ]  # coarse at first, after the step itself
-    assert [frame.series["surface.done"].mean[0] for frame in told] == [36 / 441, 121 / 441, 1]
+    assert [frame.series["surface.done"].mean[0] for frame in told] == [153 / 441, 249 / 441, 1]
     assert "loss" in peer.frames[-4].series
     found = {name.removeprefix("surface."): s.mean for name, s in peer.frames[-1].series.items() if "surface" in name}
     a, b = found["a"], found["b"]

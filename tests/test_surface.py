@@ -34,6 +34,11 @@ def cnn() -> nn.Sequential:
     )  # fmt: skip
 
 
+def linear() -> nn.Sequential:
+    """Of layers whose losses depend, in their last bits, on what else is computed at once."""
+    return nn.Sequential(nn.Linear(6, 25), *(nn.Linear(25, 25) for _ in range(8)), nn.Linear(25, 3))
+
+
 def problem(make: Callable[[], nn.Sequential] = mlp) -> tuple[nn.Sequential, Callable[[], Tensor]]:
     torch.manual_seed(3)
     model = make()
@@ -146,7 +151,14 @@ def test_no_points_have_no_losses() -> None:
 
 @pytest.mark.parametrize(
     ("make", "rows", "columns", "spacings"),
-    [(mlp, 21, 21, [4, 2, 1]), (cnn, 5, 9, [4, 2, 1]), (mlp, 9, 11, [2, 1]), (mlp, 4, 5, [1]), (mlp, 1, 5, [4, 2, 1])],
+    [
+        (mlp, 21, 21, [4, 2, 1]),
+        (linear, 21, 21, [4, 2, 1]),
+        (cnn, 5, 9, [4, 2, 1]),
+        (mlp, 9, 11, [2, 1]),
+        (mlp, 4, 5, [1]),
+        (mlp, 1, 5, [4, 2, 1]),
+    ],
 )
 def test_what_is_refined_is_the_surface_bit_for_bit(
     make: Callable[[], nn.Sequential], rows: int, columns: int, spacings: list[int]
@@ -156,8 +168,11 @@ def test_what_is_refined_is_the_surface_bit_for_bit(
     a, b = np.linspace(-1, 0.7, rows), np.linspace(-0.3, 1, columns)
     whole = surface(model, closure, directions, a, b)
     rounds = list(refined(model, closure, directions, a, b))
-    assert [spacing for spacing, _ in rounds] == spacings
-    for spacing, found in rounds:
+    assert [spacing for spacing, _, _ in rounds] == spacings
+    shares = [done for _, done, _ in rounds]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    for spacing, _, found in rounds:
         assert np.array_equal(found, whole[::spacing, ::spacing])
 
 
@@ -171,5 +186,5 @@ def test_each_point_of_a_surface_is_computed_once_and_the_last_ones_when_they_ar
 
     side = np.linspace(-1, 1, 9)
     rounds = refined(model, counted, random_directions(model, seed=1), side, side, together=1)
-    computed = [len(calls) for _ in rounds]
-    assert computed == [9, 25, 81]
+    computed = [(len(calls), done) for _, done, _ in rounds]
+    assert computed == [(9, 9 / 81), (25, 25 / 81), (81, 1)]

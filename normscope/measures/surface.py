@@ -17,7 +17,7 @@ from torch import nn
 from .untouched import Untouched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
     from torch import Tensor
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .directions import Direction
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 _VALUES: Final = 1 << 22
 """Weights, of all points together, that are evaluated at once at most."""
@@ -58,23 +59,42 @@ def refined(
     a: ArrayLike,
     b: ArrayLike,
     together: int | None = None,
-) -> Iterator[tuple[int, Floats]]:
-    """`surface` from coarse to fine, so that it can be looked at while it is computed; each point is computed once.
+) -> Iterator[tuple[int, float, Floats]]:
+    """`surface` from coarse to fine, so that it can be looked at while it is computed; in the end the same bit for bit.
 
-    Gives a spacing and the losses at every so manyth of `a` and of `b`, for each of SPACINGS with which the last point
-    of both is one of them. Between two of these the model is as it was, and may be called, but not changed.
+    Gives a spacing, the share of all points that have been computed, and the losses at every so manyth of `a` and of
+    `b`, for each of SPACINGS with which the last point of both is one of them. Each point is computed once. Between two
+    of these the model is as it was, and may be called, but not changed.
     """
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    found, known = np.zeros((len(x), len(y))), np.zeros((len(x), len(y)), bool)
-    for spacing in SPACINGS:
-        if (len(x) - 1) % spacing or (len(y) - 1) % spacing:
-            continue
-        wanted = ~known
-        wanted[np.arange(len(x)) % spacing > 0] = wanted[:, np.arange(len(y)) % spacing > 0] = False
-        i, j = np.nonzero(wanted)
-        found[i, j] = losses(model, closure, directions, np.column_stack([x[i], y[j]]), together)
-        known |= wanted
-        yield spacing, found[::spacing, ::spacing].copy()
+    spacings = [s for s in SPACINGS if not ((len(x) - 1) % s or (len(y) - 1) % s)]
+    finest = np.ones((len(x), len(y)), np.int64)
+    for spacing in reversed(spacings):
+        finest[::spacing, ::spacing] = spacing
+    lanes = _fitting([p for p in model.parameters() if p.requires_grad]) if together is None else together
+    found, computed = np.zeros(finest.size), 0
+    for spacing, batches in zip(spacings, _batches(finest.ravel(), spacings, lanes), strict=True):
+        for batch in batches:
+            i, j = np.divmod(batch, len(y))
+            found[batch] = losses(model, closure, directions, np.column_stack([x[i], y[j]]), together)
+            computed += len(batch)
+        yield spacing, computed / finest.size, found.reshape(finest.shape)[::spacing, ::spacing].copy()
+
+
+def _batches(finest: Ints, spacings: Sequence[int], lanes: int) -> Iterator[list[Ints]]:
+    """For each spacing the points to compute that it still needs, as `losses` takes them.
+
+    What is computed at once depends, in its last bits, on its place among the others. So every point keeps the place
+    that it has when all are computed in order, so many `lanes` at once, and those that are left over stay together.
+    """
+    whole = len(finest) - len(finest) % lanes
+    rows = np.arange(whole).reshape(-1, lanes)
+    rows = np.take_along_axis(rows, np.argsort(-finest[rows], axis=0, kind="stable"), axis=0)
+    rest, done = np.arange(whole, len(finest)), 0
+    for spacing in spacings:
+        needed = int(np.flatnonzero((finest[rows] >= spacing).any(axis=1)).max(initial=-1)) + 1
+        yield [batch for batch in (rest, rows[done:needed].ravel()) if len(batch)]
+        rest, done = rest[:0], max(done, needed)
 
 
 def losses(
@@ -108,7 +128,7 @@ def losses(
         for direction in directions:
             net.put(direction)  # it complains of what does not fit
         net.put(net.start)
-        most = _fitting(net) if together is None else together
+        most = _fitting(net.weights.values()) if together is None else together
         if most > 1:
             try:
                 return _at_once(net, model, closure, directions, where, most)
@@ -122,8 +142,7 @@ def losses(
         return torch.stack(found).cpu().numpy() if found else np.zeros(0)
 
 
-def _fitting(net: Untouched) -> int:
-    weights = net.weights.values()
+def _fitting(weights: Collection[Tensor]) -> int:
     if any(p.dim() > 2 for p in weights):
         return 1
     return min(max(_VALUES // sum(p.numel() for p in weights), 1), _POINTS)

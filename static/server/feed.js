@@ -269,8 +269,7 @@ export class Feed {
       await Promise.all(
         blurred.map(async ({ id }) => {
           const [first, last] = this.state.stepsIn(id, span);
-          const parameters = { first_step: first, last_step: last, points };
-          this.state.sharpen(id, span, decodeStream(await this.api.history(id, parameters)));
+          this.state.sharpen(id, span, decodeStream(await this.api.history(id, { first_step: first, last_step: last, points })));
         }),
       );
     } catch (error) {
@@ -288,8 +287,7 @@ export class Feed {
     for (const run of coarse) {
       const [first, last] = this.state.stepsIn(run.id, [step, step]);
       // A step may have come in several frames: it is in the first, whole.
-      const parameters = { first_step: first, last_step: last, points: MERGE };
-      const frames = decodeStream(await this.api.history(run.id, parameters));
+      const frames = decodeStream(await this.api.history(run.id, { first_step: first, last_step: last, points: MERGE }));
       if (frames.length) this.state.pin(run.id, step, frames[0]);
     }
     if (coarse.length) this.state.changed("frames");

@@ -82,7 +82,7 @@ class Surface(Measure):
     def final(self) -> Iterator[Series]:
         """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane.
 
-        At first coarsely. `done` is the share of the points that there are so far.
+        At first coarsely. `done` is the share of all points that have been computed.
         """
         path = [*getattr(self, "_path", ()), snapshot(self.net)]
         if len(path) < 3 or not all(w.isfinite().all() for w in path[-1].values()):
@@ -91,7 +91,7 @@ class Surface(Measure):
         places = projection(path, path[-1], plane.directions)
         a, b = (_reach(line) for line in places.T)
         x, y = self.task.train[:BATCH], self.task.train_targets[:BATCH]
-        for spacing, losses in refined(self.net, lambda: self.loss_of(x, y), plane.directions, a, b):
+        for spacing, done, losses in refined(self.net, lambda: self.loss_of(x, y), plane.directions, a, b):
             yield {
                 "surface.loss": losses.ravel(),
                 "surface.a": a[::spacing],
@@ -99,7 +99,7 @@ class Surface(Measure):
                 "surface.path_a": places[:, 0],
                 "surface.path_b": places[:, 1],
                 "surface.explained": plane.explained,
-                "surface.done": losses.size / (len(a) * len(b)),
+                "surface.done": done,
             }
 
 
