@@ -18,6 +18,7 @@ enum {
     MOMENTS = 16, /* and of its moments */
     SEVEN = 7,    /* bits of an integer that are in one byte, and bytes of the longest one */
     MERGED = 16,  /* frames that are added up at most */
+    WORD = 64,    /* bits */
 };
 
 /* ---- bytes, from a place on up to an end */
@@ -69,6 +70,10 @@ static void put_bytes(Writer *to, const void *bytes, int64_t count) {
 }
 
 static void write_integer(Writer *to, uint64_t value) {
+    if (value < 0x80 && !to->full && to->at < to->end) { /* as nearly all are */
+        *to->at++ = (uint8_t)value;
+        return;
+    }
     uint8_t bytes[10];
     int n = 0;
     for (; value >= 0x80; value >>= SEVEN) bytes[n++] = (uint8_t)(value | 0x80);
@@ -154,11 +159,20 @@ static int read_frame(const uint8_t *data, int64_t size, int kinds, Frame *frame
     return announced == from.end - from.at;
 }
 
-/* Bins that are filled, of one layer at a time. */
+/* Counts of one layer at a time, and a bit for each bin that has any: most have none. */
 typedef struct {
-    uint64_t counts[BINS];
-    int low, high; /* beyond these, all are zero */
+    uint64_t counts[BINS], filled[BINS / WORD + 1];
 } Dense;
+
+/* The first bin from this one on that is filled or, where all bits of `flip` are set, that is empty; BINS if none is. */
+static int next_bin(const Dense *dense, int bin, uint64_t flip) {
+    while (bin < BINS) {
+        const uint64_t rest = (dense->filled[bin / WORD] ^ flip) >> bin % WORD;
+        if (rest) return bin + __builtin_ctzll(rest);
+        bin = (bin / WORD + 1) * WORD;
+    }
+    return BINS;
+}
 
 /* A layer's integers: added to `totals` and, if it is there, to `dense`. Whether they are what they should be. */
 static int read_layer(Reader *from, uint64_t *totals, Dense *dense) {
@@ -179,37 +193,35 @@ static int read_layer(Reader *from, uint64_t *totals, Dense *dense) {
     bin = 0;
     for (uint64_t run = 0; run < runs; run++) {
         bin += read_integer(&spans);
-        const uint64_t stop = bin + read_integer(&spans);
-        if ((int)bin < dense->low) dense->low = (int)bin;
-        for (; bin < stop; bin++) dense->counts[bin] += read_integer(from);
-        if ((int)bin - 1 > dense->high) dense->high = (int)bin - 1;
+        for (const uint64_t stop = bin + read_integer(&spans); bin < stop; bin++) {
+            const uint64_t count = read_integer(from);
+            dense->counts[bin] += count;
+            dense->filled[bin / WORD] |= (uint64_t)(count != 0) << bin % WORD;
+        }
     }
     return !from->bad && from->at == from->end;
 }
 
-/* A layer's integers as bytes; leaves all counts zero. */
+/* A layer's integers as bytes; leaves all bins empty. */
 static void write_layer(Writer *to, const uint64_t *totals, Dense *dense) {
+    int runs[BINS][2], count = 0; /* the first bin of each and the one behind it */
+    for (int bin = 0; (bin = next_bin(dense, bin, 0)) < BINS; bin = runs[count++][1]) {
+        runs[count][0] = bin;
+        runs[count][1] = next_bin(dense, bin, UINT64_MAX);
+    }
     for (int i = 0; i < 4; i++) write_integer(to, totals[i]);
-    const int low = dense->low, high = dense->high;
-    uint64_t runs = 0;
-    for (int bin = low; bin <= high; bin++) runs += dense->counts[bin] && (bin == low || !dense->counts[bin - 1]);
-    write_integer(to, runs);
-    for (int bin = low, behind = 0; bin <= high;) {
-        if (!dense->counts[bin]) {
-            bin++;
-            continue;
+    write_integer(to, (uint64_t)count);
+    for (int i = 0, behind = 0; i < count; behind = runs[i++][1]) {
+        write_integer(to, (uint64_t)(runs[i][0] - behind));
+        write_integer(to, (uint64_t)(runs[i][1] - runs[i][0]));
+    }
+    for (int i = 0; i < count; i++) {
+        for (int bin = runs[i][0]; bin < runs[i][1]; bin++) {
+            write_integer(to, dense->counts[bin]);
+            dense->counts[bin] = 0;
         }
-        int stop = bin;
-        while (stop <= high && dense->counts[stop]) stop++;
-        write_integer(to, (uint64_t)(bin - behind));
-        write_integer(to, (uint64_t)(stop - bin));
-        bin = behind = stop;
     }
-    for (int bin = low; bin <= high; bin++) {
-        if (dense->counts[bin]) write_integer(to, dense->counts[bin]);
-        dense->counts[bin] = 0;
-    }
-    dense->low = BINS, dense->high = -1;
+    memset(dense->filled, 0, sizeof dense->filled);
 }
 
 /* ---- frames of records */
@@ -440,7 +452,7 @@ int64_t normscope_merge(const uint8_t *const *datas, const int64_t *sizes, int64
     if (to.full) return 0;
     memcpy(out + HEADER - 2, &named, 2);
     if (rows) memcpy(table, frames->table, (size_t)(ROW * rows));
-    Dense dense = {.low = BINS, .high = -1};
+    Dense dense = {0};
     for (int row = 0; row < rows; row++) {
         uint64_t totals[4] = {0};
         double finite[MERGED];
