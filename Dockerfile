@@ -13,7 +13,7 @@ RUN pip install --no-cache-dir --constraint constraints.txt --no-deps \
         --extra-index-url https://download.pytorch.org/whl/cpu torch
 RUN pip install --no-cache-dir --constraint constraints.txt \
         torch numpy websockets fastapi uvicorn jinja2 plotly sqlalchemy alembic psutil scikit-learn \
-        prometheus-client "psycopg[binary]" redis
+        prometheus-client zstandard "psycopg[binary]" redis
 COPY --from=build /wheel /wheel
 RUN pip install --no-cache-dir --constraint constraints.txt "$(echo /wheel/*.whl)[server,postgres,redis]"
 

@@ -6,7 +6,7 @@ INSTALL := @$(PYTHON) scripts/install.py
 ARGS ?=
 WORKERS ?= 2
 
-.PHONY: help run test check audit fuzz soak format bench capacity nets science screenshots golden constraints limits reference clean
+.PHONY: help run test check audit fuzz soak format bench capacity nets science screenshots golden constraints limits reference clean dictionary
 
 help:
 	@echo "make run      serve the dashboard on 127.0.0.1:8000   (ARGS='--port 8001' for another port)"
@@ -82,6 +82,10 @@ screenshots:
 golden:
 	$(INSTALL) server dev
 	$(VENV)/python scripts/golden.py
+
+dictionary:
+	$(INSTALL) server dev
+	$(VENV)/python scripts/dictionary.py $(ARGS)
 
 constraints:
 	$(INSTALL) server

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import zlib
 from typing import Final
 
 from sqlalchemy import exc
 
-from . import StoreError
+from . import StoreError, packing
 
 log = logging.getLogger("normscope.store")
 
-FAILURES: Final = (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, zlib.error)
+FAILURES: Final = (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, *packing.FAILURES)
 """How a database fails: it says so, it cannot be reached, or what it gives is not what was put there."""
-_DAMAGED: Final = ("malformed", "not a database", "zlib")
+_DAMAGED: Final = ("malformed", "not a database", "a block cannot be unpacked")
 """Words of what it says that no waiting will help against."""
 
 
@@ -29,7 +28,8 @@ class Trouble:
         """What to raise for it; the caller's own mistakes stay as they are."""
         if isinstance(error, exc.IntegrityError):
             return error
-        said = f"zlib: {error}" if isinstance(error, zlib.error) else getattr(error, "orig", None) or error
+        packed = isinstance(error, packing.FAILURES)
+        said = f"a block cannot be unpacked: {error}" if packed else getattr(error, "orig", None) or error
         reason = " ".join(str(said).split())
         sentence = f"cannot {self._cannot} the database: {reason}"
         if any(word in reason for word in _DAMAGED):

@@ -6,10 +6,10 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.store.packing import unpack
 from normscope import wire
 
 if TYPE_CHECKING:
@@ -55,4 +55,4 @@ def frames(database: sqlite3.Connection, name: str) -> list[bytes]:
     query = (
         "SELECT data FROM blocks JOIN runs ON runs.id = blocks.run WHERE runs.name = ? AND level = 0 ORDER BY number"
     )
-    return [zlib.decompress(data) for (data,) in database.execute(query, (name,))]
+    return [unpack(data) for (data,) in database.execute(query, (name,))]
