@@ -92,7 +92,11 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("name of an experiment; its notes; its tags", "200 characters; 10,000; 20 of 40", "422"),
     ("runs in a comparison, and in a saved file", "12", "404, 422"),
     ("points of a history", "10,000", "422"),
-    ("bytes of a history that are read and answered at a time", f"{PART // KB} KB, or one frame", "the rest follows"),
+    (
+        "bytes of a history that are read and answered at a time",
+        f"{PART // KB} KB, or one frame; four times as many where they are merged first",
+        "the rest follows",
+    ),
     ("requests that change something, of a client", str(CHANGES), "429"),
     ("requests for histories and findings, of a client", str(READINGS), "429"),
     ("views saved as files, of a client", str(FILES), "429"),

@@ -53,13 +53,13 @@ def test_a_users_own_net_becomes_an_experiment_with_one_run(shared_server: Serve
 def test_frames_are_acknowledged_once_they_are_committed(shared_server: Server) -> None:
     trainer = Trainer(shared_server, key="commit 1234567890")
     run = trainer.hear()["run"]
-    trainer.send(*range(10))
-    trainer.acknowledged(9)
+    trainer.send(*range(18))
+    trainer.acknowledged(17)
     # Another process sees them in the file itself.
     with sqlite3.connect(f"file:{shared_server.data}/normscope.db?mode=ro", uri=True) as db:
         rows = db.execute("SELECT level, number FROM blocks WHERE run = ? ORDER BY 1, 2", (run,)).fetchall()
     db.close()
-    assert rows == [(0, i) for i in range(10)] + [(1, 0), (1, 1)]
+    assert rows == [(0, i) for i in range(18)] + [(2, 0)]  # level 1 is made when it is asked for
     trainer.close()
 
 

@@ -8,6 +8,7 @@ from normscope import wire
 
 from ..limits import PART
 from ..store import Block
+from ..store.levels import MADE, first_blocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -35,7 +36,7 @@ class Pyramid:
             first = done - done % wire.MERGE
             if done == 0:
                 break
-            found = [(wire.check(data), data) for data in await store.blocks(run, level, first, done - 1)]
+            found = [(wire.check(data), data) for data in await blocks(store, run, level, first, done - 1)]
             pyramid._open[level] = [
                 Block(level, first + i, head.first_step, head.last_step, data) for i, (head, data) in enumerate(found)
             ]
@@ -48,7 +49,8 @@ class Pyramid:
     def add(self, arrived: Iterable[tuple[wire.Head, bytes]]) -> list[Block]:
         """The blocks that the next frames, and what they say of themselves, bring.
 
-        A frame that was merged on its way is a block of its level, and there are none below it.
+        A frame that was merged on its way is a block of its level, and there are none below it. Other blocks of the
+        level that is made when it is asked for are not kept.
         """
         blocks = []
         for head, data in arrived:
@@ -57,7 +59,8 @@ class Pyramid:
             number = head.seq // wire.MERGE**head.level
             block = Block(head.level, number, head.first_step, head.last_step, data)
             for waiting in self._open[head.level :]:
-                blocks.append(block)
+                if block.level != MADE or head.level == MADE:
+                    blocks.append(block)
                 waiting.append(block)
                 if len(waiting) < wire.MERGE or block.level == TOP:
                     break
@@ -76,7 +79,7 @@ async def parts(store: Store, run: str, level: int, first: int, last: int) -> As
     """
     span = wire.MERGE**level
     while first <= last:
-        found = await store.blocks(run, level, first, last, most=PART)
+        found = await first_blocks(store, run, level, first, last, PART)
         there = len(found) in (0, last + 1 - first)
         end = last + 1 if there else wire.check(found[-1]).seq // span + 1
         if end - first == len(found):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from normscope.wire import MERGE
 
 from ..store import Run
+from ..store.levels import MADE, keep_made
 from ..store.records import ENDED
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ async def thin(store: Store, settings: Settings, now: float) -> list[str]:
         and any(run.thinned < grid and run.last_seq + 1 >= grid for run in those)
     ]
     for experiment in old:
+        if settings.then_level == MADE:
+            for run in runs[experiment]:
+                await keep_made(store, run)
         await store.remove(experiment, finer_than=settings.then_level)
         for run in runs[experiment]:  # last: what breaks off before is done again
             await store.change(Run, run.id, thinned=max(run.thinned, grid))
