@@ -25,7 +25,7 @@ from .frames import ingest, live
 from .frames.tails import Tails
 from .launcher import Needs, open_launcher
 from .logs import Requests
-from .packing import Packing
+from .compression import Compression
 from .pages import login
 from .pages import routes as pages
 from .pages.assets import StampedFiles, packed_plotly
@@ -85,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RefusedError, _refused)
     app.add_exception_handler(StoreError, _unstored)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_middleware(Packing)
+    app.add_middleware(Compression)
     app.state.gates = Gates(settings.rates)
     app.add_middleware(Door, enter=login.enter)
     app.add_middleware(Limiter, gates=app.state.gates)

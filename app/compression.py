@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _HOW: Final[dict[str, Any]] = {"minimum_size": 2000, "compresslevel": 5}
 
 
-class Packing:
+class Compression:
     """ASGI middleware that packs answers with gzip.
 
     Frames are dense already: it takes a quarter off them, and longer than to read them from the store. So they are
