@@ -21,11 +21,11 @@ from .access.visits import Visits
 from .api import health, keys
 from .api import routes as api
 from .bus import open_bus
+from .compression import Compression
 from .frames import ingest, live
 from .frames.tails import Tails
 from .launcher import Needs, open_launcher
 from .logs import Requests
-from .compression import Compression
 from .pages import login
 from .pages import routes as pages
 from .pages.assets import StampedFiles, packed_plotly

@@ -411,6 +411,23 @@ def test_a_link_tells_nothing_of_the_machine(house: House) -> None:
     assert "gpu-node" in json.dumps(server.run(run))  # its owner sees it
 
 
+def test_a_link_tells_no_folder_of_the_data_that_nets_learn(house: House) -> None:
+    server = house.server
+    settings = {"data": "/home/ann/secret/mine.npz", "seeds": 1, "steps": 5}
+    started = server.post("/api/experiments", {"claim": 2, "settings": settings}).json()
+    experiment, run = started["id"], started["runs"][0]["id"]
+    server.wait_status(run, "failed")  # there is no such file
+    link = server.post("/api/links", {"experiment": experiment}).json()["url"].removeprefix("/s/")
+    with httpx.Client(base_url=server.url, params={"link": link}, follow_redirects=True) as viewer:
+        for path in (f"/api/experiments/{experiment}", f"/api/experiments/{experiment}/finding", f"/s/{link}"):
+            answer = viewer.get(path)
+            assert answer.status_code == 200
+            assert "mine.npz" in answer.text
+            assert "secret" not in answer.text
+        assert "secret" not in viewer.get(f"/s/{link}/saved.html?runs={run}").text
+    assert "/home/ann/secret/mine.npz" in server.http.get(f"{server.url}/api/experiments/{experiment}").text
+
+
 def test_revoked_and_expired_links_close_what_they_have_open(house: House) -> None:
     (revoked, key), (brief, _) = house.share(), house.share(hours=1 / 3600)
     made = time.monotonic()

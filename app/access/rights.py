@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Depends, HTTPException
 from starlette.requests import HTTPConnection  # noqa: TC002  FastAPI reads it
@@ -71,6 +72,16 @@ class Rights:
             return run
         error = run.error and "why, its owner can see"
         return replace(run, error=error, versions={k: v for k, v in run.versions.items() if k in _TOLD}, handle=None)
+
+    def shown_experiment(self, experiment: Experiment) -> Experiment:
+        """An experiment as it may be shown: of a file that its nets learn, viewers are told the name alone."""
+        if self.owner:
+            return experiment
+        return replace(experiment, settings={name: _without_folder(v) for name, v in experiment.settings.items()})
+
+
+def _without_folder(value: Any) -> Any:
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 async def link_rights(store: Store, token: str, cookies: Mapping[str, str]) -> Rights:

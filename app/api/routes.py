@@ -101,7 +101,7 @@ async def _experiment(store: TheStore, rights: Reader, id: str) -> Experiment:
     experiment = await store.get(Experiment, id)
     if experiment is None or experiment.deleted is not None or not rights.may_read(id):
         raise HTTPException(404, f"there is no experiment {id!r}")
-    return experiment
+    return rights.shown_experiment(experiment)
 
 
 async def find_run(store: TheStore, rights: Reader, id: str) -> Run:

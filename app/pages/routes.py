@@ -124,7 +124,8 @@ async def _saved(
     if context["claim"] is not None:
         experiment = await store.get(Experiment, shown["id"])
         assert experiment is not None
-        finding = await findings.of(experiment, await find_runs(store, rights, experiment.id))
+        runs_seen = await find_runs(store, rights, experiment.id)
+        finding = await findings.of(rights.shown_experiment(experiment), runs_seen)
     context |= {"link": None, "reading": True, "saved": standalone.whole(kept, finding)}
     response = page("experiment.html", request, **context, parts=await standalone.parts())
     response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(shown["name"])}.html"'
