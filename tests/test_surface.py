@@ -35,14 +35,14 @@ def cnn() -> nn.Sequential:
 
 
 def linear() -> nn.Sequential:
-    """Of layers whose losses depend, in their last bits, on what else is computed at once."""
-    return nn.Sequential(nn.Linear(6, 25), *(nn.Linear(25, 25) for _ in range(8)), nn.Linear(25, 3))
+    """Of odd sizes: with an odd mini-batch, the last bits of a loss depend on its place among those made at once."""
+    return nn.Sequential(nn.Linear(6, 9), *(nn.Linear(9, 9) for _ in range(4)), nn.Linear(9, 3))
 
 
-def problem(make: Callable[[], nn.Sequential] = mlp) -> tuple[nn.Sequential, Callable[[], Tensor]]:
+def problem(make: Callable[[], nn.Sequential] = mlp, samples: int = 16) -> tuple[nn.Sequential, Callable[[], Tensor]]:
     torch.manual_seed(3)
     model = make()
-    x, y = torch.randn(16, 6), torch.randint(0, 3, (16,))
+    x, y = torch.randn(samples, 6), torch.randint(0, 3, (samples,))
     model(x)  # running statistics that are not those of the beginning
     return model, lambda: cross_entropy(model(x), y)
 
@@ -163,7 +163,7 @@ def test_no_points_have_no_losses() -> None:
 def test_what_is_refined_is_the_surface_bit_for_bit(
     make: Callable[[], nn.Sequential], rows: int, columns: int, spacings: list[int]
 ) -> None:
-    model, closure = problem(make)
+    model, closure = problem(make, 33)
     directions = random_directions(model, seed=1)
     a, b = np.linspace(-1, 0.7, rows), np.linspace(-0.3, 1, columns)
     whole = surface(model, closure, directions, a, b)
