@@ -235,7 +235,9 @@ def test_the_interface_describes_itself(shared_server: Server) -> None:
                  "/api/runs/{id}/history", "/api/runs/{id}/{action}", "/healthz", "/metrics"):  # fmt: skip
         assert path in paths
     claim, *_ = shared_server.get("/api/catalogue")["claims"]
-    assert [arm["name"] for arm in claim["arms"]] == ["none", "mean only", "variance only", "batch"]
+    assert [arm["name"] for arm in claim["arms"]] == [
+        "none", "mean only", "variance only", "batch", "synchronized batch",
+    ]  # fmt: skip
     assert all(setting["sentence"].endswith(".") for setting in claim["settings"])
     json.dumps(paths)
 

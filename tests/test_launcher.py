@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ import pytest
 from app.launcher import Exit, Launcher, Needs, UnreachableError, check_launcher, open_launcher
 from normscope.spec import CHECKPOINT, Job, Spec
 
-from .conftest import alive, free_port
+from .conftest import HOUSE, alive, free_port
 from .ray_cluster import Cluster, started
 
 if TYPE_CHECKING:
@@ -178,6 +180,19 @@ def test_a_warm_parent_starts_a_run_in_well_under_a_second(url: str, tmp_path: P
         assert parent is None or "--parent" in parent.cmdline()
 
     play(url, scenario)
+
+
+def test_a_parent_whose_server_died_while_it_warmed_up_leaves_without_a_word() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer", "--parent"], stdin=subprocess.PIPE, stdout=writer,
+            stderr=subprocess.PIPE, timeout=60, cwd=HOUSE, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize(

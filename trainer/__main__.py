@@ -161,7 +161,10 @@ def _with_room(job: Job) -> Job:
 def main() -> int:
     """The command line."""
     if "--parent" in sys.argv[1:]:
-        parent()
+        try:
+            parent()
+        except BrokenPipeError:  # the server was killed a moment ago: there is nobody to tell
+            os._exit(0)
         return 0
     if "--from-environment" in sys.argv[1:]:
         job = _with_room(Job.load(os.environ.pop("NORMSCOPE_JOB")))
