@@ -71,7 +71,10 @@ def test_two_identical_runs_give_identical_losses(server: Server) -> None:
 
 
 def gone(process: int) -> bool:
-    return not psutil.pid_exists(process) or psutil.Process(process).status() == "zombie"
+    try:
+        return psutil.Process(process).status() == "zombie"
+    except psutil.NoSuchProcess:
+        return True
 
 
 def settled(server: Server, run: str) -> int:
