@@ -245,10 +245,10 @@ class Connection:
             if batch:
                 before = self._pyramid.last
                 blocks, step, wrong = await asyncio.get_running_loop().run_in_executor(_POOL, self._take, batch)
+                if self._thinned > self._run.thinned:  # before it is acknowledged: whoever hears that may look
+                    self._run = await self._experiments.change(run, thinned=self._thinned) or self._run
                 if blocks:
                     await self._keep(blocks, step, self._pyramid.last - before)
-                if self._thinned > self._run.thinned:
-                    self._run = await self._experiments.change(run, thinned=self._thinned) or self._run
                 if wrong is not None:
                     raise wrong
         if self._end is not None:
