@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
@@ -97,7 +98,7 @@ class Asides:
         return None
 
 
-class Measuring:
+class Measuring(ABC):
     """What a `Watch` offers to a loop that measures."""
 
     _asides: Asides
@@ -162,8 +163,9 @@ class Measuring:
                 self._put(self._step - 1, found, Seen.nothing())
         return None
 
+    @abstractmethod
     def _put(self, step: int, series: dict[str, Any], seen: Seen) -> None:
-        raise NotImplementedError
+        """Send what was seen at a step, and these numbers with it."""
 
 
 def vector(name: str, value: Any) -> Any:

@@ -148,7 +148,7 @@ def missed(server: Server, since: dict[str, float], found: Found) -> float:
     for run, began in since.items():
         server.wait_status(run, "lost", timeout=2 * LOST_AFTER)
         slowest = max(slowest, time.monotonic() - began)
-    found.expect(slowest < LOST_AFTER + 1, f"a run was called lost after {slowest:.1f} s")
+    found.expect(slowest <= LOST_AFTER, f"a run was called lost after {slowest:.1f} s")
     return slowest
 
 
