@@ -107,6 +107,7 @@ class Connection:
             await _close(older._socket, 1008, "the run's training process has connected anew")
         self._open[self._run.id] = self
         self._experiments.silence.enter(self._run.id)
+        wrong: Exception | None = None
         try:
             bus, key = self._experiments.bus, [self._run.id]
             # Heard from before the run is said to be there, which is when those who look at it say so; and before what
@@ -128,13 +129,15 @@ class Connection:
                     for teller in tellers:
                         teller.cancel()
         except* NormscopeError as group:
-            raise group.exceptions[0] from None
+            wrong = group.exceptions[0]  # raised below: what is raised here comes as a group before Python 3.11.4
         except* WebSocketDisconnect:
             pass
         finally:
             if self._open.get(self._run.id) is self:
                 del self._open[self._run.id]
                 self._experiments.silence.leave(self._run.id, silent=self._silent)
+        if wrong is not None:
+            raise wrong
 
     async def _leave_when_taken(self, subscription: Subscription) -> None:
         """Leave a run to another server that its training process has come to, before this socket was missed."""

@@ -108,7 +108,7 @@ class Supervision:
         if alive is False and silence > _GONE_AFTER:
             await self._bury(run, None)
             return
-        if silence <= self._settings.lost_after - 2 * self._look_every:  # until the next look, and for what that takes
+        if silence <= self._settings.lost_after - self._look_every:
             return
         as_read = {"status": run.status, "seen": run.seen}  # it may just have come to another server
         if self._experiments.shared and run.stop and alive is None:  # nobody is there to obey
