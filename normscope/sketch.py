@@ -11,7 +11,7 @@ log-linear layout of HdrHistogram (G. Tene, 2012) with 3 bits of precision.
 Error: a value is known up to its bin, at most 1/8 of its magnitude wide (1/15 at an octave's end).
 Quantiles interpolate the cumulative distribution between edges with a monotone cubic (F. N. Fritsch and
 R. E. Carlson, 1980, doi:10.1137/0717021), which brings them within 1 % of the interquartile range or 2 %
-of the value unless the mass is concentrated in fewer than about three bins; `tests/test_sketch.py` holds
+of the value unless the mass is concentrated in fewer than about three bins; `tests/normscope/test_sketch.py` holds
 them to it.
 """
 

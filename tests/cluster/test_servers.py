@@ -12,10 +12,10 @@ from websockets.exceptions import ConnectionClosed
 from normscope import wire
 from normscope.sending.delivery import Delivery, Listener
 
+from ..app.frames.test_live import Page
+from ..app.runs.test_queue import TINY, statuses
 from ..conftest import Server, wait_for
 from ..frames import LAYERS, Trainer, drain, frame, split
-from ..test_live import Page
-from ..test_queue import TINY, statuses
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,95 @@
+"""What is kept in memory for viewers: bounded by bytes, and every viewer gets or is told of each frame once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+from unittest import mock
+
+from app.frames import tails
+from app.frames.history import Pyramid
+from app.frames.tails import Tails
+from app.limits import TAIL_FRAMES
+from app.store import Experiment, Run, Store, open_store
+from normscope import wire
+
+from ...frames import frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+FRAMES: Final = 400
+SIZE: Final = len(wire.encode(frame(100)))
+"""Bytes of a frame, or nearly."""
+
+
+async def filled(path: Path, runs: Sequence[str]) -> Store:
+    """A store in which each of these runs has some frames."""
+    store = await open_store(f"sqlite:///{path}")
+    encoded = [wire.encode(frame(seq)) for seq in range(FRAMES)]
+    await store.add(Experiment("e", "An experiment", 1.0), *(Run(run, "e", "net", run, 1.0) for run in runs))
+    for run in runs:
+        blocks = Pyramid().add([(wire.check(data), data) for data in encoded])
+        await store.append(run, blocks, last_seq=FRAMES - 1, last_step=FRAMES - 1, seen=2.0)
+    return store
+
+
+async def follow(some: Tails, run: str, cursor: int, newest: int) -> tuple[list[int], int, int]:
+    """What a viewer gets up to a frame: numbers, how many it is to ask for, and bytes of the largest message."""
+    seen: list[int] = []
+    skipped = largest = 0
+    while cursor < newest:
+        first, last, found = await some.after(run, cursor, newest)
+        skipped += first - cursor - 1
+        seen += [wire.check(data).seq for data in found]
+        assert last == (seen[-1] if found else newest)
+        largest = max(largest, sum(map(len, found)))
+        cursor = last
+    return seen, skipped, largest
+
+
+def test_what_does_not_fit_is_skipped_and_the_rest_comes_in_messages_of_some_bytes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = await filled(tmp_path / "db", ["r"])
+        with mock.patch.multiple(tails, TAIL=50 * SIZE, DELIVERY=7 * SIZE):
+            some = Tails(store)
+            seen, skipped, largest = await follow(some, "r", 9, FRAMES - 1)
+            assert seen == list(range(seen[0], FRAMES))
+            assert 45 <= len(seen) <= 55
+            assert skipped == FRAMES - len(seen) - 10
+            assert 5 * SIZE < largest <= 7 * SIZE
+            assert await follow(some, "r", FRAMES - 2, FRAMES - 1) == ([FRAMES - 1], 0, mock.ANY)
+        with mock.patch.multiple(tails, TAIL=1, DELIVERY=1):  # one frame, however large
+            assert await follow(Tails(store), "r", -1, 99) == ([99], 99, mock.ANY)
+        seen, skipped, _ = await follow(Tails(store), "r", -1, FRAMES - 1)
+        assert (seen[0], len(seen), skipped) == (FRAMES - TAIL_FRAMES, TAIL_FRAMES, FRAMES - TAIL_FRAMES)
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_the_tails_of_all_runs_together_are_bounded(tmp_path: Path) -> None:
+    runs = ["a", "b", "c", "d"]
+
+    async def scenario() -> None:
+        store = await filled(tmp_path / "db", runs)
+        some = Tails(store)
+
+        async def view(run: str, stride: int) -> None:
+            cursor = -1
+            for newest in range(stride - 1, FRAMES, stride):
+                seen, skipped, _ = await follow(some, run, cursor, newest)
+                first, cursor = cursor + 1 + skipped, max(cursor, newest, *seen)
+                assert seen == list(range(first, cursor + 1))
+                assert sum(tail.size for tail in some._tails.values()) <= 31 * SIZE
+
+        with mock.patch.multiple(tails, TAIL=20 * SIZE, TAILS=30 * SIZE):
+            await asyncio.gather(*(view(run, stride) for run in runs for stride in (1, 5)))
+        with mock.patch.object(tails, "RUNS", 3):
+            for run in runs:
+                await follow(some, run, FRAMES - 2, FRAMES - 1)
+            assert list(some._tails) == runs[1:]
+        await store.close()
+
+    asyncio.run(scenario())

@@ -1,0 +1,185 @@
+"""Runs in files: recorded, read as arrays, cut off, and given to a server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import normscope
+from normscope import sketch, wire
+from normscope.command import importing
+from normscope.errors import WireError
+from normscope.sending.delivery import Listener
+from normscope.sending.filing import Filing
+
+from ..conftest import free_port, wait_for
+from ..frames import frame, split
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..conftest import Server
+
+STEPS = 30
+
+
+def train(path: Path, steps: int = STEPS, fail_at: int = -1) -> list[torch.Tensor]:
+    """Record a small net; what its first layer gave at each step."""
+    torch.manual_seed(2)
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU())
+    seen: list[torch.Tensor] = []
+    model[0].register_forward_hook(lambda _m, _a, out: seen.append(out.detach().clone()))
+    with normscope.watch(model, name="recorded", file=path, budget=None) as watch:
+        for step in range(steps):
+            if step == fail_at:
+                raise RuntimeError("out of luck")
+            loss = model(torch.randn(16, 4)).square().mean()
+            loss.backward()
+            if step % 10 == 0:
+                watch.add(vector=[step, 2.0 * step])
+            watch.step(loss=loss)
+        watch.conclude(best=0.5)
+    return seen
+
+
+def test_what_was_recorded_is_read_as_arrays(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    seen = train(path)
+    run = normscope.open(path)
+    assert (run.hello.name, len(run), run.edges) == ("recorded", STEPS, ((0, 1), (1, 2)))
+    assert [layer.type for layer in run.hello.layers] == ["Linear", "BatchNorm1d", "ReLU"]
+    assert run.end is not None
+    assert (run.end.status, run.end.outcome) == ("finished", {"best": 0.5})
+    assert run.steps.tolist() == list(range(STEPS))
+    assert np.all(np.diff(run.times) >= 0)
+    steps, losses = run.series["loss"]
+    assert (len(steps), losses.shape) == (STEPS, (STEPS,))
+    steps, vectors = run.series["vector"]
+    assert (steps.tolist(), vectors.tolist()) == ([0, 10, 20], [[0, 0], [10, 20], [20, 40]])
+    first = run.history("0")
+    whole = np.array([out.double().numpy().ravel() for out in seen])
+    np.testing.assert_allclose(first.moments[:, 0], whole.mean(1), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(first.moments[:, 1], whole.std(1), rtol=1e-5)
+    assert first.counters[:, 0].tolist() == [128] * STEPS
+    assert np.array_equal(first.histogram(3), sketch.histogram(whole[3]))
+    iqr = np.subtract(*np.quantile(whole, [0.75, 0.25], axis=1))
+    error = np.abs(first.quantiles([0.5])[:, 0] - np.median(whole, axis=1))
+    assert np.all(error < 0.1 * iqr)  # few values, and bins of an eighth of an octave
+
+
+def test_there_is_a_clear_word_for_what_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    train(path, steps=2)
+    run = normscope.open(path)
+    with pytest.raises(KeyError, match="there is no layer 'fc9'; there are 0, 1, 2"):
+        run.history("fc9")
+    with pytest.raises(KeyError, match="layer '0' has no 'gradient'; it has output"):
+        run.history("0", "gradient")
+    with pytest.raises(FileExistsError, match="recordings are not written over"):
+        train(path)
+    with pytest.raises(OSError, match="nowhere"):
+        train(tmp_path / "nowhere" / "run.normscope")
+    (tmp_path / "else").write_bytes(b"something else, of some length")
+    with pytest.raises(WireError, match="does not begin as a recording"):
+        normscope.open(tmp_path / "else")
+
+
+def test_a_run_that_failed_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    with pytest.raises(RuntimeError, match="out of luck"):
+        train(path, fail_at=7)
+    run = normscope.open(path)
+    assert run.end is not None
+    assert (len(run), run.end.status, run.end.error) == (7, "failed", "RuntimeError: out of luck")
+
+
+def test_a_file_that_was_cut_off_anywhere_is_read_as_far_as_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    train(path, steps=4)
+    data = path.read_bytes()
+    lengths = []
+    for end in range(400, len(data)):
+        path.write_bytes(data[:end])
+        lengths.append(len(normscope.open(path)))
+    assert lengths == sorted(lengths)
+    assert set(lengths) == {0, 1, 2, 3, 4}
+
+
+def test_a_process_that_is_killed_leaves_what_it_has_seen(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    program = (
+        "import os, signal, sys, torch, normscope\n"
+        "model = torch.nn.Linear(2, 2)\n"
+        "watch = normscope.watch(model, file=sys.argv[1], budget=None)\n"
+        "for step in range(20):\n"
+        "    model(torch.ones(3, 2)); watch.step()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", program, path], check=False, timeout=60)
+    wait_for(lambda: path.stat().st_size > 0, "its courier to begin")
+    wait_for(lambda: len(normscope.open(path)) == 20, "the last frames")
+    assert normscope.open(path).end is None
+
+
+def test_a_full_disk_is_told_once_and_survived(tmp_path: Path) -> None:
+    path = tmp_path / "run.normscope"
+    path.touch()
+    said: list[str] = []
+    filing = Filing(path, wire.Hello("k" * 22, "n"), Listener(lambda _: None, lambda _: None, said.append))
+    path.unlink()  # what cannot be opened is as good as a full disk
+    for seq in range(3):
+        filing._flushed_at = 0
+        if filing.has_room():
+            assert filing.seq == seq
+            filing.put(wire.encode(frame(filing.seq)))
+    assert (filing.seq, filing.dropped, len(said)) == (1, 2, 1)
+    path.write_bytes(b"")
+    assert filing.has_room()
+    filing.put(wire.encode(frame(1)))
+
+
+def test_a_recording_is_imported_whole_once_and_what_is_missing_later(
+    shared_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.normscope"
+    train(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    half = len(normscope.open(path))
+    assert importing.main([str(path), "--url", shared_server.url]) == 0
+    path.write_bytes(data)
+    for new in (STEPS - half, 0):
+        assert importing.main([str(path), "--url", shared_server.url]) == 0
+        assert f"recorded, {new} of {STEPS} steps were new" in capsys.readouterr().out
+    found = [e for e in shared_server.get("/api/experiments")["experiments"] if e["name"] == "recorded"]
+    assert len(found) == 1
+    run = shared_server.run(found[0]["runs"][0]["id"])
+    assert (run["status"], run["last_step"], run["edges"], run["outcome"]) == (
+        "finished", STEPS - 1, [[0, 1], [1, 2]], {"best": 0.5},
+    )  # fmt: skip
+    stored = split(shared_server.http.get(f"{shared_server.url}/api/runs/{run['id']}/history").content)
+    assert [wire.encode(one) for one in stored] == list(normscope.open(path).encoded())
+
+
+def test_the_import_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "run.normscope"
+    assert importing.main([str(path)]) == 1
+    assert "cannot be read: No such file" in capsys.readouterr().err
+    train(path, steps=2)
+    assert importing.main([str(path), "--url", f"http://127.0.0.1:{free_port()}"]) == 1
+    assert "cannot reach" in capsys.readouterr().err
+
+
+def test_import_is_a_command(tmp_path: Path) -> None:
+    done: Any = subprocess.run(
+        [sys.executable, "-m", "normscope", "import", "--help"], capture_output=True, text=True, check=True,
+        env=os.environ | {"COLUMNS": "100"},
+    )  # fmt: skip
+    assert "made by watch(model, file=FILE)" in done.stdout

@@ -1,0 +1,93 @@
+"""A real Hugging Face `Trainer`, watched: the same to the last bit, every step seen, stopped as it should."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
+
+from normscope import wire
+from normscope.transformers import NormscopeCallback
+
+from ..conftest import wait_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..peer import Peer
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+class Words(Dataset[dict[str, Tensor]]):
+    """Sixteen sentences of eight tokens, each of one of two kinds."""
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(1)
+        self.tokens = torch.randint(32, (16, 8), generator=generator)
+        self.labels = torch.randint(2, (16,), generator=generator)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, at: int) -> dict[str, Tensor]:
+        return {"input_ids": self.tokens[at], "labels": self.labels[at]}
+
+
+def fit(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
+    torch.manual_seed(5)
+    config = BertConfig(
+        vocab_size=32, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=8,
+    )  # fmt: skip
+    given: dict[str, Any] = {
+        "per_device_train_batch_size": 4, "num_train_epochs": 2, "logging_steps": 2, "use_cpu": True,
+        "report_to": [], "save_strategy": "no", "disable_tqdm": True, "seed": 5,
+    }  # fmt: skip
+    arguments = TrainingArguments(output_dir=str(folder), **(given | options))
+    trainer = Trainer(BertForSequenceClassification(config), arguments, train_dataset=Words(), callbacks=callbacks)
+    trainer.train()
+    return trainer
+
+
+def test_every_step_is_watched_and_nothing_else_is_different(peer: Peer, tmp_path: Path) -> None:
+    watched = fit(tmp_path, [NormscopeCallback(name="tiny bert", url=peer.url, budget=None)])
+    plain = fit(tmp_path, [])
+    assert watched.model is not None
+    assert plain.model is not None
+    pairs = zip(watched.model.state_dict().values(), plain.model.state_dict().values(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+    losses = [[row["loss"] for row in t.state.log_history if "loss" in row] for t in (watched, plain)]
+    assert losses[0] == losses[1]
+    assert not any(m._forward_hooks for m in watched.model.modules())
+    assert peer.steps() == list(range(8))
+    hello = next(m for m in peer.messages if isinstance(m, wire.Hello))
+    assert hello.name == "tiny bert"
+    assert any("attention" in layer.name for layer in hello.layers)
+    # Each step's own loss; the trainer logs the mean of two.
+    mine = [frame.series["loss"].mean[0] for frame in peer.frames]
+    assert sum(mine[:2]) / 2 == pytest.approx(losses[0][0], abs=1e-3)
+    assert peer.frames[-1].series["epoch"].mean[0] == pytest.approx(2.0)
+    assert "learning_rate" in peer.frames[2].series
+    assert wire.End("finished") in peer.messages
+
+
+def test_accumulated_batches_are_one_step(peer: Peer, tmp_path: Path) -> None:
+    fit(tmp_path, [NormscopeCallback(url=peer.url, budget=None)], gradient_accumulation_steps=2)
+    assert peer.steps() == list(range(4))
+
+
+def test_stop_on_the_page_ends_training(peer: Peer, tmp_path: Path) -> None:
+    peer.welcome = {"stop": True}
+
+    class Wait(NormscopeCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            wait_for(lambda: self._watch is not None and self._watch.stopped, "the wish to stop")
+
+    trainer = fit(tmp_path, [Wait(url=peer.url, budget=None)])
+    assert trainer.state.global_step == 1
+    assert wire.End("stopped") in peer.messages
