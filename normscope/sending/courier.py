@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from .. import native, wire
 from ..alerts import MOST
 from ..background import keep_freed_memory, step_back
 from ..capture.summary import Raw, summarize
+from . import note
 from .company import Address, Stop
 from .delivery import Delivery, Listener
 from .filing import Filing
@@ -34,11 +35,10 @@ from .pipe import Close, Inbox, Start
 from .ring import Record, Ring
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from ..capture.summary import Slot
+    from .note import Step
     from .pipe import Nonfinite
     from .together import Together
 
@@ -52,18 +52,6 @@ _AWAKE: Final = 0.1
 """Seconds without any record after which it looks less often."""
 _REST: Final = 0.02
 """How often then."""
-
-
-class Step(NamedTuple):
-    """What was captured at one step; values lie in the ring."""
-
-    step: int
-    time: float
-    series: dict[str, Any]
-    records: int
-    """How many records of the compiled core the values are."""
-    more: tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[list[float]]] | None
-    """Of tensors that have none: slots, lengths, known and numbers, as `normscope.capture.summary.Raw` says."""
 
 
 class Places:
@@ -189,7 +177,7 @@ class Courier:
 
     def _deliver(self, record: Record) -> None:
         """Make the frame of a step, if there is room for it."""
-        step = Step(*pickle.loads(record.note))  # noqa: S301  our own parent wrote it
+        step = note.read(record.note)
         if self.delivery.has_room():
             data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
             self.delivery.put(data)

@@ -15,6 +15,7 @@ from ..words import one_line
 from .backlog import MEMORY
 from .beside import beside
 from .company import Address, Lost, Stop
+from .note import Writer
 from .pipe import LENGTH, Close, Nonfinite, Start
 from .ring import SMALLEST, Ring
 
@@ -80,6 +81,7 @@ class Sender:
         records = _RECORDS[0] + _RECORDS[1] * -(-count // 8) * 8
         values = max(SMALLEST, 1 << (count * _VALUES - 1).bit_length())
         self._ring = Ring.create(records if native.available() else values, _note(count))
+        self._notes = Writer()
         self._over = self._closing = False
         self._result: bool | None = None
         self._late = False
@@ -137,7 +139,7 @@ class Sender:
         if seen.away:
             seen.finish()
         more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
-        note = pickle.dumps((step, when, series, seen.records, more), pickle.HIGHEST_PROTOCOL)
+        note = self._notes.write(step, when, series, seen.records, more)
         if seen.memory is self._ring.values and not self._over:
             self._ring.commit(seen.count, note)
         elif not self._copied(seen, note):

@@ -18,6 +18,7 @@ from normscope.capture.capture import Capture
 from normscope.capture.summary import Summaries, merge_numbers, summarize
 from normscope.errors import WireError
 from normscope.sending import courier
+from normscope.sending.note import Step
 
 from .test_wire import assert_same, frame_of
 
@@ -184,7 +185,7 @@ def test_both_roads_make_the_same_frame_of_a_step(one: Values, other: Values) ->
     for module, values in zip(net, (one, other), strict=True):
         module(torch.from_numpy(values))
     seen = capture.collect()
-    step = courier.Step(7, 12.5, {"loss": 0.5, "landscape.loss": [1.0, 2.0]}, seen.records, None)
+    step = Step(7, 12.5, {"loss": 0.5, "landscape.loss": [1.0, 2.0]}, seen.records, None)
     data, slots, numbers = courier.encoded(step, seen.values, places, 3)
     frame = courier.frame_of(step, seen.values, places, 3)
     assert data == wire.encode(frame)
