@@ -13,6 +13,8 @@ Schedule: TypeAlias = Callable[[int], bool]
 _MEMORY: Final = (20.0, 1.0)
 """Seconds after which a cost counts half. The first is long enough for a rare probe; the other keeps what was saved up
 while looks were cheap from being spent at once when they have become dear."""
+_TOGETHER: Final = 0.05
+"""Seconds of steps that are taken into account together where there is no bound."""
 _COMPARED: Final = 25
 """Steps with a look, and without one, that are compared."""
 _IN_ROW: Final = 4
@@ -70,10 +72,16 @@ class Budget:
         self._elapsed = [0.0] * len(_MEMORY)
         self._walls: tuple[deque[float], deque[float]] = (deque(maxlen=_COMPARED), deque(maxlen=_COMPARED))
         self._in_row = 0
+        self._lately = (0.0, 0.0)
 
     def note(self, spent: float, elapsed: float, *, looked: bool = True) -> None:
         """Take a step into account that took `elapsed` seconds and watching `spent` of them; older times fade."""
-        if self._share is not None:
+        if self._share is None:  # nobody decides by it: several short steps are as good as one
+            spent, elapsed = self._lately = self._lately[0] + spent, self._lately[1] + elapsed
+            if elapsed < _TOGETHER:
+                return
+            self._lately = (0.0, 0.0)
+        else:
             self._walls[looked].append(elapsed)
             self._in_row = self._in_row + 1 if looked else 0
         if looked and self._share is not None:
@@ -94,7 +102,8 @@ class Budget:
     @property
     def cost(self) -> float:
         """The share of recent time that watching took, in [0, 1]."""
-        return min(self._spent[0] / self._elapsed[0], 1.0) if self._elapsed[0] > 0 else 0.0
+        spent, elapsed = self._spent[0] + self._lately[0], self._elapsed[0] + self._lately[1]
+        return min(spent / elapsed, 1.0) if elapsed > 0 else 0.0
 
     def allows(self) -> bool:
         """Whether there is room for another look. The first look is free: nothing is known before it."""
