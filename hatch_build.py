@@ -17,7 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NATIVE = Path("normscope", "native")
-SOURCES = (NATIVE / "summarize.c", NATIVE / "frames.c")
+SOURCES = tuple(NATIVE / f"{name}.c" for name in ("summarize", "tensors", "ring", "frames"))
 # No -march: the source says for which processors its loops are compiled, and the one at hand is found out at run time.
 FLAGS = ("-std=c11", "-O3", "-fopenmp-simd", "-ffp-contract=fast", "-fno-strict-aliasing", "-fPIC", "-shared")
 

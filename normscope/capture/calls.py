@@ -7,7 +7,8 @@ the module as if we did not, and look at what it gives.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast, runtime_checkable
 
 import torch
 from torch import nn
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 SLOT: Final = "_compiled_call_impl"
 
 
+@runtime_checkable
+class Around(Protocol):
+    """A hook that has a quicker way than to be called after a module: to do the calling."""
+
+    def around(self, module: nn.Module, call: Callable[..., Any]) -> Callable[..., Any]:
+        """What calls the module by `call`, and does what the hook does."""
+
+
 class Handle(Protocol):
     """What was put somewhere and can be taken away."""
 
@@ -27,32 +36,47 @@ class Handle(Protocol):
         """Take it away."""
 
 
-class Called:
-    """Calls a module as torch would, hooks and all, then ours. Pickled and copied it is None: an empty slot."""
+class Called(partial[Any]):
+    """Calls a module as torch would, hooks and all, then ours. Pickled and copied it is None: an empty slot.
 
-    __slots__ = ("_call", "_hooks", "_module")
+    Attributes:
+        module: Whose slot it is for.
+    """
 
-    def __init__(self, module: nn.Module, hooks: Sequence[After]) -> None:
-        self._module, self._call, self._hooks = module, module._call_impl, tuple(hooks)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The module's output."""
-        output = self._call(*args, **kwargs)  # type: ignore[no-untyped-call]
-        for hook in self._hooks:
-            hook(self._module, args, output)
-        return output
+    module: nn.Module
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(None), ()
 
+    @classmethod
+    def of(cls, module: nn.Module, hooks: Sequence[After]) -> Self:
+        """For a module whose output these are to hear of, in this order."""
+        call: Callable[..., Any] = module._call_impl
+        for hook in hooks:
+            call = hook.around(module, call) if isinstance(hook, Around) else _around(module, call, hook)
+        called = cls(call)
+        called.module = module
+        return called
+
     def put(self) -> None:
         """Stand in the slot."""
-        self._module.__dict__[SLOT] = self
+        self.module.__dict__[SLOT] = self
 
     def remove(self) -> None:
         """Leave it, unless something else has taken the place."""
-        if self._module.__dict__.get(SLOT) is self:
-            del self._module.__dict__[SLOT]
+        if self.module.__dict__.get(SLOT) is self:
+            del self.module.__dict__[SLOT]
+
+
+def _around(module: nn.Module, call: Callable[..., Any], hook: After) -> Callable[..., Any]:
+    """Calls a module, then a hook."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        output = call(*args, **kwargs)
+        hook(module, args, output)
+        return output
+
+    return called
 
 
 class Listening:
@@ -72,7 +96,7 @@ class Listening:
         for module, hook in after:
             self._after.setdefault(module, []).append(hook)
         quick = {m: hooks for m, hooks in self._after.items() if quickly and suits(m)}
-        self._called = {m: Called(m, hooks) for m, hooks in quick.items()}
+        self._called = {m: Called.of(m, hooks) for m, hooks in quick.items()}
         self._handles: list[Handle] = []
 
     def begin(self) -> None:

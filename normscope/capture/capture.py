@@ -22,7 +22,7 @@ from .recorder import recorder
 from .reduction import flat, reduce_there
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
-from .tensors import first_tensor, is_plain, local
+from .tensors import first_tensor, local
 from .wiring import Wiring
 
 if TYPE_CHECKING:
@@ -146,12 +146,13 @@ class Capture:
         began = time.perf_counter()
         if self.wiring is not None:
             self.wiring.note(slot, args, x)
-        if is_plain(x):
-            self._recorder.add(slot, x)
-            if self.ways[slot] is Way.UNKNOWN and x.numel() <= ALL and len(self._tried) < self.most_put_off:
-                self._tried.append((slot, x, x._version))
-        else:
+        if not self._recorder.add_plain(slot, x):
             self._see(slot, x)
+        elif self.ways[slot] is Way.UNKNOWN:
+            if x.numel() > ALL:  # while the caches hold it
+                self.ways[slot] = Way.AT_ONCE
+            elif len(self._tried) < self.most_put_off:
+                self._tried.append((slot, x, x._version))
         self.seconds += time.perf_counter() - began
 
     def _await_gradient(self, slot: int, module: nn.Module, _: Any, output: Any) -> None:
@@ -222,18 +223,13 @@ class Capture:
             return
         began = time.perf_counter()
         try:
-            plain = []
-            for slot, x, version in self.put_off:
+            for slot, x, version in self._recorder.add_all(self.put_off):
                 if x._version != version:  # what it was is lost, this once
                     self.ways[slot] = Way.AT_ONCE
-                elif x.numel() > ALL:  # it has grown
+                    continue
+                if x.numel() > ALL:  # it has grown
                     self.ways[slot] = Way.AT_ONCE
-                    self._see(slot, x)
-                elif is_plain(x):
-                    plain.append((slot, x))
-                else:
-                    self._see(slot, x)
-            self._recorder.add_all(plain)
+                self._see(slot, x)
         except Exception as error:  # noqa: BLE001  as in the hooks
             self.fail(error)
         self.put_off.clear()

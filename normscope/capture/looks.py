@@ -52,6 +52,30 @@ class Look(Hook):
         except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
             capture.fail(error)
 
+    def around(self, module: nn.Module, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Calls the module by `call` and does the same, without another call for what is nearly always the case."""
+        capture, slot, ways, put_off, most = self._capture, self._slot, self._ways, self._put_off, self._most
+        later, at_once, add, see_now = Way.LATER, Way.AT_ONCE, put_off.append, capture.see_now
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            output = call(*args, **kwargs)
+            if not capture.active or not module.training or is_tracing() or in_backward() != -1:
+                return output
+            way = ways[slot]
+            try:
+                if way is later and type(output) is Tensor and len(put_off) < most:
+                    add((slot, output, output._version))
+                elif way is at_once:
+                    see_now(slot, args, output)
+                else:
+                    self(module, args, output)
+            except Exception as error:  # noqa: BLE001  as above
+                if not (type(output) is Tensor and output.is_inference()):  # which has no version
+                    capture.fail(error)
+            return output
+
+        return called
+
 
 class LookBefore(Look):
     """Looks at a layer's input, or the first of several."""

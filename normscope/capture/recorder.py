@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import native
 from .reduction import flat, reduce_here
 from .seen import Seen
 from .summary import ALL, SAMPLE, merge_numbers
+from .tensors import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
-    from torch import Tensor
 
 _KINDS: Final = {getattr(torch, name): number for name, number in native.KINDS.items()}
+
+
+Waiting: TypeAlias = "list[tuple[int, Tensor, int]]"
+"""Slots, tensors that wait to be summarized, and the versions they were of."""
 
 
 class Recorder(Protocol):
@@ -39,8 +42,14 @@ class Recorder(Protocol):
     def add(self, slot: int, x: Tensor) -> None:
         """Take what is needed of a dense tensor that belongs to a slot."""
 
-    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:
-        """The same for dense float32 tensors, all at once."""
+    def add_plain(self, slot: int, output: Any) -> bool:
+        """The same for anything, if it is a dense float32 tensor; whether it was."""
+
+    def add_all(self, waiting: Waiting) -> Waiting:
+        """The same for those that are small and have not changed since they were of their version.
+
+        Gives back the others: changed, large, or of another kind.
+        """
 
     @property
     def begun(self) -> bool:
@@ -58,6 +67,23 @@ def recorder(bounds: NDArray[np.float32]) -> Recorder:
     return Packing(bounds) if native.available() else Copying(bounds)
 
 
+def _sorted(waiting: Waiting) -> tuple[Waiting, Waiting]:
+    """Those that can be recorded as they are, and the others."""
+    plain: Waiting = []
+    others: Waiting = []
+    for slot, x, version in waiting:
+        fits = x._version == version and x.numel() <= ALL and is_plain(x)
+        (plain if fits else others).append((slot, x, version))
+    return plain, others
+
+
+def _add_plain(recorder: Recorder, slot: int, output: Any) -> bool:
+    plain = is_plain(output)
+    if plain:
+        recorder.add(slot, output)
+    return plain
+
+
 class Packing:
     """Makes records with the compiled core."""
 
@@ -68,6 +94,7 @@ class Packing:
         self._pad = native.Pad(bounds)
         self._memory, self._address, self._start = bounds, 0, 0
         self._bare: dict[int, list[float]] = {}
+        self._describer = native.describer()
 
     def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:  # noqa: D102  as the protocol says
         if memory is not self._memory:
@@ -81,18 +108,32 @@ class Packing:
         kind = _KINDS.get(x.dtype)
         if kind is None:
             x, kind = x.float(), 0
-        self._write(array("q", (x.data_ptr(), x.numel(), kind, slot)))
+        self._write(array("q", (x.data_ptr(), x.numel(), kind, slot)), 1)
 
-    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
-        jobs = array("q")
-        for slot, x in tensors:
-            jobs.extend((x.data_ptr(), x.numel(), 0, slot))
-        self._write(jobs)
+    def add_plain(self, slot: int, output: Any) -> bool:  # noqa: D102
+        if self._describer is None:
+            return _add_plain(self, slot, output)
+        if type(output) is not Tensor or output.is_inference() or not self._describer.describe_one(slot, output):
+            return False
+        self._write(self._describer.jobs, 1)
+        return True
 
-    def _write(self, jobs: array[int]) -> None:
-        while done := len(jobs) - native.JOB * self._pad.add(jobs):
+    def add_all(self, waiting: Waiting) -> Waiting:  # noqa: D102
+        if self._describer is None:  # a torch from before its tensors could be lent
+            plain, others = _sorted(waiting)
+            jobs = array("q")
+            for slot, x, _ in plain:
+                jobs.extend((x.data_ptr(), x.numel(), 0, slot))
+            self._write(jobs, len(plain))
+            return others
+        count, left = self._describer.describe(waiting)
+        self._write(self._describer.jobs, count)
+        return [waiting[i] for i in left]
+
+    def _write(self, jobs: array[int], count: int) -> None:
+        while (done := self._pad.add(jobs, count)) < count:
             # One has found no room: a layer that is called many times in a step. Its numbers are kept at least.
-            jobs = jobs[len(jobs) - done :]
+            jobs, count = jobs[native.JOB * done :], count - done - 1
             slot = jobs[native.JOB - 1]
             found = native.numbers(jobs, (float(self._bounds[0, slot]), float(self._bounds[1, slot])))
             before = self._bare.get(slot)
@@ -160,9 +201,14 @@ class Copying:
         self._slots.append(slot)
         self._lengths.append(count)
 
-    def add_all(self, tensors: Iterable[tuple[int, Tensor]]) -> None:  # noqa: D102
-        for slot, x in tensors:
+    def add_plain(self, slot: int, output: Any) -> bool:  # noqa: D102
+        return _add_plain(self, slot, output)
+
+    def add_all(self, waiting: Waiting) -> Waiting:  # noqa: D102
+        plain, others = _sorted(waiting)
+        for slot, x, _ in plain:
             self.add(slot, x)
+        return others
 
     @property
     def begun(self) -> bool:  # noqa: D102

@@ -1,4 +1,4 @@
-/* What the two halves of the measuring core share: the bins, and a tensor's record. */
+/* What the parts of the measuring core share: the bins, what is asked of a tensor, and a tensor's record. */
 
 #ifndef NORMSCOPE_RECORD_H
 #define NORMSCOPE_RECORD_H
@@ -11,7 +11,14 @@ enum {
     PER_SIGN = (32 + 64) << (23 - SHIFT), /* bins of either sign */
     BINS = 2 * PER_SIGN + 3,
     ZERO_BIN = PER_SIGN + 1,
+    ALL = 1 << 14, /* values up to which all of a tensor are counted; of a larger one, a sample is */
 };
+
+/* What is asked of a tensor. */
+typedef struct {
+    const void *values;
+    int64_t count, kind, slot;
+} Job;
 
 /* What a record begins with; then come the filled bins, increasing, and as many counts, all of 16 bits. */
 typedef struct {

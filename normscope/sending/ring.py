@@ -9,10 +9,13 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+from array import array
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import numpy as np
+
+from .. import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +64,15 @@ class Ring:
         self._spare = spare
         self.most = self.size // 4 - spare
         """Values that a record may have."""
-        self._written = self._claimed = 0
-        self._count = 0
+        self._state = array("q", (0, 0, 0))
+        self._count = 0  # of records that the reader has seen
+        self._next = -1
         self.path = path
+        self._committer = None
+        if native.available():
+            begin = self.values.__array_interface__["data"][0] - _HEADER
+            places = begin + _HEADER, begin, begin + 8 * _COUNTERS
+            self._committer = native.Committer(*places, self._state, self.size, self.most + spare, WAITING)
 
     @classmethod
     def create(cls, size: int = SMALLEST, spare: int = _SPARE) -> Self:
@@ -83,13 +92,15 @@ class Ring:
 
         Records begin at even units, where doubles may stand.
         """
+        if self._next >= 0:  # the core has found it; the reader only makes more
+            return self._next
         whole = self.most + self._spare
-        start = self._written
+        start, _, count = self._state
         if start % self.size + whole > self.size:
             start += self.size - start % self.size
-        if start + whole - self._counters[0] > self.size or self._count - self._counters[1] >= WAITING:
+        if start + whole - self._counters[0] > self.size or count - self._counters[1] >= WAITING:
             return None
-        self._claimed = start
+        self._state[1] = start
         return start % self.size
 
     def commit(self, count: int, note: bytes) -> None:
@@ -100,14 +111,17 @@ class Ring:
         """
         if len(note) > 4 * self._spare - 8:
             raise ValueError(f"a note of {len(note)} bytes does not fit into {4 * self._spare - 8}")
-        at = _HEADER + 4 * (self._claimed % self.size + count)
+        if self._committer is not None:
+            self._next = self._committer.commit(count, note)
+            return
+        _, start, number = self._state
+        at = _HEADER + 4 * (start % self.size + count)
         self._memory[at : at + len(note)] = note
-        entry = self._count % WAITING * _ENTRY
-        self._entries[entry], self._entries[entry + 1], self._entries[entry + 2] = self._claimed, count, len(note)
-        self._written = self._claimed + count + len(note) // 8 * 2 + 2
-        self._written += self._written % 2
-        self._count += 1
-        self._counters[3] = self._count  # last: now the reader may look
+        entry = number % WAITING * _ENTRY
+        self._entries[entry], self._entries[entry + 1], self._entries[entry + 2] = start, count, len(note)
+        end = start + count + len(note) // 8 * 2 + 2
+        self._state[0], self._state[2] = end + end % 2, number + 1
+        self._counters[3] = number + 1  # last: now the reader may look
 
     def write(self, values: NDArray[np.float32], note: bytes) -> bool:
         """Copy values into a record; False if there is no room now.

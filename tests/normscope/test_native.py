@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HOUSE = Path(__file__).parents[2]
-SOURCES = ["frames.c", "record.h", "summarize.c"]
+SOURCES = ["frames.c", "record.h", "ring.c", "summarize.c", "tensors.c"]
 COMPILERS = [c for c in ("cc", "gcc", "clang") if shutil.which(c)]
 
 
@@ -105,7 +105,7 @@ def test_nothing_beyond_its_room_is_touched(count: int, room: int) -> None:
     before = values.copy()
     notes = pad((-0.5, 0.5))
     notes.begin(place.ctypes.data, 64, 64 + room, 1)
-    done = notes.add(job(values[64 : 64 + count]))
+    done = notes.add(job(values[64 : 64 + count]), 1)
     assert done == notes.rows == (room >= native.HEAD)
     assert notes.end <= 64 + room
     assert notes.end % 2 == 0
@@ -128,11 +128,11 @@ def test_each_slot_finds_its_share_and_the_rest_is_told() -> None:
     notes = pad(*[(-np.inf, np.inf)] * 4)
     notes.begin(place.ctypes.data, 0, 100, 1)
     # A histogram does not fit into a quarter; once each slot has been seen, nobody's share needs to be kept.
-    assert notes.add(job(values, 2) + job(values, 0) + job(values, 0) + job(values, 1) + job(values, 3)) == 2
-    assert notes.add(job(values, 1) + job(values, 3) + job(values, 3) + job(values, 3)) == 3
+    assert notes.add(job(values, 2) + job(values, 0) + job(values, 0) + job(values, 1) + job(values, 3), 5) == 2
+    assert notes.add(job(values, 1) + job(values, 3) + job(values, 3) + job(values, 3), 4) == 3
     assert native.unpack(place[: notes.end], notes.rows)[0].tolist() == [0, 1, 2, 3, 3]
     notes.begin(place.ctypes.data, 0, 100, 1)
-    assert notes.add(job(values, 1)) == 1
+    assert notes.add(job(values, 1), 1) == 1
 
 
 @needs_core
@@ -154,7 +154,7 @@ def test_extremes_are_exact_whatever_the_signs(count: int, offset: float) -> Non
 def test_several_threads_find_what_one_does(count: int, threads: int) -> None:
     assert torch.get_num_threads()
     assert (
-        native.library.start_of_threads() or sys.platform != "linux"
+        all(native.library.threads()) or sys.platform != "linux"
     )  # only there, torch brings the OpenMP that is borrowed
     values = np.random.default_rng(0).normal(0.1, 2, count).astype(np.float32)
     values[[1, count // 2, -1]] = 0, np.nan, 50
@@ -163,7 +163,7 @@ def test_several_threads_find_what_one_does(count: int, threads: int) -> None:
         place = np.zeros(native.LARGEST, np.float32)
         notes = pad((-3, 3))
         notes.begin(place.ctypes.data, 0, len(place), many)
-        assert notes.add(job(values)) == 1
+        assert notes.add(job(values), 1) == 1
         found.append(native.unpack(place[: notes.end], 1))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)

@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 import pytest
 
+from normscope import native
 from normscope.sending.ring import SMALLEST, WAITING, Record, Ring
 
 
@@ -41,6 +42,30 @@ def test_records_come_back_whole_through_many_laps() -> None:
     read_some()
     assert not written
     assert laps > 10
+
+
+def test_the_core_commits_as_python_does() -> None:
+    """Byte for byte, in all of the memory that the two sides share, also where there is no room for a while."""
+    sides = [pair(1 << 15) for _ in range(2)]
+    assert (sides[0][0]._committer is not None) == native.available()
+    sides[1][0]._committer = None
+    for writer, _ in sides:  # what lies around in a note's room is no part of it
+        writer._memory[:] = bytes(len(writer._memory))
+    rng = np.random.default_rng(1)
+    for _ in range(2000):
+        rooms = [writer.room() for writer, _ in sides]
+        assert rooms[0] == rooms[1]
+        if rooms[0] is None or rng.random() < 0.1:
+            for _, reader in sides:
+                for record in reader.records():
+                    reader.release(record)
+            continue
+        count = int(rng.integers(0, sides[0][0].most))
+        values, note = rng.normal(size=count).astype(np.float32), rng.bytes(int(rng.integers(0, 200)))
+        for writer, _ in sides:
+            writer.values[rooms[0] : rooms[0] + count] = values
+            writer.commit(count, note)
+        assert sides[0][0]._memory[:] == sides[1][0]._memory[:]
 
 
 def test_what_never_fits_is_refused() -> None:
