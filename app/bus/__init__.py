@@ -24,6 +24,9 @@ class Subscription(Protocol):
     async def get(self) -> dict[str, str]:
         """The newest value of every key that changed since the last call; waits until there is one."""
 
+    def now(self) -> dict[str, str]:
+        """The same without waiting: what is new already."""
+
     def __enter__(self) -> Self:
         """Listen from now on."""
 

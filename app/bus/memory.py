@@ -4,58 +4,71 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
+
+_Place: TypeAlias = "tuple[str, str | None]"
+"""A channel and a key, or None for all keys."""
 
 
 class MemorySubscription:
     """Holds at most one value per key, so a slow reader costs no memory."""
 
-    def __init__(self, listeners: set[MemorySubscription], keys: Iterable[str] | None) -> None:
-        self._listeners = listeners
-        self._keys = None if keys is None else frozenset(keys)
+    def __init__(self, bus: MemoryBus, places: Sequence[_Place]) -> None:
+        self._bus = bus
+        self._places = places
         self._news: dict[str, str] = {}
         self._ready = asyncio.Event()
 
     async def get(self) -> dict[str, str]:
         """What is new, by key."""
-        await self._ready.wait()
+        if not self._news:
+            await self._ready.wait()
+        return self.now()
+
+    def now(self) -> dict[str, str]:
+        """What is new already."""
         self._ready.clear()
         news, self._news = self._news, {}
         return news
 
     def put(self, key: str, value: str) -> None:
         """Take note of a key's newest value."""
-        if self._keys is None or key in self._keys:
-            self._news[key] = value
-            self._ready.set()
+        self._news[key] = value
+        self._ready.set()
 
     def __enter__(self) -> Self:
-        self._listeners.add(self)
+        for place in self._places:
+            self._bus.listeners[place].add(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._listeners.discard(self)
+        for place in self._places:
+            listeners = self._bus.listeners[place]
+            listeners.discard(self)
+            if not listeners:
+                del self._bus.listeners[place]
 
 
 class MemoryBus:
-    """Channels as sets of subscriptions."""
+    """Subscriptions, by what they listen for: news of one run is no work for those who look at others."""
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._channels: defaultdict[str, set[MemorySubscription]] = defaultdict(set)
+        self.listeners: defaultdict[_Place, set[MemorySubscription]] = defaultdict(set)
 
     async def publish(self, channel: str, key: str, value: str = "") -> None:
         """Tell the channel's subscribers."""
-        for listener in tuple(self._channels[channel]):
-            listener.put(key, value)
+        for place in ((channel, key), (channel, None)):
+            for listener in tuple(self.listeners.get(place, ())):
+                listener.put(key, value)
 
     def subscribe(self, channel: str, keys: Iterable[str] | None = None) -> MemorySubscription:
         """Hear of these keys, or of all, from when it is entered."""
-        return MemorySubscription(self._channels[channel], keys)
+        return MemorySubscription(self, [(channel, key) for key in ([None] if keys is None else set(keys))])
 
     async def reachable(self) -> bool:
         """There is nobody else to be reached."""
@@ -63,4 +76,4 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Let go."""
-        self._channels.clear()
+        self.listeners.clear()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
-from normscope import wire
 from normscope.errors import NormscopeError
 
 from ..access.rates import Rates, client_of
@@ -101,8 +100,11 @@ class Viewer:
 
     async def _news(self, subscription: Subscription, patience: float | None = None) -> dict[str, str] | None:
         """What is new; None if for a while nothing was, and one should look whether that is so."""
+        patience = patience or self._lookout.patience
+        if patience is None:
+            return await subscription.get()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience or self._lookout.patience):
+            async with asyncio.timeout(patience):
                 return await subscription.get()
         return None
 
@@ -191,8 +193,11 @@ class Viewer:
                 began = time.monotonic()
                 for run, last in newest.items():
                     await self._or_say_why(self._deliver(ids, run, last, generation))
-                await asyncio.sleep(max(0.0, began + PERIOD - time.monotonic()))
                 news = await self._news(subscription)
+                early = began + PERIOD - time.monotonic()
+                if news is not None and early > 0:
+                    await asyncio.sleep(early)
+                    news |= subscription.now()
                 newest = {run: int(last) for run, last in news.items()} if news is not None else await self._newest(ids)
 
     async def _newest(self, ids: list[str]) -> dict[str, int]:
@@ -203,16 +208,16 @@ class Viewer:
 
     async def _deliver(self, ids: list[str], run: str, newest: int, generation: int) -> None:
         while newest > (cursor := self._cursors[run]):
-            first, last, frames = await self._tails.after(run, cursor, newest)
+            first, last, count, data = await self._tails.after(run, cursor, newest)
             if first > cursor + 1:
                 metrics.skipped.inc(first - cursor - 1)
                 await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
             self._cursors[run] = last
-            if frames:
-                metrics.delivered.inc(len(frames))
+            if count:
+                metrics.delivered.inc(count)
                 async with self._sending:
                     if generation == self._generation:
-                        await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + wire.pack(frames))
+                        await self._socket.send_bytes(bytes([ids.index(run), generation % 256]) + data)
 
     async def _send(self, message: dict[str, Any]) -> None:
         async with self._sending:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from normscope import wire
 
@@ -21,6 +21,19 @@ RUNS: Final = 256
 """Runs whose tails are kept, however small these are."""
 
 
+class Next(NamedTuple):
+    """What comes after a place in a run."""
+
+    first: int
+    """The first number in it."""
+    last: int
+    """The last one."""
+    frames: int
+    """How many frames."""
+    data: bytes
+    """All of them, packed into one message."""
+
+
 @dataclass(slots=True)
 class Tail:
     """The newest frames of one run."""
@@ -30,7 +43,9 @@ class Tail:
     """Each with the first and the last number in it."""
     size: int = 0
     """Bytes of them."""
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reading: asyncio.Task[None] | None = None
+    """What takes in newer ones; all who need them wait for it together, and go on at once when it is done."""
+    _last_answer: tuple[tuple[int, int], Next] = ((-2, -2), Next(0, -1, 0, b""))
 
     async def read(self, store: Store, run: str, newest: int) -> None:
         """Take in the frames up to `newest`, as many of the last of them as there is room for."""
@@ -50,15 +65,23 @@ class Tail:
         while len(self.frames) > TAIL_FRAMES or (self.size > TAIL and len(self.frames) > 1):
             self.size -= len(self.frames.popleft()[2])
 
-    def after(self, cursor: int) -> tuple[int, int, list[bytes]]:
-        """The next frames after `cursor`, as many as go into a message, with the first number in them and the last."""
+    def after(self, cursor: int) -> Next:
+        """The next frames after `cursor`, as many as go into a message."""
+        known, found = self._last_answer
+        if known == (cursor, self.last):  # nearly all viewers are at the same place
+            return found
+        found = self._after(cursor)
+        self._last_answer = (cursor, self.last), found
+        return found
+
+    def _after(self, cursor: int) -> Next:
         ahead = []
         for one in reversed(self.frames):
             if one[1] <= cursor:
                 break
             ahead.append(one)
         if not ahead:
-            return self.last + 1, self.last, []
+            return Next(self.last + 1, self.last, 0, b"")
         first = max(ahead[-1][0], cursor + 1)
         found: list[bytes] = []
         size = 0
@@ -66,7 +89,7 @@ class Tail:
             _, last, data = ahead.pop()
             found.append(data)
             size += len(data)
-        return first, last, found
+        return Next(first, last, len(found), wire.pack(found))
 
 
 def _numbered(frames: list[bytes], first: int, newest: int) -> Iterator[tuple[int, int, bytes]]:
@@ -86,20 +109,34 @@ class Tails:
         self._store = store
         self._tails: OrderedDict[str, Tail] = OrderedDict()
 
-    async def after(self, run: str, cursor: int, newest: int) -> tuple[int, int, list[bytes]]:
-        """The next frames after `cursor`, as many as go into a message, with the first number in them and the last."""
+    async def after(self, run: str, cursor: int, newest: int) -> Next:
+        """The next frames after `cursor`, as many as go into a message."""
         tail = self._tails.get(run)
         if tail is None:
             tail = self._tails[run] = Tail(max(cursor, newest - TAIL_FRAMES))
         self._tails.move_to_end(run)
-        async with tail.lock:
-            if newest > tail.last:
-                await tail.read(self._store, run, newest)
-                self._make_room()
+        while newest > tail.last:
+            if tail.reading is None:
+                tail.reading = asyncio.create_task(self._read(tail, run, newest))
+                tail.reading.add_done_callback(_heard)
+            await asyncio.shield(tail.reading)  # a viewer that leaves does not take it from the others
         return tail.after(cursor)
+
+    async def _read(self, tail: Tail, run: str, newest: int) -> None:
+        try:
+            await tail.read(self._store, run, newest)
+        finally:
+            tail.reading = None
+        self._make_room()
 
     def _make_room(self) -> None:
         while len(self._tails) > RUNS or (
             len(self._tails) > 1 and sum(tail.size for tail in self._tails.values()) > TAILS
         ):
             self._tails.popitem(last=False)
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Whoever waits hears of an error; if all have left, nobody needs to."""
+    if not task.cancelled():
+        task.exception()

@@ -83,6 +83,34 @@ def test_getting_waits_for_news(url: str) -> None:
     play(url, scenario)
 
 
+def test_what_is_new_already_can_be_had_without_waiting(url: str) -> None:
+    async def scenario(bus: Bus) -> None:
+        with bus.subscribe("frames", ["a", "b"]) as subscription:
+            assert subscription.now() == {}
+            for key in ("a", "b", "c"):
+                await bus.publish("frames", key, "1")
+            assert subscription.now() == {"a": "1", "b": "1"}
+            waiting = asyncio.create_task(subscription.get())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            await bus.publish("frames", "b", "2")
+            assert await waiting == {"b": "2"}
+
+    play(url, scenario)
+
+
+def test_who_has_left_hears_nothing_and_takes_no_room(url: str) -> None:
+    async def scenario(bus: Bus) -> None:
+        with bus.subscribe("frames", ["a"]) as gone:
+            pass
+        with bus.subscribe("frames", ["a"]) as here:
+            await bus.publish("frames", "a", "1")
+            assert await here.get() == {"a": "1"}
+        assert gone.now() == {}
+
+    play(url, scenario)
+
+
 def test_every_subscriber_hears_it(url: str) -> None:
     async def scenario(bus: Bus) -> None:
         with bus.subscribe("run") as one, bus.subscribe("run") as two:

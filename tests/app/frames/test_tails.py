@@ -10,7 +10,7 @@ from app.frames import tails
 from app.frames.history import Pyramid
 from app.frames.tails import Tails
 from app.limits import TAIL_FRAMES
-from app.store import Experiment, Run, Store, open_store
+from app.store import Experiment, Run, Store, StoreError, open_store
 from normscope import wire
 
 from ...frames import frame
@@ -40,7 +40,8 @@ async def follow(some: Tails, run: str, cursor: int, newest: int) -> tuple[list[
     seen: list[int] = []
     skipped = largest = 0
     while cursor < newest:
-        first, last, found = await some.after(run, cursor, newest)
+        first, last, _, data = await some.after(run, cursor, newest)
+        found = wire.split(data) if data else []
         skipped += first - cursor - 1
         seen += [wire.check(data).seq for data in found]
         assert last == (seen[-1] if found else newest)
@@ -64,6 +65,26 @@ def test_what_does_not_fit_is_skipped_and_the_rest_comes_in_messages_of_some_byt
             assert await follow(Tails(store), "r", -1, 99) == ([99], 99, mock.ANY)
         seen, skipped, _ = await follow(Tails(store), "r", -1, FRAMES - 1)
         assert (seen[0], len(seen), skipped) == (FRAMES - TAIL_FRAMES, TAIL_FRAMES, FRAMES - TAIL_FRAMES)
+        await store.close()
+
+    asyncio.run(scenario())
+
+
+def test_all_who_need_new_frames_wait_for_one_reading_and_go_on_together(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = await filled(tmp_path / "db", ["r"])
+        some = Tails(store)
+        with mock.patch.object(store, "blocks", wraps=store.blocks) as reading:
+            viewers = [asyncio.create_task(some.after("r", FRAMES - 2, FRAMES - 1)) for _ in range(50)]
+            await asyncio.sleep(0)
+            viewers[0].cancel()  # who leaves does not take it from the others
+            answers = await asyncio.gather(*viewers, return_exceptions=True)
+        assert isinstance(answers[0], asyncio.CancelledError)
+        assert [answer[:3] for answer in answers[1:] if not isinstance(answer, BaseException)] == [(399, 399, 1)] * 49
+        assert reading.call_count == 1
+        with mock.patch.object(store, "blocks", side_effect=StoreError("the disk is full")):
+            failed = await asyncio.gather(*(some.after("r", 5, FRAMES) for _ in range(3)), return_exceptions=True)
+        assert [str(error) for error in failed] == ["the disk is full"] * 3
         await store.close()
 
     asyncio.run(scenario())
