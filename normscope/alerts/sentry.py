@@ -1,10 +1,10 @@
-"""Looks at every frame as it is made, and says which alerts begin and which are over."""
+"""Looks at every step of a run, some at a time, and says which alerts begin and which are over."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,19 @@ _PARTS: Final = 4
 """Parts of the time within which a loss has to fall: means over them are compared, since single losses are noise."""
 _FALL: Final = 0.01
 """By which share of itself."""
+
+
+class Sight(NamedTuple):
+    """What there is to see of a step."""
+
+    step: int
+    """Its number."""
+    series: Mapping[str, Any]
+    """What the loop has told; vectors are passed over."""
+    slots: Ints
+    """Of which slots there are numbers, increasing, shape [n]."""
+    numbers: Floats
+    """Values, zeros, saturated, non-finite, mean, standard deviation, minimum, maximum, shape [n, 8]."""
 
 
 @dataclass(slots=True)
@@ -107,48 +120,53 @@ class Sentry:
         self._told: dict[int, _Told] = {}
         self._count = 0
 
-    def look(self, step: int, series: Mapping[str, Any], slots: Ints, numbers: Floats) -> list[wire.Alert]:
-        """What begins or is over with a step; each alert is told once, and once more when it is over.
+    def look(self, sights: Sequence[Sight]) -> list[wire.Alert]:
+        """What begins or is over with some steps, in their order; each alert is told once, and again when it is over.
 
-        Args:
-            step: Its number.
-            series: What the loop has told; vectors are passed over.
-            slots: Of which slots there are numbers, increasing, shape [n].
-            numbers: Values, zeros, saturated, non-finite, mean, standard deviation, minimum, maximum, shape [n, 8].
+        Nearly always nothing does, which is found out for all of them in a few calls.
         """
-        self._measure_layers(slots, numbers)
-        self._measure_series(step, series)
-        holds = self._sign * self._values > self._limit  # never of a NaN, which is what was not seen
+        if not sights:
+            return []
+        values = np.hstack([self._measure_layers(sights), self._measure_series(sights)])
+        holds = self._sign * values > self._limit  # never of a NaN, which is what was not seen
         if not (self._stirred or holds.any()):
             return []
-        holds[self._mild] &= ~holds[self._worse]
-        return [*self._raise(step, holds), *self._clear(step, holds)]
+        holds[:, self._mild] &= ~holds[:, self._worse]
+        found: list[wire.Alert] = []
+        for sight, self._values, held in zip(sights, values, holds, strict=True):
+            if self._stirred or held.any():
+                found += [*self._raise(sight.step, held), *self._clear(sight.step, held)]
+        return found
 
-    def _measure_layers(self, slots: Ints, numbers: Floats) -> None:
+    def _measure_layers(self, sights: Sequence[Sight]) -> Floats:
+        """What the cases of layers are about, shape [steps, cases]."""
         if not len(self._measure):
-            return
-        by_measure = np.empty((len(self._measures), self._slots))
-        columns = numbers.T
-        if len(slots) == self._slots:  # nearly always all are there
-            for i, name in enumerate(self._measures):
-                by_measure[i] = STATISTICS[name](columns)
-        else:
-            by_measure[:] = np.nan
-            for i, name in enumerate(self._measures):
-                by_measure[i, slots] = STATISTICS[name](columns)
-        self._values[: len(self._measure)] = by_measure[self._measure, self._slot]
+            return np.empty((len(sights), 0))
+        numbers = np.full((len(sights), self._slots, 8), np.nan)
+        for place, sight in zip(numbers, sights, strict=True):
+            if len(sight.slots) == self._slots:  # nearly always all are there
+                place[:] = sight.numbers
+            else:
+                place[sight.slots] = sight.numbers
+        columns = numbers.transpose(2, 0, 1)
+        by_measure = np.array([STATISTICS[name](columns) for name in self._measures])
+        return by_measure[self._measure, :, self._slot].T
 
-    def _measure_series(self, step: int, series: Mapping[str, Any]) -> None:
-        for i, (measure, name, fall) in enumerate(self._series, len(self._measure)):
-            value = series.get(name)
-            if not isinstance(value, float | int):
-                self._values[i] = math.nan
-            elif measure == "value":
-                self._values[i] = value
-            elif measure == "nonfinite":
-                self._values[i] = not math.isfinite(value)
-            elif math.isfinite(value):
-                self._values[i] = fall.steps_without(step, value)
+    def _measure_series(self, sights: Sequence[Sight]) -> Floats:
+        """What the cases of series are about, shape [steps, cases]."""
+        values = np.full((len(sights), len(self._series)), np.nan)
+        for place, sight in zip(values, sights, strict=True):
+            for i, (measure, name, fall) in enumerate(self._series):
+                value = sight.series.get(name)
+                if not isinstance(value, float | int):
+                    continue
+                if measure == "value":
+                    place[i] = value
+                elif measure == "nonfinite":
+                    place[i] = not math.isfinite(value)
+                elif math.isfinite(value):
+                    place[i] = fall.steps_without(sight.step, value)
+        return values
 
     def _raise(self, step: int, holds: NDArray[np.bool_]) -> Iterator[wire.Alert]:
         seen = ~np.isnan(self._values)
@@ -180,8 +198,8 @@ class Sentry:
         """One alert for all that a rule begins to hold for at a step, in the order of the model."""
         rule = self._rules[cases[0]]
         places = tuple(wire.Place(*self._places[i], float(self._values[i])) for i in cases[: wire.MOST_PLACES])
-        fall = self._series[cases[0] - len(self._measure)][2] if rule.measure == "stall" else None
-        since = int(min(self._since[cases])) if fall is None else fall.since
+        stalled = int(self._values[cases[0]]) if rule.measure == "stall" else None
+        since = int(min(self._since[cases])) if stalled is None else step - stalled
         more = len(cases) - len(places)
         return wire.Alert(
             self._count, rule.name, _sentence(rule, places, len(cases) - 1, since), step, since, places, more

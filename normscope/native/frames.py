@@ -43,7 +43,7 @@ class Framer:
         """
         begins, slots = self._places[:rows].T
         doubles = records[: len(records) // 2 * 2].view(np.float64)
-        return slots, doubles[(begins >> 1)[:, None] + _NUMBERS]
+        return slots.copy(), doubles[(begins >> 1)[:, None] + _NUMBERS]  # both are kept for a while
 
     def body(self, records: NDArray[np.float32], rows: int) -> tuple[bytes, int] | None:
         """All of a frame but its header and series, and how many of its layers have values that are not finite.

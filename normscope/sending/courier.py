@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import numpy as np
 
 from .. import native, wire
-from ..alerts import MOST
+from ..alerts import MOST, Sight
 from ..background import keep_freed_memory, step_back
 from ..capture.summary import Raw, summarize
 from . import note
@@ -35,6 +35,8 @@ from .pipe import Close, Inbox, Start
 from .ring import Record, Ring
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ..capture.summary import Slot
@@ -65,7 +67,7 @@ class Places:
         self._slots = {(s.layer, kind): i for i, (s, kind) in enumerate(zip(slots, self.kinds.tolist(), strict=True))}
 
     def of(self, frame: wire.Frame) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The slots in a frame, increasing, and their numbers as `Sentry.look` takes them."""
+        """The slots in a frame, increasing, and their numbers as a `Sight` has them."""
         places = zip(frame.layers.tolist(), frame.kinds.tolist(), strict=True)
         slots = np.array([self._slots.get(place, -1) for place in places], np.int64)
         order = np.argsort(slots)
@@ -90,7 +92,7 @@ def frame_of(step: Step, values: NDArray[np.float32], places: Places, seq: int) 
 def encoded(
     step: Step, values: NDArray[np.float32], places: Places, seq: int
 ) -> tuple[bytes, NDArray[np.int64], NDArray[np.float64]]:
-    """The frame of a step as bytes; the slots in it, increasing, and their numbers as `Sentry.look` takes them."""
+    """The frame of a step as bytes; the slots in it, increasing, and their numbers as a `Sight` has them."""
     if step.records and step.more is None and (made := places.framer.body(values, step.records)):
         data = wire.encode_step(seq, step.step, step.time, step.series, step.records, made[0])
         return data, *places.framer.numbers(values, step.records)
@@ -170,28 +172,31 @@ class Courier:
         if filled:
             # Each look takes the processor from training for a moment: they are to be as few as the ring allows.
             self._often = min(max(self._often * min(2.0, _FILL / filled), _LOOK[0]), _LOOK[1])
+        seen: list[Sight] = []
         for record in self._ring.records():
             count += 1
-            self._deliver(record)
+            seen += self._deliver(record)
+        self._notices.look(seen)
         return count > 0
 
-    def _deliver(self, record: Record) -> None:
-        """Make the frame of a step, if there is room for it."""
+    def _deliver(self, record: Record) -> Sequence[Sight]:
+        """Make the frame of a step, if there is room for it; what people may have to be told of is to be seen in it."""
         step = note.read(record.note)
         if self.delivery.has_room():
             data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
             self.delivery.put(data)
-            if not self._merges:
-                self._notices.look(step.step, step.series, slots, numbers)
-        elif self.delivery.dropped % 100 == 1:
+            self._ring.release(record)
+            return () if self._merges else (Sight(step.step, step.series, slots, numbers),)
+        if self.delivery.dropped % 100 == 1:
             self._say(self.delivery.dropped)
         self._ring.release(record)
+        return ()
 
     def _look_at(self, data: bytes) -> None:
         """Look at the frame of all ranks, which is what rules are about where there are several."""
         frame = wire.outline(data)
         series = {name: float(one.mean[0]) for name, one in frame.series.items() if len(one.mean) == 1}
-        self._notices.look(frame.last_step, series, *self._places.of(frame))
+        self._notices.look([Sight(frame.last_step, series, *self._places.of(frame))])
 
     def _tell(self, news: wire.Alert | Nonfinite) -> None:
         """Tell both sides, and the other ranks."""

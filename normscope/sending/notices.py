@@ -10,12 +10,12 @@ from ..alerts import Sentry
 from .pipe import Nonfinite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from .. import wire
+    from ..alerts import Sight
     from .pipe import Start
 
 
@@ -34,13 +34,12 @@ class Notices:
         self._nonfinite = False
         self._tell = tell
 
-    def look(
-        self, step: int, series: Mapping[str, Any], slots: NDArray[np.int64], numbers: NDArray[np.float64]
-    ) -> None:
-        """Look at a step, of which everything is as `Sentry.look` takes it."""
-        if not self._nonfinite and numbers[:, 3].any():
-            self._tell(self._first_nonfinite(step, slots, numbers))
-        for alert in self._sentry.look(step, series, slots, numbers):
+    def look(self, sights: Sequence[Sight]) -> None:
+        """Look at some steps, in their order."""
+        for sight in sights:
+            if not self._nonfinite and sight.numbers[:, 3].any():
+                self._tell(self._first_nonfinite(sight.step, sight.slots, sight.numbers))
+        for alert in self._sentry.look(sights):
             self._tell(alert)
 
     def _first_nonfinite(self, step: int, slots: NDArray[np.int64], numbers: NDArray[np.float64]) -> Nonfinite:

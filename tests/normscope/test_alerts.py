@@ -15,7 +15,7 @@ from torch import nn
 
 import normscope
 from normscope import alerts, wire
-from normscope.alerts import Sentry, alert, chosen
+from normscope.alerts import Sentry, Sight, alert, chosen
 from normscope.alerts.sentry import CALM, Fall
 from normscope.errors import WireError
 
@@ -43,7 +43,7 @@ def numbers(**changes: list[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 def look(one: Sentry, step: int, **changes: Any) -> list[wire.Alert]:
     loss = changes.pop("loss", 1.0)
-    return one.look(step, {"loss": loss}, np.arange(4), numbers(**changes))
+    return one.look([Sight(step, {"loss": loss}, np.arange(4), numbers(**changes))])
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,37 @@ def test_a_rule_holds_for_as_many_steps_as_it_says_where_layers_and_kinds_are_wh
     assert (step, found.since, found.places) == (4, 0, (("encoder.b", "gradient", 50),))  # sqrt(100 * (3² + 4²))
 
 
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([1.0, 2.0, 0.5, math.nan]), st.integers(0, 15), st.integers(0, 15)), max_size=60
+    ),
+    st.lists(st.integers(1, 20), min_size=60, max_size=60),
+)
+def test_steps_that_are_looked_at_together_give_what_they_give_one_by_one(
+    course: list[tuple[float, int, int]], groups: list[int]
+) -> None:
+    """Losses, which slots are ill, and which were not seen."""
+    rules: list[str | alerts.Rule] = ["max > 10", alert("std < 0.001", steps=3), "loss > 1.5"]
+    ill = np.array([100.0, 0, 0, 0, 0, 1e-7, -3, 11])
+    sights = []
+    for step, (loss, bad, away) in enumerate(course):
+        there = np.array([slot for slot in range(4) if not away >> slot & 1], np.int64)
+        found = np.array([ill if bad >> slot & 1 else FINE for slot in range(4)])[there].reshape(-1, 8)
+        sights.append(Sight(step, {"loss": loss}, there, found))
+    one, other = sentry(*rules, built_in=True), sentry(*rules, built_in=True)
+    singly = [told for sight in sights for told in one.look([sight])]
+    together: list[wire.Alert] = []
+    for size in groups:
+        together += other.look(sights[:size])
+        sights = sights[size:]
+    assert [repr(told) for told in together] == [repr(told) for told in singly]
+
+
 def test_what_is_not_seen_at_a_step_changes_nothing() -> None:
     one, ill = sentry(alert("max > 10", steps=4)), [100.0, 0, 0, 0, 0, 1, -3, 11]
     assert look(one, 0, s1=ill) == []
     for step in (1, 2):
-        assert one.look(step, {}, np.array([0, 3]), numbers()[[0, 3]]) == []
+        assert one.look([Sight(step, {}, np.array([0, 3]), numbers()[[0, 3]])]) == []
     (told,) = look(one, 3, s1=ill)
     assert (told.layer, told.since) == ("encoder.b", 0)
 
