@@ -143,6 +143,7 @@ class Spec:
         frozen: Share of the steps, from the first, during which γ and β stay as they begin.
         detail: What is recorded beside: a key of DETAILS.
         processes: How many train it together, each with its part of every mini-batch.
+        device: Where: auto, cpu, cuda, or cuda:N; see `trainer.device.device_of`.
     """
 
     arm: str
@@ -176,6 +177,7 @@ class Spec:
     frozen: float = 0.0
     detail: str = "outputs"
     processes: int = 1
+    device: str = "auto"
 
     def dump(self) -> str:
         """This spec as JSON."""

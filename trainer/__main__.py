@@ -119,6 +119,8 @@ def _warm_up() -> None:
 def parent() -> None:
     """Fork a trainer for each line of standard input, until it closes."""
     leave_with_parent()  # first of all: it does not listen while it warms up
+    # Asked through the driver's library, whether there is a GPU: a process that has used CUDA cannot be forked.
+    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
     _warm_up()
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the server's terminal is the server's

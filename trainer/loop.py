@@ -16,6 +16,7 @@ from normscope.spec import CHECKPOINT
 
 from . import data
 from .build import loss_of, net_of, takes_flat
+from .device import Arriving, device_of, moved, settle_on
 from .measures import MEASURES, AlongGradient, Moment, Progress, accuracy, evaluate, generalization
 from .processes import Team
 
@@ -56,9 +57,12 @@ def train(job: Job, team: Team | None = None) -> None:
     """
     team = team or Team()
     spec = job.spec
+    device = device_of(spec.device, team.rank)
+    settle_on(device)
     torch.manual_seed(spec.seed)
     task = load(spec)
-    net = net_of(spec, task)
+    net = moved(net_of(spec, task), device)
+    task = task.to(device)
     optimizer = OPTIMIZERS[spec.optimizer](net.parameters(), lr=spec.rate)
     # The point of these small nets is to be seen: there is no budget.
     with team.together(), normscope.watch(
@@ -116,6 +120,7 @@ class Run:
         self._criterion = loss_of(task)
         self._classification = task.classification
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
+        self._arriving = Arriving()
         self._test_every = max(spec.test_every, spec.steps // MOST_TESTS)
         self._affine = affine(net) if spec.frozen else []
         self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
@@ -135,6 +140,13 @@ class Run:
 
     def train(self) -> None:
         """Make every step, unless someone stops the run or the loss is no number any more."""
+        whole = self._make_steps()
+        self._note(self._arriving.read())
+        if whole and not self.progress.diverged:
+            self._finish()
+
+    def _make_steps(self) -> bool:
+        """Whether there were as many as there should be."""
         batches = pairwise(self._batches())
         for step, (batch, upcoming) in zip(range(self.spec.steps), batches, strict=False):
             for parameter in self._affine:
@@ -145,8 +157,14 @@ class Run:
                 scores |= {f"test_{name}": value for name, value in found.items()}
             self._watch.step(**scores)
             if self._watch.stopped or self.progress.diverged:
-                return
-        self._finish()
+                return False
+        return True
+
+    def _note(self, losses: Iterator[float]) -> None:
+        """Take losses into account up to the first that is no number: steps that followed it count for nothing."""
+        for loss in losses:
+            if not self.progress.diverged:
+                self.progress.note(loss)
 
     def _batches(self) -> Iterator[Batch]:
         """This process's part of each mini-batch."""
@@ -163,7 +181,7 @@ class Run:
             loss = loss * self._weight(x)
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self._team.total(self.net, loss)
-        self.progress.note(loss.item())
+        self._note(self._arriving.put(loss))
         self._look(x, y)
         moment = None
         if self._measures and not self.progress.diverged and self._watch.due(self.spec.measure_every):

@@ -181,6 +181,14 @@ _ALL: Final = (
         1,
         8,
     ),
+    Setting(
+        "device",
+        "Device",
+        "choice",
+        "auto",
+        "Where each net trains: auto is a GPU of the machine that trains where there is one, and else its processor.",
+        choices=("auto", "cpu", "cuda", *(f"cuda:{number}" for number in range(8))),
+    ),
     Setting("seed", "First seed", "int", 0, "Fixes the initial weights and the order of the data.", 0, 2**31 - 1),
     Setting("seeds", "Seeds", "int", 5, "How many times each arm is trained, each with its own seed.", 1, 20),
     Setting(
@@ -195,10 +203,10 @@ _ALL: Final = (
     ),
 )
 _BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
-_LAST: Final = ("detail", "processes", "seed", "seeds", "parallel", "pace")
+_LAST: Final = ("detail", "processes", "device", "seed", "seeds", "parallel", "pace")
 
 
 def settings(**defaults: Value) -> tuple[Setting, ...]:
-    """The named settings with these values to begin with, and what every claim has: detail, seeds, pace."""
+    """The named settings with these values to begin with, and what every claim has: detail, device, seeds, pace."""
     names = [*(name for name in defaults if name not in _LAST), *_LAST]
     return tuple(replace(_BY_NAME[n], default=defaults.get(n, _BY_NAME[n].default)) for n in names)

@@ -67,7 +67,7 @@ def sharpness(
             raise ValueError(f"model: {type(model).__name__} has no trainable weights")
         size, dtype = sum(p.numel() for p in weights), torch.promote_types(weights[0].dtype, torch.float32)
         generator = torch.Generator().manual_seed(seed)
-        start = torch.randn(size, generator=generator, dtype=torch.float64).to(weights[0].device, dtype)
+        start = torch.randn(size, generator=generator, dtype=torch.float64, device="cpu").to(weights[0].device, dtype)
         with torch.enable_grad():
             loss = closure()
             product = _hessian(loss, weights)

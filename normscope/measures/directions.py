@@ -48,7 +48,7 @@ def random_directions(model: nn.Module, seed: int, count: int = 2) -> tuple[dict
 def _scaled(weight: Tensor, generator: torch.Generator) -> Tensor:
     if weight.dim() < 2:
         return torch.zeros_like(weight)
-    drawn = torch.randn(weight.shape, generator=generator).to(weight).flatten(1)
+    drawn = torch.randn(weight.shape, generator=generator, device="cpu").to(weight).flatten(1)
     ratio = weight.flatten(1).norm(dim=1) / drawn.norm(dim=1)
     scaled: Tensor = drawn * ratio[:, None]
     return scaled.view_as(weight)

@@ -47,7 +47,8 @@ def output_spread(
     with Untouched(model) as net, torch.no_grad():
         found: list[Tensor] = []
         for _ in range(draws):
-            others = pool[torch.randperm(len(pool), generator=generator)[: batch - 1].to(pool.device)]
+            drawn = torch.randperm(len(pool), generator=generator, device="cpu")[: batch - 1]
+            others = pool[drawn.to(pool.device)]
             of_all = []
             for one in x:
                 net.rewind()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,6 +47,11 @@ class Data:
         """The same with inputs as vectors."""
         return replace(self, train=self.train.flatten(1), test=self.test.flatten(1))
 
+    def to(self, device: torch.device) -> Data:
+        """The same on a device, where mini-batches are then cut out."""
+        tensors = (f.name for f in fields(self) if isinstance(getattr(self, f.name), torch.Tensor))
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
     def shifted(self, by: float) -> Data:
         """The same with a constant added to every input."""
         return replace(self, train=self.train + by, test=self.test + by)
@@ -67,7 +72,10 @@ class Data:
             if size == count:
                 yield self.train, self.train_targets
                 continue
-            order = torch.randperm(count, generator=generator).to(self.train.device)
+            order = torch.randperm(count, generator=generator, device="cpu")
+            if self.train.is_cuda:
+                order = order.pin_memory()  # else the copy would wait for the steps before
+            order = order.to(self.train.device, non_blocking=True)
             for at in range(0, count - size + 1, size):
                 chosen = order[at : at + size]
                 yield self.train[chosen], self.train_targets[chosen]

@@ -149,7 +149,9 @@ class Jolts(Measure):
 
     def outcome(self) -> dict[str, float]:
         """The middle of what was seen: single mini-batches may be nearly without loss."""
-        return {f"jump_{name}": float(torch.tensor(values).nanmedian()) for name, values in self.seen.items()}
+        return {
+            f"jump_{name}": float(torch.tensor(values, device="cpu").nanmedian()) for name, values in self.seen.items()
+        }
 
 
 def _turned(weight: Tensor, generator: torch.Generator) -> Tensor:
@@ -157,7 +159,7 @@ def _turned(weight: Tensor, generator: torch.Generator) -> Tensor:
     flat = weight.flatten(1)
     length = flat.norm(dim=1, keepdim=True)
     unit = flat / length.clamp_min(1e-30)
-    other = torch.randn(flat.shape, generator=generator).to(flat)
+    other = torch.randn(flat.shape, generator=generator, device="cpu").to(flat)
     other -= (other * unit).sum(1, keepdim=True) * unit
     other /= other.norm(dim=1, keepdim=True).clamp_min(1e-30)
     turned: Tensor = (length * (unit + other) / math.sqrt(2)).view_as(weight)

@@ -70,13 +70,16 @@ class Progress:
         }
 
 
-def evaluate(net: nn.Module, x: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]) -> dict[str, float]:
-    """`loss`, and of classes `accuracy`, of samples in evaluation mode."""
+def evaluate(
+    net: nn.Module, x: Tensor, targets: Tensor, loss: Callable[[Tensor, Tensor], Tensor]
+) -> dict[str, float | Tensor]:
+    """`loss`, and of classes `accuracy`, of samples in evaluation mode; what is on a GPU stays there."""
     net.eval()
     with torch.no_grad():
         outputs = torch.cat([net(chunk) for chunk in torch.split(x, max(1, _AT_ONCE // x[0].numel()))])
     net.train()
-    found = {"loss": loss(outputs, targets).item()}
+    whole = loss(outputs, targets)
+    found: dict[str, float | Tensor] = {"loss": whole.item() if whole.is_cpu else whole}
     if not targets.is_floating_point():
         found["accuracy"] = accuracy(outputs, targets)
     return found
@@ -86,14 +89,20 @@ def generalization(net: nn.Module, task: Data, loss: Callable[[Tensor, Tensor], 
     """`train_loss`, `test_loss`, and of classes both accuracies and their `gap`, of all samples, in evaluation mode."""
     train = evaluate(net, task.train, task.train_targets, loss)
     test = evaluate(net, task.test, task.test_targets, loss)
-    found = {f"train_{name}": value for name, value in train.items()}
-    found |= {f"test_{name}": value for name, value in test.items()}
+    found = {f"train_{name}": float(value) for name, value in train.items()}
+    found |= {f"test_{name}": float(value) for name, value in test.items()}
     if "accuracy" in train:
-        found["gap"] = train["accuracy"] - test["accuracy"]
+        found["gap"] = found["train_accuracy"] - found["test_accuracy"]
     return found
 
 
-def accuracy(outputs: Tensor, labels: Tensor) -> float:
-    """Share of rows of `outputs` (shape [n, classes]) whose largest entry is at the label (shape [n])."""
-    found = outputs.detach().cpu().numpy().argmax(1)  # by numpy, which takes a fifth of torch's time for so few
-    return np.count_nonzero(found == labels.cpu().numpy()) / len(found)
+def accuracy(outputs: Tensor, labels: Tensor) -> float | Tensor:
+    """Share of rows of `outputs` (shape [n, …, classes]) whose largest entry is at the label (shape [n, …]).
+
+    A tensor where they are on a GPU: a number would have to be waited for.
+    """
+    if not outputs.is_cpu:
+        share: Tensor = (outputs.detach().argmax(-1) == labels).double().mean()
+        return share
+    found = outputs.detach().numpy().argmax(-1)  # by numpy, which takes a fifth of torch's time for so few
+    return np.count_nonzero(found == labels.numpy()) / found.size
