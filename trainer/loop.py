@@ -81,8 +81,9 @@ def train(job: Job, team: Team | None = None) -> None:
 
 
 def watched(spec: Spec) -> Callable[[int], bool]:
-    """The steps that are watched: one of every so many, those at which something is measured, and the last."""
-    spacings = {spec.observe_every, spec.measure_every if spec.all_measures else 0, spec.landscape_every} - {0}
+    """The steps that are watched: one of every so many, those at which something is measured or tested, the last."""
+    measured = spec.measure_every if spec.all_measures else 0
+    spacings = {spec.observe_every, measured, spec.landscape_every, tested(spec)} - {0}
     last = spec.steps - 1
 
     def at(step: int) -> bool:
@@ -92,6 +93,11 @@ def watched(spec: Spec) -> Callable[[int], bool]:
         return step == last
 
     return at
+
+
+def tested(spec: Spec) -> int:
+    """Steps between two looks at the test data."""
+    return max(spec.test_every, spec.steps // MOST_TESTS)
 
 
 def load(spec: Spec) -> Data:
@@ -121,7 +127,7 @@ class Run:
         self._classification = task.classification
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
         self._arriving = Arriving()
-        self._test_every = max(spec.test_every, spec.steps // MOST_TESTS)
+        self._test_every = tested(spec)
         self._affine = affine(net) if spec.frozen else []
         self._factors = tuple(float(f) for f in np.geomspace(spec.landscape_low, spec.landscape_high, 8))
 
@@ -152,7 +158,7 @@ class Run:
             for parameter in self._affine:
                 parameter.requires_grad_(step >= self.spec.frozen * self.spec.steps)
             scores = self._step(step, batch, upcoming)
-            if (step + 1) % self._test_every == 0 or step + 1 == self.spec.steps:
+            if step % self._test_every == 0 or step + 1 == self.spec.steps:
                 found = evaluate(self.net, self.task.test, self.task.test_targets, self._criterion)
                 scores |= {f"test_{name}": value for name, value in found.items()}
             self._watch.step(**scores)

@@ -146,6 +146,14 @@ def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: P
     assert grid([[0.0, 0.0]])[0] == pytest.approx(loss, rel=1e-3)
 
 
+def test_every_look_at_the_test_data_is_shown(peer: Peer, tmp_path: Path) -> None:
+    spec = Spec("none", steps=24, observe_every=5, test_every=7, width=8, landscape_every=0)
+    run(spec, peer, tmp_path)
+    shown = [frame.first_step for frame in peer.frames if "test_accuracy" in frame.series]
+    assert shown == [0, 7, 14, 21, 23]
+    assert [frame.first_step for frame in peer.frames] == [0, 5, 7, 10, 14, 15, 20, 21, 23]
+
+
 def test_a_net_that_diverges_ends_early_and_says_so(peer: Peer, tmp_path: Path) -> None:
     outcome = run(
         Spec("none", rate=1e30, steps=50, width=8, activation="relu", landscape_every=0), peer, tmp_path
