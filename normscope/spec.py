@@ -118,14 +118,14 @@ class Spec:
         varied: The names of the fields that other runs of the experiment have other values of.
         data: Name of the data set, or the path of an `.npz` file.
         shift: Added to every input.
-        net: Which kind: mlp, cnn, vgg_a, vgg_16, dln, resnet20.
+        net: Which kind: mlp, cnn, vgg_a, vgg_16, dln, resnet20, resnet20_plain, transformer.
         norm: The normalizer, a key of `trainer.norms.NORMS`.
         ghost: Samples in a ghost batch, where there are any.
         depth: Hidden layers of an mlp; layers of a dln.
         width: Units in each.
-        factor: Times the usual number of channels, of a VGG net.
+        factor: Times 64 channels in the first layer, of a VGG net or a ResNet; times 512 units, of a transformer.
         activation: The nonlinearity of an mlp.
-        skips: Whether inputs are added to outputs, 0 or 1: every hidden layer of an mlp, every block of a ResNet.
+        skips: Whether inputs are added to outputs, 0 or 1, of every hidden layer of an mlp.
         init: How initial weights are drawn: normal (with `init_std`), he or glorot; biases start at zero.
         init_std: Standard deviation of normal initial weights.
         init_scale: Times the initial weights, however they are drawn.

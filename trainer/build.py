@@ -28,9 +28,10 @@ def net_of(spec: Spec, task: Data) -> nn.Module:
     """
     if spec.net not in _NETS:
         raise ValueError(f"unknown net {spec.net!r}; there are {', '.join(_NETS)}")
-    flat, shape = _NETS[spec.net]
-    if not flat and len(task.shape) != 3:
-        raise ValueError(f"net: {spec.net} takes images; {spec.data} has inputs of shape {list(task.shape)}")
+    takes, shape = _NETS[spec.net]
+    fits = task.tokens if takes == "tokens" else not task.tokens and (takes == "vectors" or len(task.shape) == 3)
+    if not fits:
+        raise ValueError(f"net: {spec.net} takes {takes}; {spec.data} has inputs of shape {list(task.shape)}")
     return shape(spec, task)
 
 
@@ -62,35 +63,60 @@ def _cnn(spec: Spec, task: Data) -> nn.Module:
     )
 
 
-def _resnet(spec: Spec, task: Data) -> nn.Module:
-    return nets.resnet20(
-        spec.norm, spec.seed, bool(spec.skips), inputs=task.shape[0], classes=task.outputs, ghost=spec.ghost
+def _resnet(skip: bool) -> Callable[[Spec, Data], nn.Module]:
+    def build(spec: Spec, task: Data) -> nn.Module:
+        return nets.resnet20(
+            spec.norm, spec.seed, skip, width=CHANNELS * spec.factor, inputs=task.shape[0], classes=task.outputs,
+            init=spec.init, init_scale=spec.init_scale, ghost=spec.ghost,
+        )  # fmt: skip
+
+    return build
+
+
+def _transformer(spec: Spec, task: Data) -> nn.Module:
+    width = HEADS * max(2, round(UNITS * spec.factor / HEADS))
+    return nets.transformer(
+        spec.norm, spec.seed, vocabulary=task.outputs, tokens=task.shape[0], width=width, heads=HEADS, ghost=spec.ghost
     )
 
 
-_NETS: Final[Mapping[str, tuple[bool, Callable[[Spec, Data], nn.Module]]]] = {
-    "mlp": (True, _mlp),
-    "dln": (True, _dln),
-    "cnn": (False, _cnn),
-    "vgg_a": (False, _vgg(nets.vgg_a)),
-    "vgg_16": (False, _vgg(nets.vgg_16)),
-    "resnet20": (False, _resnet),
+CHANNELS: Final = 4
+"""Times the 16, 32 and 64 channels of ResNet-20: as many as VGG-A has in its first layers, for the same factor."""
+UNITS: Final = 512
+"""Of a token in a transformer, before they are fewer by a spec's factor."""
+HEADS: Final = 4
+
+_NETS: Final[Mapping[str, tuple[str, Callable[[Spec, Data], nn.Module]]]] = {
+    "mlp": ("vectors", _mlp),
+    "dln": ("vectors", _dln),
+    "cnn": ("images", _cnn),
+    "vgg_a": ("images", _vgg(nets.vgg_a)),
+    "vgg_16": ("images", _vgg(nets.vgg_16)),
+    "resnet20": ("images", _resnet(skip=True)),
+    "resnet20_plain": ("images", _resnet(skip=False)),
+    "transformer": ("tokens", _transformer),
 }
-"""By name: whether it takes flat inputs, and how it is made."""
+"""By name: what it takes, and how it is made."""
 
 
 def takes_flat(spec: Spec) -> bool:
     """Whether a spec's net takes vectors and not images."""
-    return spec.net in _NETS and _NETS[spec.net][0]
+    return spec.net in _NETS and _NETS[spec.net][0] == "vectors"
 
 
 def loss_of(task: Data) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of a task: mean cross-entropy of classes; else squared errors, summed over samples, mean over outputs.
+    """The loss of a task: mean cross-entropy of classes, or of all tokens; of values, squared errors.
 
-    The latter as Santurkar et al. 2018, arXiv 1805.11604, must have it for their deep linear net: its loss begins at
-    about 1e4 with 1,000 samples, as their figure does.
+    These are summed over samples and averaged over outputs, as Santurkar et al. 2018, arXiv 1805.11604, must have it
+    for their deep linear net: its loss begins at about 1e4 with 1,000 samples, as their figure does.
     """
+    if task.tokens:
+        return _next_token
     return cross_entropy if task.classification else _squared
+
+
+def _next_token(outputs: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(outputs.flatten(0, 1), targets.flatten())
 
 
 def _squared(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 ASIDE: Final = frozenset({"seed", "steps", "varied", "pace"})
 """What does not change how long a step takes, or is reckoned with by itself."""
+APART: Final = frozenset({"net", "device"})
+"""What decides how long a step takes more than all the rest."""
 LATEST: Final = 400
 """Finished runs that are looked at, the newest."""
 
@@ -43,7 +45,7 @@ async def estimate(
     used: set[str] = set()
     seconds = 0.0
     for spec in specs:
-        alike = _most_alike(spec, known)
+        alike = most_alike(spec, known)
         used |= {run.id for run in alike}
         if alike:
             step = median(_step_seconds(run) for run in alike)
@@ -65,8 +67,9 @@ def _step_seconds(run: Run) -> float:
     return (run.ended - run.started) / (run.last_step + 1)
 
 
-def _most_alike(spec: dict[str, Any], known: list[Run]) -> list[Run]:
+def most_alike(spec: dict[str, Any], known: list[Run]) -> list[Run]:
     """The runs whose specs differ in the fewest fields."""
-    distances = [sum(run.spec.get(name) != value for name, value in spec.items() if name not in ASIDE) for run in known]
+    counted = {name: len(spec) if name in APART else 1 for name in spec if name not in ASIDE}
+    distances = [sum(far for name, far in counted.items() if run.spec.get(name) != spec[name]) for run in known]
     least = min(distances, default=0)
     return [run for run, distance in zip(known, distances, strict=True) if distance == least]

@@ -130,6 +130,7 @@ class Claim:
             raise ValueError("arms: choose at least one, and each once")
         whole = check_settings(self.settings, settings)
         _check_parts(whole)
+        _check_net(whole, [arm.changes.get("norm") for arm in self.arms if arm.name in arms])
         runs = len(self.specs(whole, arms))
         if runs > MOST_RUNS:
             raise ValueError(f"these settings make {runs} runs; an experiment has at most {MOST_RUNS}")
@@ -143,6 +144,18 @@ def _check_parts(settings: Mapping[str, Any]) -> None:
     count = settings["processes"]
     if least is not None and least < 2 * count:
         raise ValueError(f"processes: {count} cannot share a mini-batch of {least} samples; each needs two at least")
+
+
+def _check_net(settings: Mapping[str, Any], norms: Sequence[str | None]) -> None:
+    """See whether the net that was chosen, if there is a choice, takes the data, and the normalizers fit it."""
+    if "net" not in settings:
+        return
+    tokens = settings["net"] == "transformer"
+    if tokens != (settings["data"] == "phrases"):
+        takes = "phrases, and nothing else" if tokens else "images; phrases are for the transformer"
+        raise ValueError(f"data: {settings['net']} takes {takes}")
+    if tokens and "instance" in norms:
+        raise ValueError("arms: instance normalizes each channel of an image; leave it out for the transformer")
 
 
 MOST_RUNS: Final = 1000

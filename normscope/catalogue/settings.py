@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 NO_LIMIT: Final = 0.0
 """The pace at which a run goes as fast as it can."""
+IMAGES: Final = ("digits", "shapes", "mnist", "fashion_mnist", "cifar10")
+NETS: Final = ("vgg_a", "vgg_16", "resnet20", "resnet20_plain", "transformer")
+"""Those that claims let one choose from."""
 _MOST: Final = 1_000_000
 
 _ALL: Final = (
@@ -100,10 +103,19 @@ _ALL: Final = (
         "Net",
         "choice",
         "vgg_a",
-        "Which VGG net: A has eight convolutions, 16 has thirteen.",
-        choices=("vgg_a", "vgg_16"),
+        "VGG-A has eight convolutions, VGG-16 thirteen, ResNet-20 nineteen (plain: without its skip connections); "
+        "they take images. The transformer takes phrases.",
+        choices=NETS,
     ),
-    Setting("factor", "Channels", "float", 0.125, "Times the usual number of channels of a VGG net.", 0.05, 2.0),
+    Setting(
+        "factor",
+        "Channels",
+        "float",
+        0.125,
+        "Times 64 channels in the first layer, of which ResNet-20 has a quarter; of a transformer, times 512 units.",
+        0.05,
+        2.0,
+    ),
     Setting(
         "shifts", "Shifts of the inputs", "floats", 0.0, "Added to every input, one value after another.", -100.0, 100.0
     ),
@@ -132,7 +144,7 @@ _ALL: Final = (
         "digits",
         "What the nets learn. Digits and shapes need no download; or the whole path of a file of your own, as "
         "docs/data.md describes it.",
-        choices=("digits", "shapes", "mnist", "fashion_mnist", "cifar10"),
+        choices=IMAGES,
         suffix=".npz",
     ),
     Setting(
@@ -209,4 +221,7 @@ _LAST: Final = ("detail", "processes", "device", "seed", "seeds", "parallel", "p
 def settings(**defaults: Value) -> tuple[Setting, ...]:
     """The named settings with these values to begin with, and what every claim has: detail, device, seeds, pace."""
     names = [*(name for name in defaults if name not in _LAST), *_LAST]
-    return tuple(replace(_BY_NAME[n], default=defaults.get(n, _BY_NAME[n].default)) for n in names)
+    found = [replace(_BY_NAME[n], default=defaults.get(n, _BY_NAME[n].default)) for n in names]
+    if "net" in names:  # one of them takes no images
+        found = [replace(s, choices=(*IMAGES, "phrases")) if s.name == "data" else s for s in found]
+    return tuple(found)

@@ -21,11 +21,12 @@ SOURCES: Final[Mapping[str, Callable[[], Data]]] = {
     "shapes": generated.shapes,
     "mixture": generated.mixture,
     "even_mixture": generated.even_mixture,
+    "phrases": generated.phrases,
     "mnist": lambda: openml.fetch("mnist"),
     "fashion_mnist": lambda: openml.fetch("fashion_mnist"),
     "cifar10": lambda: openml.fetch("cifar10"),
 }
-"""By name; the first five need no download."""
+"""By name; the first six need no download."""
 
 
 def load(name: str) -> Data:

@@ -13,6 +13,9 @@ from .task import Data
 TRAIN: Final = 4000
 TEST: Final = 1000
 SIDE: Final = 32
+TOKENS: Final = 32
+VOCABULARY: Final = 16
+LONGEST: Final = 4
 
 
 def gaussian(samples: int = 1000, units: int = 10, seed: int = 0) -> Data:
@@ -68,6 +71,23 @@ def log_density(x: Tensor, wide_spread: float = WIDE_SPREAD) -> Tensor:
         quadratic = off.square().sum(1) / (2 * spread**2)
         parts.append(math.log(share) - quadratic - units * math.log(spread * math.sqrt(2 * math.pi)))
     return torch.logsumexp(torch.stack(parts), dim=0)
+
+
+def phrases(seed: int = 0) -> Data:
+    """Rows of tokens, each a phrase of its own of two to four said over and over; to be said is the next token.
+
+    Phrases are drawn from 16 tokens: how often tokens occur says nothing, and nothing can be learned by heart. Whoever
+    looks back as far as the phrase is long knows what comes once it has come once, which takes attention; so a mean
+    loss of about 0.3 is the least, and ln 16 ≈ 2.77 is guessing. Inputs and targets of shape [32]; 2,000 rows to
+    train, 500 to test.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    train, count = TRAIN // 2, (TRAIN + TEST) // 2
+    phrase = torch.randint(VOCABULARY, (count, LONGEST), generator=generator)
+    length = torch.randint(2, LONGEST + 1, (count, 1), generator=generator)
+    rows = phrase.gather(1, torch.arange(TOKENS + 1) % length)
+    x, y = rows[:, :-1].contiguous(), rows[:, 1:].contiguous()
+    return Data(x[:train], y[:train], x[train:], y[train:], outputs=VOCABULARY)
 
 
 def shapes(seed: int = 0) -> Data:

@@ -18,8 +18,8 @@ class Data:
     """A task of classification, or of regression.
 
     Attributes:
-        train: Inputs, shape [n, *shape], float32.
-        train_targets: Labels, shape [n], int64; or values, shape [n, outputs], float32.
+        train: Inputs, shape [n, *shape], float32; or tokens, shape [n, tokens], int64.
+        train_targets: Labels, shape [n], or of tokens as these; int64; or values, shape [n, outputs], float32.
         test: Inputs, shape [m, *shape].
         test_targets: Shape [m], or [m, outputs].
         outputs: How many classes, or values per sample.
@@ -37,6 +37,11 @@ class Data:
     def classification(self) -> bool:
         """Whether targets are labels."""
         return not self.train_targets.is_floating_point()
+
+    @property
+    def tokens(self) -> bool:
+        """Whether inputs are rows of tokens, and targets those that come next."""
+        return not self.train.is_floating_point()
 
     @property
     def shape(self) -> tuple[int, ...]:

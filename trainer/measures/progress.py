@@ -25,6 +25,10 @@ _AT_ONCE: Final = 1 << 18
 """Values of all samples that are evaluated at once: what convolutions make of more does not fit into caches."""
 
 
+_OF_A_TOKEN: Final = 64
+"""Values that a token counts as: it becomes that many at once."""
+
+
 @dataclass
 class Progress:
     """Follows the loss of a run.
@@ -76,7 +80,8 @@ def evaluate(
     """`loss`, and of classes `accuracy`, of samples in evaluation mode; what is on a GPU stays there."""
     net.eval()
     with torch.no_grad():
-        outputs = torch.cat([net(chunk) for chunk in torch.split(x, max(1, _AT_ONCE // x[0].numel()))])
+        values = x[0].numel() * (1 if x.is_floating_point() else _OF_A_TOKEN)
+        outputs = torch.cat([net(chunk) for chunk in torch.split(x, max(1, _AT_ONCE // values))])
     net.train()
     whole = loss(outputs, targets)
     found: dict[str, float | Tensor] = {"loss": whole.item() if whole.is_cpu else whole}
@@ -105,4 +110,4 @@ def accuracy(outputs: Tensor, labels: Tensor) -> float | Tensor:
         share: Tensor = (outputs.detach().argmax(-1) == labels).double().mean()
         return share
     found = outputs.detach().numpy().argmax(-1)  # by numpy, which takes a fifth of torch's time for so few
-    return np.count_nonzero(found == labels.numpy()) / found.size
+    return float(np.count_nonzero(found == labels.numpy()) / found.size)

@@ -29,11 +29,11 @@ PROBE = 256
 class Drift(Measure):
     """How far the inputs of each layer on a fixed batch move from one measurement to the next.
 
-    The first layer's inputs are the data and never move; it is left out.
+    The first layer's inputs are the data and never move; it is left out, but where tokens become vectors before it.
     """
 
     def before(self, moment: Moment) -> Series:  # noqa: ARG002
-        """`distance`: Wasserstein-1 in spreads, by layer from the second."""
+        """`distance`: Wasserstein-1 in spreads, by layer."""
         now = _inputs(self, self.task.train[:PROBE])
         if not hasattr(self, "_last"):
             self._last: Mapping[str, Tensor] = now
@@ -66,7 +66,7 @@ class Sampling(Measure):
 
 
 def _inputs(measure: Measure, x: Tensor) -> Mapping[str, Tensor]:
-    names = list(weight_layers(measure.net))[1:]
+    names = list(weight_layers(measure.net))[0 if measure.task.tokens else 1 :]
     return inputs(measure.net, names, lambda: measure.net(x))
 
 
@@ -78,7 +78,8 @@ def _distance(a: Tensor, b: Tensor) -> float:
     if not (a.isfinite().all() and b.isfinite().all()):
         return math.nan
     spread = by_unit(a).double().std(0, correction=0).mean().item()
-    return float(unit_wasserstein(a, b).mean()) / spread if spread else math.nan
+    axis = 2 if a.dim() == 3 else 1
+    return float(unit_wasserstein(a, b, axis).mean()) / spread if spread else math.nan
 
 
 class GradientChange(Measure):

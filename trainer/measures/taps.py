@@ -42,5 +42,10 @@ def tapped(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, tuple[Tensor,
 
 
 def by_unit(x: Tensor) -> Tensor:
-    """Values by unit, shape [values, units], of activations of shape [batch, units] or [batch, channels, h, w]."""
+    """Values by unit, shape [values, units].
+
+    Of activations of shape [batch, units], [batch, tokens, units] or [batch, channels, h, w].
+    """
+    if x.dim() == 3:
+        return x.flatten(0, 1)
     return x.flatten(2).transpose(1, 2).flatten(0, 1) if x.dim() > 2 else x

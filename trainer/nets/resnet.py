@@ -38,22 +38,32 @@ class Block(nn.Module):
 
 
 def resnet20(
-    arm: str, seed: int = 0, skip: bool = True, inputs: int = 3, classes: int = 10, **options: Unpack[Options]
+    arm: str,
+    seed: int = 0,
+    skip: bool = True,
+    width: float = 1.0,
+    inputs: int = 3,
+    classes: int = 10,
+    init: str = "he",
+    init_scale: float = 1.0,
+    **options: Unpack[Options],
 ) -> nn.Sequential:
     """ResNet-20 (He et al. 2016, arXiv 1512.03385, section 4.2), with its skip connections or without.
 
-    Input shape [batch, inputs, h, w], 32×32 in the source, 8×8 as well; output shape [batch, classes].
+    Input shape [batch, inputs, h, w], 32×32 in the source, 8×8 as well; output shape [batch, classes]. With 16, 32 and
+    64 channels times `width`; other arguments are those of `vgg_a`.
     """
-    normalize, initial = Normalize(arm, seed, **options), Initial(seed)
+    normalize, initial = Normalize(arm, seed, **options), Initial(seed, init, scale=init_scale)
+    first, *_, last = stages = [max(1, round(channels * width)) for channels in (16, 32, 64)]
     layers: OrderedDict[str, nn.Module] = OrderedDict()
-    layers["conv"], layers["norm"] = normalize(initial.conv(inputs, 16), 16, dimensions=2)
+    layers["conv"], layers["norm"] = normalize(initial.conv(inputs, first), first, dimensions=2)
     layers["act"] = nn.ReLU()
-    channels = 16
-    for stage, outputs in enumerate((16, 32, 64), 1):
+    channels = first
+    for stage, outputs in enumerate(stages, 1):
         for i in range(1, 4):
             stride = 2 if stage > 1 and i == 1 else 1
             layers[f"block{stage}_{i}"] = Block(channels, outputs, stride, skip, normalize, initial)
             channels = outputs
     layers["pool"], layers["flat"] = nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    layers["out"] = initial.linear(64, classes)
+    layers["out"] = initial.linear(last, classes)
     return nn.Sequential(layers)
