@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from app.runs.estimate import most_alike
-from app.store import Run
 from normscope import catalogue, wire
 from normscope.command.arguments import arguments, experiment
 
@@ -303,17 +301,3 @@ def test_an_estimate_comes_from_what_has_run_here(server: Server) -> None:
     assert twice["runs"] == 4
     assert twice["seconds"] == pytest.approx(2 * seconds)
     assert server.post("/api/estimate", plan | {"settings": {"steps": -1}}).status_code == 422
-
-
-def test_an_estimate_rests_on_runs_of_the_same_net() -> None:
-    claim = catalogue.claim(7)
-
-    def spec(net: str, arm: str) -> dict[str, Any]:
-        (found,) = claim.specs(claim.check({"net": net, "seeds": 1}, [arm]), [arm])
-        return dict(json.loads(found.dump()))
-
-    runs = [
-        Run(net, "e", net, "hash", 1.0, spec=spec(net, arm)) for net, arm in (("vgg_a", "ℓ1"), ("resnet20", "none"))
-    ]
-    assert [run.id for run in most_alike(spec("resnet20", "ℓ1"), runs)] == ["resnet20"]
-    assert [run.id for run in most_alike(spec("vgg_a", "none"), runs)] == ["vgg_a"]
