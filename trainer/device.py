@@ -12,7 +12,7 @@ import torch
 from normscope.errors import NormscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor, nn
 
@@ -78,13 +78,12 @@ class Arriving:
     Those on the CPU have arrived at once.
     """
 
-    _coming: deque[tuple[Tensor, torch.cuda.Event | None]] = field(default_factory=deque)
+    _coming: deque[tuple[Tensor, torch.cuda.Event]] = field(default_factory=deque)
 
-    def put(self, number: Tensor) -> Iterator[float]:
+    def put(self, number: Tensor) -> Iterable[float]:
         """Have a number come, a tensor of one element; those that are to be read by now."""
         if number.is_cpu:
-            self._coming.append((number, None))
-            return self.read()
+            return (number.item(),)
         here = torch.empty((), dtype=number.dtype, device="cpu", pin_memory=True)
         here.copy_(number.detach(), non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
@@ -96,6 +95,5 @@ class Arriving:
         """All numbers but for so many, the last ones."""
         while len(self._coming) > leave:
             number, event = self._coming.popleft()
-            if event is not None:
-                event.synchronize()
+            event.synchronize()
             yield number.item()

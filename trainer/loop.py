@@ -21,7 +21,7 @@ from .measures import MEASURES, AlongGradient, Moment, Progress, accuracy, evalu
 from .processes import Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from torch import Tensor, nn
 
@@ -166,7 +166,7 @@ class Run:
                 return False
         return True
 
-    def _note(self, losses: Iterator[float]) -> None:
+    def _note(self, losses: Iterable[float]) -> None:
         """Take losses into account up to the first that is no number: steps that followed it count for nothing."""
         for loss in losses:
             if not self.progress.diverged:
@@ -196,8 +196,10 @@ class Run:
         self._optimizer.step()
         if moment is not None:
             self._measure([measure.after for measure in self._measures], moment)
+        if not self._watch.due(1):
+            return {}
         scores: dict[str, Any] = {"loss": loss, "epoch": (step + 1) * self._size / len(self.task.train)}
-        if self._classification and self._watch.due(1):
+        if self._classification:
             scores["accuracy"] = accuracy(outputs, y)
         return scores
 
