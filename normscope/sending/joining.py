@@ -203,8 +203,12 @@ class Joining:
 def _greet(socket: ClientConnection, company: Company) -> None:
     """Prove to the first rank that we belong to it, and have it prove the same."""
     word = secrets.token_urlsafe(16)
-    asked = json.loads(socket.recv(timeout=ALIVE))
-    proof = company.proof(company.rank, str(asked["word"]))
-    socket.send(json.dumps({"rank": company.rank, "word": word, "proof": proof}))
-    if not company.proves(0, word, json.loads(socket.recv(timeout=ALIVE)).get("proof")):
+    try:
+        asked = json.loads(socket.recv(timeout=ALIVE))
+        proof = company.proof(company.rank, str(asked["word"]))
+        socket.send(json.dumps({"rank": company.rank, "word": word, "proof": proof}))
+        proven = company.proves(0, word, json.loads(socket.recv(timeout=ALIVE))["proof"])
+    except (ValueError, KeyError, TypeError, RecursionError):  # someone else listens there by now
+        proven = False
+    if not proven:
         raise WireError("what answers there is not the first rank of this job")

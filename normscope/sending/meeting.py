@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
 from .. import wire
+from ..background import MUTE
 from ..errors import WireError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Meeting:
         self._agreed: set[int] = set()
         self._server = serve(
             self._talk, host, 0, open_timeout=ALIVE, ping_interval=ALIVE, ping_timeout=ALIVE, close_timeout=1,
-            compression=None, max_size=LARGEST,
+            compression=None, max_size=LARGEST, logger=MUTE,
         )  # fmt: skip
         self.port: int = self._server.socket.getsockname()[1]
         threading.Thread(target=self._server.serve_forever, name="normscope-meeting", daemon=True).start()
@@ -106,7 +107,7 @@ class Meeting:
                 self._hear(rank, message, connection)
         except (ConnectionClosed, OSError):
             pass
-        except (TimeoutError, WireError, ValueError, KeyError, TypeError) as error:
+        except (WireError, ValueError, KeyError, TypeError, RecursionError) as error:
             connection.close(1008, str(error)[:100])
         finally:
             with self._changed:

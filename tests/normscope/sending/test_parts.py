@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.sync.server import ServerConnection, serve
 
 from normscope.schedule import Nested
+from normscope.sending import meeting as meetings
 from normscope.sending.company import Address, Company
 from normscope.sending.joining import Joining
 from normscope.sending.meeting import Meeting, Members
@@ -16,6 +20,7 @@ from normscope.sending.parts import SILENT, Parts
 from normscope.sending.pipe import Nonfinite
 
 from ...conftest import wait_for
+from ...faults.network import Network
 
 
 def take(parts: Parts, now: float = 0.0, force: bool = False) -> list[tuple[int, list[bytes]]]:
@@ -119,3 +124,48 @@ def test_only_those_who_know_the_secret_may_join() -> None:
     wait_for(lambda: news == [Nonfinite(3, "0", "output", 1, 8)], "the news")
     assert member.close(None, 5)
     meeting.close()
+
+
+def test_a_dead_line_to_another_rank_is_noticed_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(meetings, "ALIVE", 0.3)
+    came: list[bytes] = []
+    left: list[int] = []
+    company = Company(0, 2, "merge", "a secret of the job's own", "127.0.0.1")
+    members = Members(lambda _, data: came.append(data), lambda *_: None, left.append, lambda: None)
+    meeting = Meeting(company, "127.0.0.1", members)
+    with Network(meeting.port) as network:
+        other = Company(1, 2, "merge", "", company.host)
+        member = Joining(other, lambda _: None, lambda: None, pytest.fail, lambda _: None)
+        member.meet(Address("127.0.0.1", int(network.url.rpartition(":")[2]), company.secret))
+        member.put(b"a frame")
+        wait_for(lambda: came == [b"a frame"], "the frame")
+        network.swallow()
+        wait_for(lambda: left == [1], "the rank to be missed")
+        meeting.tell("viewed")
+        member.close(None, 0)
+    with socket.create_connection(("127.0.0.1", meeting.port)) as stranger:
+        stranger.sendall(b"what is this?\r\n\r\n")
+        while stranger.recv(4096):
+            pass
+    meeting.close()
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("answer", ["nothing of ours", "[]", "{}", '{"word": "x"}'])
+def test_who_answers_in_the_place_of_the_first_rank_is_told_in_a_sentence(answer: str) -> None:
+    def talk(connection: ServerConnection) -> None:
+        for _ in range(2):
+            connection.send(answer)
+
+    told: list[str] = []
+    with serve(talk, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = Address("127.0.0.1", server.socket.getsockname()[1], "a secret of the job's own")
+        other = Company(1, 2, "merge", "", "127.0.0.1")
+        member = Joining(other, lambda _: None, lambda: member.meet(address), told.append, lambda _: None)
+        member.meet(address)
+        (sentence,) = wait_for(lambda: told, "a person to be told")
+        member.close(None, 0)
+    assert "is not with rank 0 (what answers there is not the first rank of this job)" in sentence
