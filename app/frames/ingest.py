@@ -27,6 +27,7 @@ from ..runs.wishes import Wishes
 from ..store import Run
 from .admission import Admission
 from .history import Pyramid
+from .presence import Presence
 from .senders import HELLO_WITHIN, greet, run_of
 from .sockets import SILENT
 
@@ -43,6 +44,9 @@ MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
+TAKEN: Final = (4409, "the run's training process has connected anew")
+"""How a socket is closed whose run has another: a process that is there comes back, what is half-open does not. Of two
+servers each may take the other's for the older one, so this refuses nobody."""
 MEASURED_EVERY: Final = 5.0
 """Seconds between two looks into a run's frames for what the server counts."""
 
@@ -89,6 +93,7 @@ class Connection:
         self._run = run
         self._admission = Admission(len(hello.layers))
         self._hello = hello
+        self._presence = Presence(experiments, hello)
         self._pyramid = Pyramid()
         self._words = Rates(WORDS)
         self._pending: deque[bytes] = deque()
@@ -104,7 +109,7 @@ class Connection:
         """Until either side leaves."""
         older = self._open.pop(self._run.id, None)
         if older is not None:  # half-open: the process came back before its old socket was missed
-            await _close(older._socket, 1008, "the run's training process has connected anew")
+            await _close(older._socket, *TAKEN)
         self._open[self._run.id] = self
         self._experiments.silence.enter(self._run.id)
         wrong: Exception | None = None
@@ -143,24 +148,14 @@ class Connection:
         """Leave a run to another server that its training process has come to, before this socket was missed."""
         while (await subscription.get())[self._run.id] == self._name:
             pass
-        await _close(self._socket, 1008, "the run's training process has connected anew")
+        await _close(self._socket, *TAKEN)
 
     async def _welcome(self) -> Wishes:
-        store, hello = self._experiments.store, self._hello
-        run = await store.get(Run, self._run.id)  # again: an older connection may have committed meanwhile
-        assert run is not None
+        store = self._experiments.store
+        run, self._run = await self._presence.begin(self._run.id)
         self._pyramid = await Pyramid.resume(store, run.id, run.last_seq)
         self._admission.know(self._pyramid.parts())
         due = run.singles if run.paused and run.started is None else 0
-        self._run = (
-            await self._experiments.change(
-                run.id, status="running", error=None, ended=None, seen=time.time(), started=run.started or time.time(),
-                versions=hello.versions,
-                layers=[{"name": x.name, "type": x.type, "kinds": list(x.kinds)} for x in hello.layers],
-            )
-            or run
-        )  # fmt: skip
-        await self._experiments.alerts.regain(self._run)
         await self._say(wire.Welcome(run.id, run.last_seq, run.paused, run.pace, run.stop))
         return Wishes(self._experiments, run, due, self._say)
 
@@ -170,6 +165,7 @@ class Connection:
             if message["type"] == "websocket.disconnect":
                 self._silent = message.get("code") == SILENT
                 return
+            self._run = await self._presence.heard(self._run)
             if message.get("bytes") is not None:
                 frames = wire.split(message["bytes"])
                 if not frames:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import IntegrityError
 
 from normscope.alerts import LOST, MOST
 from normscope.errors import WireError
@@ -62,7 +63,10 @@ class Alerts:
             await self._end(run, alert, max(run.last_step, 0))
 
     async def _begin(self, run: Run, alert: Alert) -> None:
-        await self.store.add(alert)
+        try:
+            await self.store.add(alert)
+        except IntegrityError:  # said to two servers at once, by a process that has just gone from one to the other
+            return
         await self._count(run)
         if alert.cleared is None:  # else it is old news
             await self._pass_on(run, alert)

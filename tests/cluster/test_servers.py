@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,7 @@ from normscope.sending.delivery import Delivery, Listener
 from ..app.frames.test_live import Page
 from ..app.runs.test_queue import TINY, statuses
 from ..conftest import Server, wait_for
-from ..frames import LAYERS, Trainer, drain, frame, split
+from ..frames import LAYERS, Trainer, drain, frame, open_socket, split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,6 +103,81 @@ def test_the_server_that_a_trainer_came_to_last_has_it(servers: Servers) -> None
     assert seqs(one, run) == [0, 1, 2, 3, 4]
     assert one.run(run)["status"] == "running"
     new.close()
+
+
+def test_a_process_that_comes_to_both_servers_at_once_has_one_run(servers: Servers) -> None:
+    """As when the answer to its first Hello comes too late for it, and the next way in leads to another server."""
+    group = "a group 1234567890"
+    hellos = [wire.Hello(f"at once 123456789{i}", "at once", group=group, arm=str(i)).dump() for i in range(2)]
+    sockets = [(i, open_socket(server, "/ws/ingest")) for _ in range(3) for server in servers for i in range(2)]
+    for i, socket in sockets:
+        socket.send(hellos[i])
+    runs: list[set[str]] = [set(), set()]
+    for i, socket in sockets:
+        with contextlib.suppress(ConnectionClosed):  # a newer connection may have taken over by then
+            runs[i].add(json.loads(socket.recv(timeout=10))["run"])
+    assert [len(found) for found in runs] == [1, 1]
+    assert len({servers[0].run(run)["experiment"] for found in runs for run in found}) == 1
+    assert not any("Traceback" in server.log for server in servers)
+
+
+def test_an_old_hello_that_comes_late_costs_a_process_that_is_there_nothing(servers: Servers) -> None:
+    """Its line was lost behind its Hello; by then the process is at the other server, and sends."""
+    one, two = servers
+    hello = wire.Hello("overtaken 1234567890", "overtaken", LAYERS)
+    told: list[str] = []
+    delivery = Delivery(two.url, hello, Listener(lambda _: None, lambda _: None, told.append), disk=0)
+    for seq in range(60):
+        delivery.put(wire.encode(frame(seq)))
+        if seq % 20 == 10:
+            assert delivery.wait(lambda seq=seq: delivery.committed == seq, 20)  # type: ignore[misc]
+            late = Trainer(one, key=hello.key, layers=LAYERS)
+            with contextlib.suppress(ConnectionClosed):
+                drain(late.socket, 10)  # until the process has come back, and with it this one is the older
+    assert delivery.close(wire.End("finished"), 30)
+    assert (told, delivery.dropped) == ([], 0)
+    assert delivery.run is not None
+    assert seqs(one, delivery.run) == list(range(60))
+    assert two.run(delivery.run)["status"] == "finished"
+
+
+def test_an_old_hello_does_not_wake_a_run_that_has_ended(servers: Servers) -> None:
+    one, two = servers
+    trainer = Trainer(one, key="over and out 12345")
+    run = trainer.hear()["run"]
+    trainer.send(0)
+    trainer.acknowledged(0)
+    trainer.socket.send(wire.End("finished").dump())
+    assert trainer.hear()["ended"]
+    before = one.run(run)
+    late = Trainer(two, key="over and out 12345")
+    assert late.hear()["last"] == 0
+    late.close()
+    late = Trainer(two, key="over and out 12345")  # which is answered after the one before has been dealt with
+    assert late.hear()["last"] == 0
+    assert one.run(run)["ended"] == before["ended"]
+    assert one.run(run)["status"] == "finished"
+    late.send(1)  # the process is there all the same
+    late.acknowledged(1)
+    assert one.run(run)["status"] == "running"
+    late.close()
+
+
+def test_what_a_process_says_to_both_servers_at_once_is_told_once(servers: Servers) -> None:
+    alerts = [wire.Alert(n, "loss > 1", "loss > 1: it is", 3, 3).dump() for n in range(20)]
+    trainers = [Trainer(server, key="alert both 1234567") for server in servers]
+    for alert in alerts:
+        for trainer in trainers:
+            with contextlib.suppress(ConnectionClosed):
+                trainer.socket.send(alert)
+    trainers.append(Trainer(servers[1], key="alert both 1234567"))  # the one that is there comes back
+    run = trainers[-1].hear()["run"]
+    for alert in alerts:
+        trainers[-1].socket.send(alert)
+    wait_for(lambda: len(servers[0].get(f"/api/runs/{run}/alerts")["alerts"]) == 20, "all of them")
+    assert not any("Traceback" in server.log for server in servers)
+    for trainer in trainers:
+        trainer.close()
 
 
 def test_a_revoked_link_closes_what_it_has_opened_at_the_other_server(servers: Servers) -> None:

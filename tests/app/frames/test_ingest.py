@@ -133,7 +133,7 @@ def test_a_new_connection_takes_over_from_a_half_open_one(shared_server: Server)
     old.acknowledged(0)
     new = Trainer(shared_server, key="takeover 1234567890")
     assert new.hear()["last"] == 0
-    assert refusal(old) == (1008, "the run's training process has connected anew")
+    assert refusal(old) == (4409, "the run's training process has connected anew")
     new.send(1)
     new.acknowledged(1)
     new.close()
