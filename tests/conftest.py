@@ -32,6 +32,10 @@ pytest_plugins = ["tests.services"]
 hypothesis.settings.register_profile("ours", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("ours")
 
+# Threads of torch's that wait for work sleep, here and in processes that tests start: they would spin for a while, and
+# take from the tests beside them what these compute with. How many there are is left as it is.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 T = TypeVar("T")
 HOUSE = Path(__file__).parent.parent
 ENDED = ("finished", "stopped", "failed")
