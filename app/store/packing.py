@@ -16,17 +16,17 @@ FAILURES: Final = (zlib.error, zstandard.ZstdError)
 """How bytes fail that are not what was packed."""
 DICTIONARY: Final = zstandard.ZstdCompressionDict((Path(__file__).parent / "frames.zdict").read_bytes())
 """What was packed with it needs it, for good. Its number is in each block; `make dictionary` trained it."""
-_LEVEL: Final = 1
+LEVEL: Final = 1
 """Higher ones take several times as long, and save a hundredth."""
 
-DICTIONARY.precompute_compress(_LEVEL)
+DICTIONARY.precompute_compress(LEVEL)
 
 
 class _Tools(threading.local):
     """What packs and unpacks: quick to use again, by one thread at a time."""
 
     def __init__(self) -> None:
-        self.packer = zstandard.ZstdCompressor(_LEVEL, DICTIONARY, write_checksum=True)
+        self.packer = zstandard.ZstdCompressor(LEVEL, DICTIONARY, write_checksum=True)
         self.unpacker = zstandard.ZstdDecompressor(DICTIONARY)
 
 
