@@ -53,7 +53,8 @@ def take_over(server: Server, experiment: Mapping[str, Any]) -> dict[str, Traine
 
 def end(trainer: Trainer, status: str = "finished", **outcome: float | None) -> None:
     trainer.socket.send(wire.End(status, outcome=outcome).dump())
-    assert trainer.hear() == {"type": "ack", "last": -1, "ended": True}
+    said = trainer.hear()  # how far the process had come whose place this one has taken is another matter
+    assert (said["type"], said["ended"]) == ("ack", True)
     trainer.close()
 
 
@@ -105,7 +106,9 @@ def test_a_size_is_what_to_begin_with(shared_server: Server) -> None:
 
 def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server) -> None:
     """Claim 1's decisive ratio over five seeds: the fifth is half done, and what it has so far does not count."""
-    experiment = start(shared_server, {"claim": 1, "settings": {**TINY, "shifts": [0, 2], "seeds": 5, "parallel": 1}})
+    experiment = start(
+        shared_server, {"claim": 1, "settings": {**TINY, "pace": 1, "shifts": [0, 2], "seeds": 5, "parallel": 1}}
+    )
     url = f"/api/experiments/{experiment['id']}/finding"
     before = shared_server.get(url)
     assert (before["verdict"], before["seeds"], before["min_seeds"]) == ("undecided", {"done": 0, "planned": 5}, 3)
