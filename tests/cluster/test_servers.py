@@ -164,20 +164,24 @@ def test_an_old_hello_does_not_wake_a_run_that_has_ended(servers: Servers) -> No
 
 
 def test_what_a_process_says_to_both_servers_at_once_is_told_once(servers: Servers) -> None:
-    alerts = [wire.Alert(n, "loss > 1", "loss > 1: it is", 3, 3).dump() for n in range(20)]
-    trainers = [Trainer(server, key="alert both 1234567") for server in servers]
-    for alert in alerts:
-        for trainer in trainers:
-            with contextlib.suppress(ConnectionClosed):
-                trainer.socket.send(alert)
-    trainers.append(Trainer(servers[1], key="alert both 1234567"))  # the one that is there comes back
-    run = trainers[-1].hear()["run"]
-    for alert in alerts:
-        trainers[-1].socket.send(alert)
-    wait_for(lambda: len(servers[0].get(f"/api/runs/{run}/alerts")["alerts"]) == 20, "all of them")
+    key, name, number = "alert both 1234567", "said twice", 20
+    alerts = [wire.Alert(n, "loss > 1", "loss > 1: it is", 3, 3).dump() for n in range(number)]
+
+    def say(*trainers: Trainer) -> None:
+        with contextlib.suppress(ConnectionClosed):  # a newer one may have taken over by then
+            for alert in alerts:
+                for trainer in trainers:
+                    trainer.socket.send(alert)
+
+    say(*(Trainer(server, key=key, name=name) for server in servers))
+
+    def told() -> bool:
+        say(Trainer(servers[1], key=key, name=name))  # a process that is there comes back, and says it again
+        runs = [e["runs"][0]["id"] for e in servers[0].get("/api/experiments")["experiments"] if e["name"] == name]
+        return [len(servers[0].get(f"/api/runs/{run}/alerts")["alerts"]) for run in runs] == [number]
+
+    wait_for(told, "all of them")
     assert not any("Traceback" in server.log for server in servers)
-    for trainer in trainers:
-        trainer.close()
 
 
 def test_a_revoked_link_closes_what_it_has_opened_at_the_other_server(servers: Servers) -> None:

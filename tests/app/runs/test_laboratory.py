@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ...conftest import Server
 
 TINY = {"depth": 1, "width": 8, "pace": 0, "steps": 5}
+SLOW = {**TINY, "pace": 5, "steps": 1000}
+"""No run ends by itself."""
 
 
 def start(server: Server, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,9 +108,7 @@ def test_a_size_is_what_to_begin_with(shared_server: Server) -> None:
 
 def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server) -> None:
     """Claim 1's decisive ratio over five seeds: the fifth is half done, and what it has so far does not count."""
-    experiment = start(
-        shared_server, {"claim": 1, "settings": {**TINY, "pace": 1, "shifts": [0, 2], "seeds": 5, "parallel": 1}}
-    )
+    experiment = start(shared_server, {"claim": 1, "settings": {**SLOW, "shifts": [0, 2], "seeds": 5, "parallel": 1}})
     url = f"/api/experiments/{experiment['id']}/finding"
     before = shared_server.get(url)
     assert (before["verdict"], before["seeds"], before["min_seeds"]) == ("undecided", {"done": 0, "planned": 5}, 3)
@@ -117,6 +117,8 @@ def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server
     rng = np.random.default_rng(5)
     steps = {run["id"]: float(rng.integers(40, 60) * (2 if run["arm"] == "none" else 1)) for run in experiment["runs"]}
     *done, last = experiment["runs"]
+    trainers[last["id"]].send(0)
+    trainers[last["id"]].acknowledged(0)
     for run in done:
         # In every run the number of a supporting criterion could not be had.
         end(trainers[run["id"]], steps_to_loss=steps[run["id"]], drift_last=None, off_centre=1.0)
@@ -156,7 +158,7 @@ def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server
 
 
 def test_a_seed_with_a_failed_run_is_not_done(shared_server: Server) -> None:
-    experiment = start(shared_server, {"claim": 1, "settings": {**TINY, "seeds": 2, "parallel": 1}})
+    experiment = start(shared_server, {"claim": 1, "settings": {**SLOW, "seeds": 2, "parallel": 1}})
     trainers = take_over(shared_server, experiment)
     for trainer, status in zip(trainers.values(), ("finished", "finished", "failed", "stopped"), strict=True):
         end(trainer, status, steps_to_loss=3.0)

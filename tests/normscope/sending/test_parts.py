@@ -156,7 +156,8 @@ def test_a_dead_line_to_another_rank_is_noticed_without_a_traceback(
 @pytest.mark.parametrize("answer", ["nothing of ours", "[]", "{}", '{"word": "x"}'])
 def test_who_answers_in_the_place_of_the_first_rank_is_told_in_a_sentence(answer: str) -> None:
     def talk(connection: ServerConnection) -> None:
-        for _ in range(2):
+        connection.send(answer)
+        for _ in connection:
             connection.send(answer)
 
     told: list[str] = []
