@@ -24,7 +24,7 @@ LOADERS: Final = {
 }  # fmt: skip
 """What does so, by module; the last are built in."""
 ALLOWED: Final = {
-    ("normscope/sending/courier.py", "pickle.loads"): "of the ring, memory that its own parent alone writes",
+    ("normscope/sending/note.py", "pickle.loads"): "of the ring, memory that its own parent alone writes",
     ("normscope/sending/pipe.py", "pickle.loads"): "of its standard input, a pipe of its own parent's",
     ("normscope/sending/sender.py", "pickle.load"): "of the standard output of a process that it has started itself",
     ("trainer/data/own.py", "numpy.load"): "without pickles: anyone's .npz file",
