@@ -9,13 +9,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import IntegrityError
-
 from normscope.errors import NormscopeError
 
 from ..access.tokens import FIRST, list_tokens, make_token, renew_owner, revoke_token
 from ..settings import Settings
-from ..store import Token, is_shared, open_store
+from ..store import ConflictError, Token, is_shared, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +53,7 @@ def first_token(settings: Settings) -> str | None:
             if await store.find(Token, 1, role="owner", session=False):
                 return None
             return (await make_token(store, "owner", "owner", FIRST))[1]
-        except IntegrityError:  # another was quicker
+        except ConflictError:  # another was quicker
             return None
         finally:
             await store.close()

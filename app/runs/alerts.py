@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import IntegrityError
 
 from normscope.alerts import LOST, MOST
 from normscope.errors import WireError
 
-from ..store import Alert, Experiment, Run
+from ..store import Alert, ConflictError, Experiment, Run
 
 if TYPE_CHECKING:
     from normscope import wire
@@ -65,7 +64,7 @@ class Alerts:
     async def _begin(self, run: Run, alert: Alert) -> None:
         try:
             await self.store.add(alert)
-        except IntegrityError:  # said to two servers at once, by a process that has just gone from one to the other
+        except ConflictError:  # said to two servers at once, by a process that has just gone from one to the other
             return
         await self._count(run)
         if alert.cleared is None:  # else it is old news

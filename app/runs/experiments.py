@@ -9,14 +9,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import IntegrityError
-
 from normscope import catalogue
 from normscope.errors import NormscopeError
 
 from .. import limits
 from ..access.tokens import digest, id_of, new_id, new_token
-from ..store import Brief, Experiment, Link, Run, is_shared
+from ..store import Brief, ConflictError, Experiment, Link, Run, is_shared
 from ..store.records import ACTIVE, ENDED
 from .reasons import Reasons
 from .silence import Silence
@@ -111,7 +109,7 @@ class Experiments:
                 run = Run(
                     new_id(), experiment.id, words, digest(key), created, arm=arm, seen=time.time(), sender=sender
                 )
-                with contextlib.suppress(IntegrityError):
+                with contextlib.suppress(ConflictError):
                     await self.store.add(*([] if known else [experiment]), run)
                     await self._announce(run)
                     return run

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Alert", "Block", "Brief", "Experiment", "Lease", "Link", "Record", "Run", "Store", "StoreError", "Token",
-    "is_shared", "migrate_store", "open_store", "prepare_store",
+    "Alert", "Block", "Brief", "ConflictError", "Experiment", "Lease", "Link", "Record", "Run", "Store", "StoreError",
+    "Token", "is_shared", "migrate_store", "open_store", "prepare_store",
 ]  # fmt: skip
 
 R = TypeVar("R", Experiment, Run, Brief, Link, Alert, Token, Lease)
@@ -23,6 +23,10 @@ class StoreError(NormscopeError):
     """The store cannot be opened, read or written; the message says why in one sentence."""
 
 
+class ConflictError(NormscopeError):
+    """A record that cannot be kept beside those that there are: its like is there, or what it belongs to is not."""
+
+
 class Store(Protocol):
     """Where everything is kept. Every method raises StoreError when the world fails it.
 
@@ -30,7 +34,7 @@ class Store(Protocol):
     """
 
     async def add(self, *records: Record) -> None:
-        """Keep new records, all or none."""
+        """Keep new records, all or none; ConflictError if others stand against it."""
 
     async def find(self, kind: type[R], limit: int | None = None, **where: Any) -> list[R]:
         """All records, or the first few, whose fields equal the given values (or are in a given list), oldest first."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from normscope.wire import MERGE
 
-from . import Store, sqlite, tables
+from . import ConflictError, Store, sqlite, tables
 from .records import Brief
 from .trouble import FAILURES, Trouble
 from .writer import Writer
@@ -52,7 +52,10 @@ class SqlStore(Store):
             for record in records:
                 connection.execute(sa.insert(tables.TABLES[type(record)]).values(**asdict(record)))
 
-        await self._write(operation)
+        try:
+            await self._write(operation)
+        except sa.exc.IntegrityError as error:
+            raise ConflictError(f"it cannot be kept: {error.orig}") from error
 
     async def find(self, kind: type[T], limit: int | None = None, **where: Any) -> list[T]:
         """Records with these values, oldest first."""

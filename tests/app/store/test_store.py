@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.store import Alert, Block, Brief, Experiment, Lease, Link, Run, Store, StoreError, Token, open_store
+from app.store import (
+    Alert,
+    Block,
+    Brief,
+    ConflictError,
+    Experiment,
+    Lease,
+    Link,
+    Run,
+    Store,
+    StoreError,
+    Token,
+    open_store,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -109,7 +122,7 @@ def test_finds_by_value_and_by_list_oldest_first(url: str) -> None:
 def test_adding_is_all_or_nothing(url: str) -> None:
     async def scenario(store: Store) -> None:
         await store.add(EXPERIMENT)
-        with pytest.raises(Exception, match=r"UNIQUE|unique"):
+        with pytest.raises(ConflictError, match=r"UNIQUE|unique"):
             await store.add(Run("fresh", "exp", "n", "h", 1.0), EXPERIMENT)
         assert await store.find(Run) == []
 
