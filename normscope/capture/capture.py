@@ -223,7 +223,8 @@ class Capture:
             return
         began = time.perf_counter()
         try:
-            for slot, x, version in self._recorder.add_all(self.put_off):
+            waiting = self.put_off.copy()  # which keeps them, should another thread call a layer now
+            for slot, x, version in self._recorder.add_all(waiting):
                 if x._version != version:  # what it was is lost, this once
                     self.ways[slot] = Way.AT_ONCE
                     continue

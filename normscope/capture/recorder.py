@@ -113,10 +113,12 @@ class Packing:
     def add_plain(self, slot: int, output: Any) -> bool:  # noqa: D102
         if self._describer is None:
             return _add_plain(self, slot, output)
-        if type(output) is not Tensor or output.is_inference() or not self._describer.describe_one(slot, output):
+        if type(output) is not Tensor or output.is_inference():
             return False
-        self._write(self._describer.jobs, 1)
-        return True
+        job = self._describer.describe_one(slot, output)
+        if job is not None:
+            self._write(job, 1)
+        return job is not None
 
     def add_all(self, waiting: Waiting) -> Waiting:  # noqa: D102
         if self._describer is None:  # a torch from before its tensors could be lent
@@ -126,8 +128,8 @@ class Packing:
                 jobs.extend((x.data_ptr(), x.numel(), 0, slot))
             self._write(jobs, len(plain))
             return others
-        count, left = self._describer.describe(waiting)
-        self._write(self._describer.jobs, count)
+        jobs, count, left = self._describer.describe(waiting)
+        self._write(jobs, count)
         return [waiting[i] for i in left]
 
     def _write(self, jobs: array[int], count: int) -> None:

@@ -53,36 +53,32 @@ class Describer:
     """
 
     def __init__(self, python: _Python) -> None:
+        self._asked = python  # which has to stay where it is
         self._python = ctypes.addressof(python)
         self._describe, self._describe_one = library().normscope_describe, library().normscope_describe_one
-        self._room(16)
 
-    def _room(self, count: int) -> None:
-        self._most = count
-        self.jobs, self._others = array("q", bytes(8 * JOB * count)), array("q", bytes(8 * count))
-        self._addresses = self.jobs.buffer_info()[0], self._others.buffer_info()[0]
-
-    def describe(self, waiting: list[tuple[int, Tensor, int]]) -> tuple[int, Sequence[int]]:
-        """How many jobs are in `jobs` now, and which of these it has none of, as places in the list.
+    def describe(self, waiting: list[tuple[int, Tensor, int]]) -> tuple[array[int], int, Sequence[int]]:
+        """Jobs, how many they are, and which of these have none, as places in the list.
 
         Those are changed since they were of the version given, not dense float32 tensors of this machine, or too large
-        to wait.
+        to wait. Jobs are good as long as the tensors are there.
 
         Args:
             waiting: Slots, tensors and versions.
         """
         count = len(waiting)
-        if count > self._most:
-            self._room(2 * count)
-        described = self._describe(self._python, waiting, count, *self._addresses)
-        return described, () if described == count else self._others[: count - described]
+        jobs = array("q", bytes(8 * (JOB + 1) * count))  # and behind them, places of others
+        address, others = jobs.buffer_info()[0], JOB * count
+        described: int = self._describe(self._python, waiting, count, address, address + 8 * others)
+        return jobs, described, () if described == count else jobs[others : others + count - described]
 
-    def describe_one(self, slot: int, tensor: Tensor) -> bool:
-        """Whether there is a job in `jobs` now: the tensor is a dense float32 one of this machine.
+    def describe_one(self, slot: int, tensor: Tensor) -> array[int] | None:
+        """The job of a dense float32 tensor of this machine; None for any other.
 
         It must be no tensor of a subclass, and none of inference mode.
         """
-        return bool(self._describe_one(self._python, tensor, slot, self._addresses[0]))
+        job = array("q", bytes(8 * JOB))
+        return job if self._describe_one(self._python, tensor, slot, job.buffer_info()[0]) else None
 
 
 @cache

@@ -19,7 +19,6 @@ from trainer.data import load as data_of
 from trainer.loop import load, train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ..peer import Peer
@@ -28,13 +27,7 @@ CHOOSING = [claim for claim in CLAIMS.values() if any(setting.name == "net" for 
 FEW: dict[str, Any] = {"steps": 2, "seeds": 1, "batch": 8, "factor": 0.05, "measure_every": 1, "landscape_every": 1}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As trainers have it: nets this small are slower on more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def specs(net: str) -> list[Spec]:

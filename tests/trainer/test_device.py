@@ -26,13 +26,7 @@ if TYPE_CHECKING:
     from ..peer import Peer
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As trainers have it: nets this small are slower on more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 SMALL = Spec("an arm", norm="batch", depth=2, width=8, batch=16, landscape_every=0, steps=4)

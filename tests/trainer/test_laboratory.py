@@ -18,7 +18,6 @@ from trainer.build import loss_of, net_of
 from trainer.loop import load, train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ..peer import Peer
@@ -31,13 +30,7 @@ FEW: dict[str, Any] = {
 """A little of everything, as far as a claim has the setting."""
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """As trainers have it: nets this small are slower on more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def few(claim: Claim) -> list[Spec]:
