@@ -115,6 +115,8 @@ class Tails:
         if tail is None:
             tail = self._tails[run] = Tail(max(cursor, newest - TAIL_FRAMES))
         self._tails.move_to_end(run)
+        if tail.reading is not None:  # until it is done, the tail is neither what it was nor what it will be
+            await asyncio.shield(tail.reading)
         while newest > tail.last:
             if tail.reading is None:
                 tail.reading = asyncio.create_task(self._read(tail, run, newest))
