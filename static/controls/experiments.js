@@ -34,7 +34,11 @@ export class ExperimentList {
     this.note = find("connection", HTMLElement);
     /** @type {BriefExperiment[] | null} */
     this.experiments = null;
-    this.asking = false;
+    /** Ids of experiments that are not listed. @type {Set<string>} */
+    this.others = new Set();
+    /** The runs that there were news of since the list was asked for; null if it is not. @type {Map<string, BriefRun> | null} */
+    this.news = null;
+    this.again = false;
     this.whole = false;
     const given = new URLSearchParams(location.search);
     this.order = parseOrder(given.get("sort"));
@@ -71,18 +75,23 @@ export class ExperimentList {
 
   /** Ask for the whole list again. */
   async #refresh() {
-    if (this.asking) return;
-    this.asking = true;
-    await this.#guarded(async () => {
-      /** @type {{experiments: BriefExperiment[]}} */
-      const { experiments } = await this.api.get("/api/experiments");
-      const { claim, known } = this.options;
-      this.experiments = claim === undefined ? experiments : experiments.filter((experiment) => experiment.claim === claim);
-      this.#say("");
-      this.#show();
-      known(this.experiments);
-    });
-    this.asking = false;
+    this.again = true; // what is on its way may be from before that which one asks for
+    while (this.again && !this.news) {
+      this.again = false;
+      this.news = new Map();
+      await this.#guarded(async () => {
+        /** @type {{experiments: BriefExperiment[]}} */
+        const { experiments } = await this.api.get("/api/experiments");
+        const { claim, known } = this.options;
+        this.experiments = claim === undefined ? experiments : experiments.filter((experiment) => experiment.claim === claim);
+        this.others = new Set(experiments.flatMap((experiment) => (claim === undefined || experiment.claim === claim ? [] : experiment.id)));
+        for (const run of this.news?.values() ?? []) this.#place(run); // newer than the answer, which may come late
+        this.#say("");
+        this.#show();
+        known(this.experiments);
+      });
+      this.news = null;
+    }
   }
 
   /** @param {() => Promise<void>} work */
@@ -97,12 +106,24 @@ export class ExperimentList {
 
   /** @param {BriefRun} run */
   #update(run) {
-    const experiment = this.experiments?.find(({ id }) => id === run.experiment);
-    const at = experiment?.runs.findIndex(({ id }) => id === run.id) ?? -1;
-    if (!experiment || at < 0) return void this.#refresh();
-    experiment.runs[at] = run;
+    this.news?.set(run.id, run);
+    const experiment = this.#place(run);
+    if (!experiment) return this.others.has(run.experiment) ? undefined : void this.#refresh();
     if (!this.old.size) requestAnimationFrame(() => this.#renew());
     this.old.add(experiment);
+  }
+
+  /**
+   * Take a run as it is now.
+   * @param {BriefRun} run
+   * @returns {BriefExperiment | null} the experiment, if the run is known in one that is listed
+   */
+  #place(run) {
+    const experiment = this.experiments?.find(({ id }) => id === run.experiment);
+    const at = experiment?.runs.findIndex(({ id }) => id === run.id) ?? -1;
+    if (!experiment || at < 0) return null;
+    experiment.runs[at] = run;
+    return experiment;
   }
 
   #renew() {

@@ -149,6 +149,8 @@ export class Feed {
     this.turn = 0;
     /** @type {string[]} */
     this.watched = [];
+    /** Runs that there were news of since those were asked after that are not watched. @type {Set<string>} */
+    this.news = new Set();
     /** Histories on their way, by run, and whether there was a hole again meanwhile. @type {Map<string, {again: boolean, done: Promise<void>}>} */
     this.completing = new Map();
     for (const run of state.runs) if (run.last_seq >= 0) void this.#complete(run.id); // what there is needs no socket
@@ -197,11 +199,14 @@ export class Feed {
     clearTimeout(this.looking);
     const began = performance.now();
     const { experiment } = this.state;
+    /** @type {Set<string>} */
+    const news = (this.news = new Set());
     try {
       if (experiment.id && experiment.runs.some((run) => !isDone(run) && !this.#watches(run))) {
         /** @type {{runs: BriefRun[]}} */
         const { runs } = await this.api.get(`/api/experiments/${encodeURIComponent(experiment.id)}/runs`);
-        this.state.setRuns(runs.filter((run) => !this.#watches(run)));
+        if (news !== this.news) return; // they have been asked after anew
+        this.state.setRuns(runs.filter((run) => !this.#watches(run) && !news.has(run.id))); // an answer may come late
       }
     } catch (error) {
       if (!(error instanceof ApiError)) throw error; // the socket says if the server is away
@@ -219,6 +224,7 @@ export class Feed {
   /** @param {LiveMessage} message */
   #hear(message) {
     if (message.type === "run") {
+      this.news.add(message.run.id);
       // Of a watched run the whole story comes beside; its short one may be older.
       if ("layers" in message.run || !this.#watches(message.run)) this.state.setRuns([message.run]);
     } else if (message.type === "skipped") void this.#complete(message.run);

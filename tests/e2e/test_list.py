@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
+from tests.conftest import wait_for
 from tests.frames import Trainer
 
 if TYPE_CHECKING:
@@ -150,3 +151,28 @@ def test_the_newest_come_first_and_the_rest_when_asked_for(server: Server, visit
     assert rows is not None
     assert claims is not None
     assert rows["y"] < claims["y"]
+
+
+def test_an_answer_that_comes_late_does_not_undo_the_news(server: Server, visit: Visit) -> None:
+    def stopped_meanwhile(path: str, experiment: str, asks: str) -> Page:
+        """A page whose question is answered only when the runs have stopped, with what was so before."""
+        held: list[tuple[Route, APIResponse]] = []
+        page = visit("about:blank")
+        page.route(re.compile(f"{asks}$"), lambda route: held.append((route, route.fetch())))
+        page.goto(f"{server.url}{path}")
+        while not held:
+            page.wait_for_timeout(50)
+        server.post(f"/api/experiments/{experiment}/stop")
+        runs = f"/api/experiments/{experiment}/runs"
+        wait_for(lambda: {run["status"] for run in server.get(runs)["runs"]} == {"stopped"}, "all runs to stop")
+        page.wait_for_timeout(500)  # for the news, which cannot be seen before there is an answer
+        for route, answer in held:
+            route.fulfill(response=answer)
+        return page
+
+    one = make(server, "first", pace=20, steps=100_000)
+    page = stopped_meanwhile("/", one, "/api/experiments")
+    expect(row(page, "first").locator(".status")).to_have_text("stopped")
+    one = make(server, "second", pace=20, steps=100_000, seeds=2)
+    page = stopped_meanwhile(f"/e/{one}", one, f"/api/experiments/{one}/runs")
+    expect(page.get_by_test_id("tally")).to_have_text("0 of 4 runs finished, 4 stopped")
