@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ..bus import Subscription
     from ..runs.experiments import Experiments
     from ..store import Block
+    from .tails import Tails
 
 router = APIRouter()
 log = logging.getLogger("normscope.ingest")
@@ -63,7 +64,7 @@ async def ingest(socket: WebSocket) -> None:
             run, token = await run_of(hello, socket.state.rights, experiments)
             run_id.set(run.id)
             with socket.app.state.visits.hold(token, socket), metrics.trainers.track_inprogress():
-                await Connection(socket, experiments, run, hello).serve()
+                await Connection(socket, experiments, socket.app.state.tails, run, hello).serve()
     except (WireError, RefusedError) as error:
         log.info("refused: %s", error)
         await _close(socket, 1008, str(error))
@@ -87,9 +88,12 @@ class Connection:
 
     _open: dict[str, Connection] = {}  # noqa: RUF012  which connection speaks for a run; the newest one does
 
-    def __init__(self, socket: WebSocket, experiments: Experiments, run: Run, hello: wire.Hello) -> None:
+    def __init__(
+        self, socket: WebSocket, experiments: Experiments, tails: Tails, run: Run, hello: wire.Hello
+    ) -> None:  # fmt: skip
         self._socket = socket
         self._experiments = experiments
+        self._tails = tails
         self._run = run
         self._admission = Admission(len(hello.layers))
         self._hello = hello
@@ -263,6 +267,9 @@ class Connection:
             await self._experiments.store.append(run, blocks, last_seq=seq, last_step=step, seen=time.time())
         self._measure(blocks)
         metrics.committed.inc(frames)
+        arrived = [block.data for block in blocks if block.level == 0]
+        if len(arrived) == frames:  # else some were merged on their way
+            self._tails.take(run, seq - frames + 1, arrived)
         await self._experiments.bus.publish("frames", run, str(seq))
         await self._say(wire.Ack(seq))
 

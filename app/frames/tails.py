@@ -1,4 +1,4 @@
-"""The newest frames of runs that are watched: in memory, bounded, read from the store once for all viewers."""
+"""The newest frames of runs that are watched: in memory, bounded, as they come or read once for all viewers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..limits import DELIVERY, TAIL, TAIL_FRAMES, TAILS
 from .history import parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..store import Store
 
@@ -55,10 +55,11 @@ class Tail:
             self.last, self.size = first - 1, 0
         async for some in parts(store, run, 0, first, newest):
             for one in _numbered(some, self.last + 1, newest):
-                self._add(one)
+                self.add(one)
         self.last = max(self.last, newest)
 
-    def _add(self, one: tuple[int, int, bytes]) -> None:
+    def add(self, one: tuple[int, int, bytes]) -> None:
+        """Take in the next frame, with the first and the last number in it; the oldest ones make room for it."""
         self.frames.append(one)
         self.last = one[1]
         self.size += len(one[2])
@@ -123,6 +124,19 @@ class Tails:
                 tail.reading.add_done_callback(_heard)
             await asyncio.shield(tail.reading)  # a viewer that leaves does not take it from the others
         return tail.after(cursor)
+
+    def take(self, run: str, first: int, frames: Sequence[bytes]) -> None:
+        """Take in frames that have just been committed, from the number `first` on, each of one step.
+
+        So those of a run that is watched where it sends to are not read from the store. If something is missing before
+        them, or is being read, they will be, too.
+        """
+        tail = self._tails.get(run)
+        if tail is None or tail.reading is not None or tail.last != first - 1:
+            return
+        for seq, data in enumerate(frames, first):
+            tail.add((seq, seq, data))
+        self._make_room()
 
     async def _read(self, tail: Tail, run: str, newest: int) -> None:
         try:

@@ -90,6 +90,35 @@ def test_all_who_need_new_frames_wait_for_one_reading_and_go_on_together(tmp_pat
     asyncio.run(scenario())
 
 
+def test_what_has_just_been_committed_is_not_read_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = await filled(tmp_path / "db", ["r"])
+        encoded = [wire.encode(frame(seq)) for seq in range(FRAMES)]
+        some = Tails(store)
+        some.take("r", 0, encoded[:10])  # nobody watches
+        assert await follow(some, "r", -1, 99) == (list(range(100)), 0, mock.ANY)
+        with mock.patch.object(store, "blocks", wraps=store.blocks) as reading:
+            some.take("r", 100, encoded[100:200])
+            assert await follow(some, "r", 49, 199) == (list(range(50, 200)), 0, mock.ANY)
+            assert reading.call_count == 0
+            some.take("r", 210, encoded[210:220])  # those before them came through another server
+            assert await follow(some, "r", 189, 219) == (list(range(190, 220)), 0, mock.ANY)
+            assert reading.call_count == 1
+            under_way = asyncio.create_task(some.after("r", 219, 229))
+            await asyncio.sleep(0)
+            some.take("r", 220, encoded[220:240])  # are being read
+            assert (await under_way)[:3] == (220, 229, 10)
+            assert await follow(some, "r", 229, 239) == (list(range(230, 240)), 0, mock.ANY)
+        with mock.patch.object(tails, "TAIL", 5 * SIZE):
+            some.take("r", 240, encoded[240:300])
+            seen, skipped, _ = await follow(some, "r", 239, 299)
+            assert (seen[-1], len(seen) + skipped) == (299, 60)
+            assert len(seen) <= 6
+        await store.close()
+
+    asyncio.run(scenario())
+
+
 def test_the_tails_of_all_runs_together_are_bounded(tmp_path: Path) -> None:
     runs = ["a", "b", "c", "d"]
 
