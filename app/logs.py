@@ -81,7 +81,7 @@ class Requests:
             await send(message)
 
         try:
-            await self._app(scope, receive, named)
+            await self._app(scope, receive, named if scope["type"] == "http" else send)
         finally:
             if scope["type"] == "http":
                 _note(scope, status or 500, time.perf_counter() - began)

@@ -21,24 +21,25 @@ class MemorySubscription:
         self._bus = bus
         self._places = places
         self._news: dict[str, str] = {}
-        self._ready = asyncio.Event()
+        self._waiting: asyncio.Future[None] | None = None
 
     async def get(self) -> dict[str, str]:
-        """What is new, by key."""
-        if not self._news:
-            await self._ready.wait()
+        """What is new, by key; for one who waits at a time."""
+        while not self._news:
+            self._waiting = asyncio.get_running_loop().create_future()  # an Event would cost each viewer twice as much
+            await self._waiting
         return self.now()
 
     def now(self) -> dict[str, str]:
         """What is new already."""
-        self._ready.clear()
         news, self._news = self._news, {}
         return news
 
     def put(self, key: str, value: str) -> None:
         """Take note of a key's newest value."""
         self._news[key] = value
-        self._ready.set()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def __enter__(self) -> Self:
         for place in self._places:

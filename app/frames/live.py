@@ -98,16 +98,6 @@ class Viewer:
             for task in self._tasks.values():
                 task.cancel()
 
-    async def _news(self, subscription: Subscription, patience: float | None = None) -> dict[str, str] | None:
-        """What is new; None if for a while nothing was, and one should look whether that is so."""
-        patience = patience or self._lookout.patience
-        if patience is None:
-            return await subscription.get()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                return await subscription.get()
-        return None
-
     async def _obey(self, text: str) -> None:
         try:
             message = json.loads(text)
@@ -155,7 +145,7 @@ class Viewer:
                     await self._or_say_why(self._show(changed, brief=ids is None))
                 for viewed in ids or ():
                     await self._bus.publish("viewed", viewed)
-                news = await self._news(subscription, VIEWED / 2)
+                news = await _news(subscription, VIEWED / 2)
                 changed = await self._missed(ids or ()) if news is None else list(news)
 
     async def _missed(self, ids: Sequence[str]) -> list[str]:
@@ -192,8 +182,12 @@ class Viewer:
             while True:
                 began = time.monotonic()
                 for run, last in newest.items():
-                    await self._or_say_why(self._deliver(ids, run, last, generation))
-                news = await self._news(subscription)
+                    try:
+                        await self._deliver(ids, run, last, generation)
+                    except NormscopeError as error:  # as in `_or_say_why`, which is a call more for every viewer
+                        await self._error(str(error))
+                patience = self._lookout.patience
+                news = await (subscription.get() if patience is None else _news(subscription, patience))
                 early = began + PERIOD - time.monotonic()
                 if news is not None and early > 0:
                     await asyncio.sleep(early)
@@ -208,7 +202,8 @@ class Viewer:
 
     async def _deliver(self, ids: list[str], run: str, newest: int, generation: int) -> None:
         while newest > (cursor := self._cursors[run]):
-            first, last, count, data = await self._tails.after(run, cursor, newest)
+            there = self._tails.known(run, cursor, newest)
+            first, last, count, data = there or await self._tails.after(run, cursor, newest)
             if first > cursor + 1:
                 metrics.skipped.inc(first - cursor - 1)
                 await self._send({"type": "skipped", "run": run, "first": cursor + 1, "last": first - 1})
@@ -225,6 +220,14 @@ class Viewer:
 
     async def _error(self, sentence: str) -> None:
         await self._send({"type": "error", "message": sentence})
+
+
+async def _news(subscription: Subscription, patience: float) -> dict[str, str] | None:
+    """What is new; None if for so many seconds nothing was, and one should look whether that is so."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            return await subscription.get()
+    return None
 
 
 def _strings(values: Any) -> list[str]:

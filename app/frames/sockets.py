@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from uvicorn._types import ASGISendEvent
     from websockets.http11 import Request
 
@@ -35,9 +37,9 @@ def sockets(keepalive: float) -> type[WebSocketsSansIOProtocol]:
             if self.transport.get_write_buffer_size():
                 self.transport.abort()
 
-        async def send(self, message: ASGISendEvent) -> None:
+        def send(self, message: ASGISendEvent) -> Coroutine[Any, Any, None]:
             if message["type"] == "websocket.close" and not self.writable.is_set():
                 self.transport.abort()
-            await super().send(message)
+            return super().send(message)
 
     return Sockets
