@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
@@ -42,10 +42,13 @@ class Guard:
 
     def _objection(self, headers: dict[str, str]) -> tuple[int, str]:
         host = headers.get("host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
-            return 421, f"this server does not answer to the name {_name(host)[:60]!r}"
+        name = _parts(f"//{host}").hostname
+        if host and name is None:
+            return 400, "the Host header is no name"
+        if self._hosts is not None and (name or "") not in self._hosts:
+            return 421, f"this server does not answer to the name {(name or '')[:60]!r}"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _parts(origin).netloc != host:
             return 403, "this request comes from a page of another site"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > MAX_BODY:
@@ -87,6 +90,9 @@ async def turn_away(
         await JSONResponse({"detail": reason}, status, headers)(scope, receive, send)
 
 
-def _name(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
-    return urlsplit(f"//{host}").hostname or ""
+def _parts(address: str) -> SplitResult:
+    """The parts of an address; of one that makes no sense, none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        return urlsplit("")

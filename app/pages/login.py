@@ -145,7 +145,10 @@ def _root(asked: HTTPConnection) -> str:
 
 def _inside(asked: HTTPConnection, address: str) -> str | None:
     """An address if it is one of this server's: others could make its name lend them credit."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
     strange = parts.scheme or parts.netloc or "\\" in address or not address.isprintable()
     inside = address.startswith(f"{_root(asked)}/") and not address.startswith("//")
     return address if inside and not strange else None
