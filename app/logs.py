@@ -91,4 +91,4 @@ def _note(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "other")  # as it is declared: few, whatever is asked for
     metrics.requests.labels(scope["method"], route, str(status)).observe(seconds)
     if status >= 500 or seconds > SLOW:
-        log.warning("%s %s: %d after %.2f s", scope["method"], scope["path"], status, seconds)
+        log.warning("%s %s: %d after %.2f s", scope["method"], route, status, seconds)  # a path may hold a link's token

@@ -123,7 +123,7 @@ class Viewer:
         async with self._sending:  # what is on its way still belongs to the old watch
             self._generation += 1
             newest = {run: runs[run].last_seq for run in seen}
-            self._cursors = {run: min(int(after.get(run, last)), last) for run, last in newest.items()}
+            self._cursors = {run: max(-1, min(int(after.get(run, last)), last)) for run, last in newest.items()}
             self._begin("runs", self._tell_runs(seen))
             self._begin("frames", self._tell_frames(seen, self._generation, newest))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'self' http://localhost:* http://127.0.0.1:*"
+    "frame-ancestors 'self' http://localhost:* http://127.0.0.1:* vscode-webview: vscode-file:"
 )
 
 
@@ -69,7 +69,7 @@ async def headers_of(headers: Headers, host: bytes, scheme: str = "http") -> dic
 def test_further_pages_may_frame_and_openers_are_cut_off_where_browsers_allow_it() -> None:
     headers = Headers(PlainTextResponse("x"), frames=("https://hub.example.org",))
     plain = asyncio.run(headers_of(headers, b"box.example:8000"))
-    assert plain["content-security-policy"].endswith("http://127.0.0.1:* https://hub.example.org")
+    assert plain["content-security-policy"].endswith(" vscode-webview: vscode-file: https://hub.example.org")
     assert "cross-origin-opener-policy" not in plain
     for host, scheme in ((b"box.example", "https"), (b"[::1]:8000", "http"), (b"localhost:1", "http")):
         assert asyncio.run(headers_of(headers, host, scheme))["cross-origin-opener-policy"] == "same-origin"

@@ -87,6 +87,8 @@ def test_a_viewer_far_behind_is_told_what_it_skipped(shared_server: Server) -> N
     assert skipped == [(10, seen[0] - 1)]
     assert seen == list(range(seen[0], 400))
     assert len(seen) <= 256
+    page.say(type="watch", runs=[run], after={run: -(10**11)})  # there is nothing before the first one to skip
+    assert page.frames(until=399)[1] == [(0, seen[0] - 1)]
 
 
 def test_a_run_that_changes_is_told(shared_server: Server) -> None:
