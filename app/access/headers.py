@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FRAMED_BY: Final = ("'self'", "http://localhost:*", "http://127.0.0.1:*")
-"""Where pages may be shown in a frame: notebooks on the same machine as the browser, beside the pages themselves."""
+FRAMED_BY: Final = ("'self'", "http://localhost:*", "http://127.0.0.1:*", "vscode-webview:", "vscode-file:")
+"""Where pages may be shown in a frame: by each other, in notebooks on the same machine as the browser, and in those of
+VS Code, whose windows have addresses of their own."""
 POLICY: Final = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -1,10 +1,7 @@
-"""What a person sees of alerts, and of the page inside a notebook."""
+"""What a person sees of alerts."""
 
 from __future__ import annotations
 
-import http.server
-import threading
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,11 +10,9 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 import normscope
-from tests.conftest import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.conftest import Server
 
@@ -63,41 +58,3 @@ def test_alerts_are_listed_counted_and_lead_to_their_layer_and_step(
 
 def test_an_accuracy_that_is_told_seldom_is_shown(shared_server: Server, visit: Visit, dying: str) -> None:
     expect(visit(f"{shared_server.url}/r/{dying}").get_by_test_id("chart-accuracy")).to_be_visible()
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder that another port of this machine serves, as Jupyter would."""
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(quiet, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield tmp_path, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-def test_a_notebook_shows_charts_that_live_and_what_has_a_place_there(
-    shared_server: Server, visit: Visit, elsewhere: tuple[Path, str]
-) -> None:
-    run = shared_server.begin(steps=100_000, pace=40)["runs"][0]["id"]
-    folder, url = elsewhere
-    view = normscope.view(f"{shared_server.url}/r/{run}", height=600)
-    (folder / "notebook.html").write_text(
-        f"<!doctype html><title>n</title><link rel=icon href=data:>{view._repr_html_()}"
-    )
-    page = visit(f"{url}/notebook.html", width=900, height=700)
-    frame = page.frame_locator("iframe")
-    expect(frame.get_by_test_id("pause")).to_be_visible()
-    (inside,) = [one for one in page.frames if one.parent_frame]
-    drawn = "() => window.normscope ? Math.min(...Object.values(window.normscope.painted)) : -1"
-    first = wait_for(lambda: max(0, inside.evaluate(drawn)), "the first steps")
-    wait_for(lambda: inside.evaluate(drawn) > first, "further steps")
-    for gone in ("share", "compare", "save-page", "tour", "arms", "layers"):
-        expect(frame.get_by_test_id(gone)).to_be_hidden()
-    frame.get_by_role("button", name="Landscape").click()
-    assert "embed=1" in inside.url
-    with page.expect_popup() as opened:
-        frame.get_by_test_id("whole").click()
-    expect(opened.value.get_by_test_id("arms")).to_be_visible()
-    assert "embed" not in opened.value.url
-    assert "tab=landscape" in opened.value.url
