@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +44,18 @@ def test_the_file_is_what_compose_expects() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_ours_may_write_to_volumes_and_memory_alone_and_gain_no_rights(services: dict[str, Any]) -> None:
+    ours = {name: service for name, service in services.items() if "build" in service}
+    assert ours.keys() == {"normscope", "server-1", "server-2", "migrate", "ray-head", "ray-worker"}
+    for name, service in ours.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert name.startswith("ray-") or (service["read_only"] and service["tmpfs"] == ["/tmp"]), name
+    for stage in re.split("^FROM ", (HOUSE / "Dockerfile").read_text(), flags=re.MULTILINE)[2:]:  # the first one builds
+        base, users = stage.split()[0], re.findall(r"^USER (\w+)", stage, re.MULTILINE)
+        assert users[-1:] == ["normscope"] or (base == "server" and not users), stage
+
+
 def test_everything_restarts_and_nothing_is_open_to_other_machines(services: dict[str, Any]) -> None:
     for name, service in services.items():
         assert "restart" in service, name
@@ -55,7 +70,9 @@ class Machine:
 
     def __init__(self, services: dict[str, Any], postgres: Postgres, valkey: Valkey, folder: Path) -> None:
         self.services, self.folder = services, folder
-        self.ports = {name: free_port() for name in ("server-1", "server-2", "proxy")}
+        self.ports = {name: free_port() for name in ("server-1", "server-2", "proxy", "ray-head")}
+        self.ray = free_port()  # where workers find the head; the other one is its dashboard's
+        self.sockets = Path(tempfile.mkdtemp(prefix="ray-"))  # whose names may have 107 characters
         self.store, self.bus = postgres.empty(), valkey.url
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.owner: dict[str, str] = {}
@@ -64,10 +81,12 @@ class Machine:
         given = dict(self.services[name].get("environment", {}))
         places = {
             "NORMSCOPE_STORE": self.store, "NORMSCOPE_BUS": self.bus, "NORMSCOPE_PUBLIC_URL": self.url("proxy"),
+            "NORMSCOPE_LAUNCHER": f"ray:{self.url('ray-head')}", "RAY_JOB_START_TIMEOUT_SECONDS": "604800",
             "SERVERS": " ".join(f"127.0.0.1:{self.ports[x.split(':')[0]]}" for x in given.get("SERVERS", "").split()),
         }  # fmt: skip
         assert given.keys() <= places.keys(), f"{name} is told something that this test does not know"
-        return os.environ | {key: places[key] for key in given} | {"PORT": str(self.ports.get(name, 0))}
+        path = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}  # on which the images have a Python that has all
+        return os.environ | path | {key: places[key] for key in given} | {"PORT": str(self.ports.get(name, 0))}
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
@@ -83,6 +102,12 @@ class Machine:
                 "caddyfile",
             ]
         program, *rest = self.services[name]["command"]
+        if program == "ray":
+            here = {"0.0.0.0": "127.0.0.1", "6379": str(self.ray), "ray-head:6379": f"127.0.0.1:{self.ray}"}
+            more = ["--node-ip-address", "127.0.0.1", "--dashboard-agent-listen-port", "0"]
+            if "--head" in rest:
+                more += ["--dashboard-port", str(self.ports[name]), "--temp-dir", str(self.sockets)]
+            return [str(BIN / "ray"), *(here.get(word, word) for word in rest), *more]
         assert program == "normscope"
         here = {"0.0.0.0": "127.0.0.1", "/data": str(self.folder / name), NETWORKS: "127.0.0.1"}
         port = ["--port", str(self.ports[name])] if "serve" in rest else []
@@ -106,7 +131,7 @@ class Machine:
         assert self.running[name].poll() is None, (self.folder / f"{name}.log").read_text()
         kind, *check = self.services[name]["healthcheck"]["test"]
         assert kind == "CMD"
-        inside = {"proxy": "8080"}.get(name, "8000")
+        inside = {"proxy": "8080", "ray-head": "8265"}.get(name, "8000")
         check = [word.replace(f":{inside}/", f":{self.ports[name]}/") for word in check]
         if check[0] == "wget":  # the proxy's image has it, this machine perhaps not
             with contextlib.suppress(httpx.TransportError):
@@ -119,7 +144,8 @@ class Machine:
         for process in self.running.values():
             process.terminate()
         for process in self.running.values():
-            process.wait(20)
+            process.wait(60)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +192,25 @@ def test_a_trainer_watches_through_the_proxy(machine: Machine) -> None:
     assert delivery.close(wire.End("finished"), 20)
     run = httpx.get(f"{machine.url('server-2')}/api/runs/{delivery.run}", headers=machine.owner).json()
     assert (run["status"], run["last_seq"]) == ("finished", 19)
+
+
+@pytest.mark.ray
+def test_what_is_started_from_the_page_trains_on_a_worker(machine: Machine) -> None:
+    machine.start("ray-head")
+    wait_for(lambda: machine.healthy("ray-head"), "the head to be healthy", 120)
+    machine.start("ray-worker")
+    with httpx.Client(base_url=machine.url("server-2"), timeout=20, headers=machine.owner) as http:
+        settings = {"steps": 3, "seeds": 1, "shifts": [0]}
+        begun = http.post("/api/experiments", json={"claim": 1, "settings": settings, "arms": ["none"]})
+        assert begun.status_code == 201, begun.text
+        (run,) = (one["id"] for one in begun.json()["runs"])
+        wait_for(lambda: http.get(f"/api/runs/{run}").json()["status"] == "finished", "the run to finish", 180)
+
+    def jobs() -> list[tuple[str, str]]:
+        found = httpx.get(f"{machine.url('ray-head')}/api/jobs/").json()
+        return [(job["submission_id"].split("-")[1], job["status"]) for job in found]
+
+    wait_for(lambda: jobs() == [(run, "SUCCEEDED")], "Ray to have seen it end")
 
 
 def test_the_engines_take_the_flags_that_they_are_given(services: dict[str, Any], postgres: Postgres) -> None:
