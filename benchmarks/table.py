@@ -38,6 +38,16 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def likely(values: Sequence[float]) -> str:
+    """The median, and the interval that holds that of all such values with 95 % probability, were each by itself.
+
+    By order statistics: of n values, so many lie below the median as heads are thrown in n.
+    """
+    half, away = len(values) / 2, 0.98 * len(values) ** 0.5
+    low, high = (quantile(values, max(0.0, half + side * away) / len(values)) for side in (-1, 1))
+    return f"{median(values):.3f} ({low:.3f} to {high:.3f})"
+
+
 def middle(values: Sequence[float]) -> str:
     """The median, and between which values the middle half lies."""
     return f"{median(values):.2f} ({quantile(values, 0.25):.2f} to {quantile(values, 0.75):.2f})"

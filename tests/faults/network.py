@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 LATE: Final = 0.5
 """Seconds by which a chunk is late, or after which a lost one was sent again: TCP hides the loss and shows the wait."""
@@ -180,3 +180,14 @@ class Network:
                 tasks.create_task(line.carry(further, writer))
         del self._lines[line]
         line.reset()
+
+
+FAULTS: Final[dict[str, Callable[[Network], None]]] = {
+    "cut": Network.cut,
+    "refused": Network.refuse,
+    "unplugged": Network.unplug,
+    "half a second late": Network.delay,
+    "a tenth lost": lambda network: network.delay(share=0.1),
+    "half-open": Network.swallow,
+}
+"""What lines do, by name; each until the network is well again."""

@@ -16,25 +16,17 @@ from normscope import wire
 
 from ..conftest import Server, serving, wait_for
 from .database import check, copied, frames
-from .network import Network
+from .network import FAULTS, Network
 from .processes import Training, training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 STEPS: Final = 150
 """Steps that training makes during a fault, at a hundred a second."""
 PATIENCE: Final = 12.0
 """Seconds within which it does, eight times as many as it needs: were it to wait for the network, if only for what is
 half a second late, it would need a minute and more."""
-FAULTS: Final[dict[str, Callable[[Network], None]]] = {
-    "cut": Network.cut,
-    "refused": Network.refuse,
-    "unplugged": Network.unplug,
-    "half a second late": Network.delay,
-    "a tenth lost": lambda network: network.delay(share=0.1),
-    "half-open": Network.swallow,
-}
 
 
 @dataclass
