@@ -15,12 +15,14 @@ import pytest
 import sklearn.datasets._openml as fetcher
 import torch
 from scipy import stats
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
 from normscope.errors import NormscopeError
 from trainer import data, nets
 from trainer.data import generated, openml, own
+from trainer.data.digits import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,13 @@ def test_what_needs_no_download(name: str, shape: tuple[int, ...], outputs: int,
         assert shares.min() > 0.7 / outputs
     rows = {tuple(row.tolist()) for row in task.flat().train}
     assert not rows & {tuple(row.tolist()) for row in task.flat().test}
+
+
+def test_digits_are_those_that_scikit_learn_gives() -> None:
+    images, targets = read()
+    given = load_digits()
+    assert np.array_equal(images, given.images)
+    assert np.array_equal(targets, given.target)
 
 
 def test_the_seed_alone_decides_the_order_and_an_epoch_has_every_sample_once() -> None:
