@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import re
 import signal
@@ -35,6 +36,18 @@ hypothesis.settings.load_profile("ours")
 # Threads of torch's that wait for work sleep, here and in processes that tests start: they would spin for a while, and
 # take from the tests beside them what these compute with. How many there are is left as it is.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection() -> None:
+    """Look for no garbage while all that tests import is loaded: it is there to stay."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on as ever, but for what has been loaded, which each look for garbage would go through again."""
+    gc.freeze()
+    gc.enable()
+
 
 T = TypeVar("T")
 HOUSE = Path(__file__).parent.parent
