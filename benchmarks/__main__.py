@@ -85,6 +85,7 @@ def warm_server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = Server(Path(folder) / "data")
         server.start()
+        server.http.get(server.url)  # as whoever is about to start an experiment does
         time.sleep(WARM)
         try:
             yield server.url

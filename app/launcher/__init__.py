@@ -1,4 +1,4 @@
-"""The launcher: starts training processes that outlive the server. A port of six methods."""
+"""The launcher: starts training processes that outlive the server. A port of seven methods."""
 
 from __future__ import annotations
 
@@ -65,6 +65,9 @@ class Exit:
 class Launcher(Protocol):
     """Starts and ends training processes. A handle is a short string that stays valid across server restarts."""
 
+    async def prepare(self) -> None:
+        """Get ready for a start that may come soon; at once, and without an error: that start would tell of it."""
+
     async def start(self, job: Job) -> str:
         """Start a training process, or have it wait for room; its handle. Raises LauncherError."""
 
@@ -115,4 +118,4 @@ async def open_launcher(url: str, needs: Needs = Needs()) -> Launcher:
         return RayLauncher(url, needs)
     from .local import LocalLauncher
 
-    return await LocalLauncher.open()
+    return LocalLauncher()

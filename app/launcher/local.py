@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
 import sys
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
@@ -30,7 +31,8 @@ _PATIENCE: Final = 60.0
 class LocalLauncher:
     """Talks to the pre-warmed parent over its standard input and output, a line of JSON each way.
 
-    The parent leaves when its input closes, however the server went. If it dies, the next start makes a new one.
+    The parent is made when somebody may be about to start a run: a server that none is started from does without. It
+    leaves when its input closes, however the server went. If it dies, the next start makes a new one.
     """
 
     def __init__(self) -> None:
@@ -42,18 +44,16 @@ class LocalLauncher:
         self._exits: asyncio.Queue[Exit] = asyncio.Queue()
         self._lock = asyncio.Lock()
 
-    @classmethod
-    async def open(cls) -> Self:
-        """A launcher whose parent is warming up."""
-        launcher = cls()
-        await launcher._warm()
-        return launcher
+    async def prepare(self) -> None:
+        """See to it that there is a parent, which then warms up."""
+        async with self._lock:
+            with contextlib.suppress(LauncherError):
+                await self._warm()
 
     async def start(self, job: Job) -> str:
         """Fork a trainer for the job."""
         async with self._lock:
-            if self._parent is None or self._parent.returncode is not None:
-                await self._warm()
+            await self._warm()
             assert self._parent is not None
             assert self._parent.stdin is not None
             future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -98,6 +98,8 @@ class LocalLauncher:
             await self._reader
 
     async def _warm(self) -> None:
+        if self._parent is not None and self._parent.returncode is None:
+            return
         self._ready = False
         try:
             self._parent = await asyncio.create_subprocess_exec(

@@ -68,6 +68,9 @@ class RayLauncher:
         self._pool = ThreadPoolExecutor(_AT_ONCE, "ray")
         self._task = asyncio.create_task(self._watch())
 
+    async def prepare(self) -> None:
+        """Nothing: a cluster starts every process afresh."""
+
     async def start(self, job: Job) -> str:
         """Submit the job. What was left of an earlier attempt at the same run is stopped: its token opens nothing."""
         folder, needs = Path(job.folder), self._needs.times(job.spec.processes)

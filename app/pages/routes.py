@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import jinja2
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Query, Request
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from normscope import __version__, catalogue
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from normscope.catalogue import Chart, Claim
 
+    from ..runs.experiments import Experiments
     from ..runs.findings import Findings
     from ..store import Link, Store
 
@@ -65,14 +66,21 @@ def page(template: str, request: HTTPConnection, **context: Any) -> HTMLResponse
     return HTMLResponse(html, headers={"Cache-Control": "no-store", **referrer})
 
 
-@router.get("/")
+def _expecting(request: Request, background: BackgroundTasks) -> None:
+    """From the page that is asked for, an experiment may be started: once it has been sent, be ready for that."""
+    experiments: Experiments | None = getattr(request.app.state, "experiments", None)
+    if experiments is not None:  # a data folder that is only read launches none
+        background.add_task(experiments.expect)
+
+
+@router.get("/", dependencies=[Depends(_expecting)])
 async def home(request: Request) -> HTMLResponse:
     """What can be started, and what has been."""
     first, *others = catalogue.CLAIMS.values()
     return page("home.html", request, claim=asdict(first), others=others)
 
 
-@router.get("/c/{number}")
+@router.get("/c/{number}", dependencies=[Depends(_expecting)])
 async def claim(number: int, request: Request) -> HTMLResponse:
     """A claim: what it says, what would decide it, and the form that tries it."""
     if number not in catalogue.CLAIMS:

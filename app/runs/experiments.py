@@ -55,6 +55,11 @@ class Experiments:
         self.silence = Silence(self.settings)
         self.reasons = Reasons(self.launcher, self.bus, self.silence.connected)
 
+    async def expect(self) -> None:
+        """Someone may start an experiment soon: have what starts its runs ready, if they would be started from here."""
+        if self.duty.held:
+            await self.launcher.prepare()
+
     async def start(
         self,
         number: int,

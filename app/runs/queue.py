@@ -46,6 +46,8 @@ class Queue:
                 try:
                     if line is None or term != duty.term:  # another may have died while launching
                         term, line = duty.term, await self._left()
+                        if self._experiments.shared:  # pages are asked of the other servers too
+                            await self._experiments.expect()
                     while line and duty.held:
                         if await self._start_next(line[0]):
                             line.append(line[0])  # there may be more, after the others' turn

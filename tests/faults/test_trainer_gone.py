@@ -91,12 +91,15 @@ def test_nothing_is_left_running_after_a_stop(tmp_path: Path, monkeypatch: pytes
         monkeypatch.delenv(MARK)
 
 
-def test_a_server_that_is_killed_while_it_warms_up_leaves_nothing_behind(
+def test_a_server_warms_up_when_its_page_is_asked_for_and_killed_meanwhile_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(MARK, "cold")
     server = Server(tmp_path / "data")
     server.start()
+    server.get("/api/experiments")
+    assert len(marked("cold")) == 1  # a server that only takes in runs does without
+    server.http.get(server.url)
     wait_for(lambda: len(marked("cold")) > 1, "the parent to be made")
     server.kill()
     wait_for(lambda: not marked("cold"), "the parent to leave")
