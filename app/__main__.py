@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import os
 import socket
 import sys
@@ -122,6 +123,7 @@ class Server(uvicorn.Server):
         assert sockets is not None
         first, *local = sockets
         await super().startup([first])
+        gc.freeze()  # what is loaded stays: to look through it for garbage would only hold requests up, and the end
         for listener in local:
             await self._serve_here(listener)
         if self.started and not self.should_exit:
