@@ -209,6 +209,24 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def _again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("again") / "data") as one:
+        yield one
+
+
+@pytest.fixture
+def emptied_server(_again: Server) -> Iterator[Server]:
+    """A server on which nothing is listed and nothing runs; it may be stopped and killed.
+
+    What tests of a module before this one had on it has been deleted, and is in its database for as long as that is.
+    """
+    yield _again
+    _end_runs(_again)
+    for experiment in _again.get("/api/experiments")["experiments"]:
+        assert _again.http.delete(f"{_again.url}/api/experiments/{experiment['id']}").status_code == 204
+
+
 def _end_runs(one: Server) -> None:
     assert one.process is not None
     if one.process.poll() is not None:

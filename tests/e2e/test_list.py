@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.conftest import wait_for
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from tests.conftest import Server
 
     Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def server(emptied_server: Server) -> Server:
+    """The same one in all tests, with an empty list."""
+    return emptied_server
 
 
 def make(server: Server, name: str, steps: int = 5, **more: Any) -> str:

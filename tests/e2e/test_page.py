@@ -28,6 +28,12 @@ GONE = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "Failed to load resour
 """What Chromium itself says while a server is down."""
 
 
+@pytest.fixture
+def server(emptied_server: Server) -> Server:
+    """Stopped, started and killed here, and the same one in all tests that do more than look."""
+    return emptied_server
+
+
 def painted(page: Page, run: str | None = None) -> int:
     """The last step that is drawn in the loss chart, of one run or of the one furthest behind; -1 before the first."""
     steps: dict[str, int] = page.evaluate("() => window.normscope ? window.normscope.painted : {}")
@@ -108,10 +114,10 @@ def test_pause_step_pace_and_stop_from_the_page(server: Server, visit: Visit) ->
 
 def test_a_crash_shows_the_trainers_last_error(server: Server, visit: Visit) -> None:
     page = visit(server.url)
-    start(page, steps=100_000)
+    experiment = start(page, steps=100_000)
     wait_painted(page, 3)
     with sqlite3.connect(f"file:{server.data}/normscope.db?mode=ro", uri=True) as db:
-        (handle,) = db.execute("SELECT handle FROM runs WHERE arm = 'none'").fetchone()
+        (handle,) = db.execute("SELECT handle FROM runs WHERE arm = 'none' AND experiment = ?", [experiment]).fetchone()
     db.close()
     os.kill(int(handle.partition(":")[0]), signal.SIGTERM)
     expect(page.get_by_test_id("error").first).to_contain_text("SystemExit: ended by signal SIGTERM")

@@ -29,6 +29,12 @@ def begin(server: Server, **settings: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
+def server(emptied_server: Server) -> Server:
+    """Stopped, started and killed here, and the same one in all tests."""
+    return emptied_server
+
+
+@pytest.fixture
 def one(shared_server: Server) -> Iterator[Server]:
     """The server of this module, on which nothing runs afterwards."""
     yield shared_server

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 import torch
 
 from ...conftest import Server, wait_for
@@ -17,6 +18,12 @@ from ...frames import split
 
 if TYPE_CHECKING:
     from normscope import wire
+
+
+@pytest.fixture
+def server(emptied_server: Server) -> Server:
+    """Stopped, started and killed here, and the same one in all tests."""
+    return emptied_server
 
 
 def handles(server: Server) -> dict[str, int]:
@@ -39,7 +46,8 @@ def test_two_arms_train_alike_to_their_end(server: Server) -> None:
         found = server.wait_status(run, "finished")
         assert (found["last_step"], found["error"], found["steps"]) == (59, None, 60)
         assert found["versions"]["torch"].startswith("2.")
-    assert len({os.getpid(), *handles(server).values()}) == 3
+    processes = handles(server)
+    assert len({os.getpid(), processes[none], processes[batch]}) == 3
     frames = {run: history(server, run) for run in (none, batch)}
     for found_frames in frames.values():
         assert [f.first_step for f in found_frames] == list(range(60))
