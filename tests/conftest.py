@@ -55,13 +55,14 @@ ENDED = ("finished", "stopped", "failed")
 
 
 def wait_for(what: Callable[[], T], why: str, timeout: float = 30.0) -> T:
-    """The first truthy value of `what`; fails after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
+    """The first truthy value of `what`, which is asked more seldom after a while; fails after `timeout` seconds."""
+    deadline, pause = time.monotonic() + timeout, 0.01
     while time.monotonic() < deadline:
         value = what()
         if value:
             return value
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.2 * pause, 0.05)
     pytest.fail(f"waited {timeout:g} s for {why}")
 
 
