@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import random
 import re
 import signal
 import socket
@@ -67,10 +68,16 @@ def wait_for(what: Callable[[], T], why: str, timeout: float = 30.0) -> T:
 
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+    """A port that nobody has now, and that nobody is given who does not ask for it.
+
+    Of those that a system gives away, the tests beside this one may get any before it is used, or while its server is
+    dead; what two processes choose of these at the same time is hardly ever the same.
+    """
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
