@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         supervision = Supervision(experiments)
         lookouts = (duty.serve(), supervision.watch_exits(), supervision.watch_over(), visits.watch_over())
         works = (*lookouts, Queue(experiments).serve(), webhooks.serve())
-        tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly))]
+        tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly, "zstd"))]
         yield
         for task in tasks:
             task.cancel()

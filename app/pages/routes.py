@@ -20,7 +20,7 @@ from ..access.rights import Owner, Reader, Rights, link_rights
 from ..api.routes import TheFindings, TheRun, TheStore, find_experiment, find_runs
 from ..store import Experiment
 from . import figures, reference, standalone
-from .assets import FOREVER, HOUSE, PLOTLY, PLOTLY_PATH, modules, packed_plotly, stamp
+from .assets import FOREVER, HOUSE, PLOTLY, PLOTLY_PATH, encoding_for, modules, packed_plotly, stamp
 from .comparison import compare
 
 if TYPE_CHECKING:
@@ -231,8 +231,9 @@ async def _link(store: Store, token: str) -> Link:
 @router.get(PLOTLY_PATH)
 async def plotly_js(request: Request) -> Response:
     """Plotly's own JavaScript, packed beforehand: it is most of what a page weighs."""
-    if "gzip" not in request.headers.get("accept-encoding", ""):
+    encoding = encoding_for(request.headers.get("accept-encoding", ""))
+    if encoding is None:
         return FileResponse(PLOTLY, media_type="text/javascript", headers=FOREVER)
-    packed = await asyncio.to_thread(packed_plotly)
-    headers = FOREVER | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    packed = await asyncio.to_thread(packed_plotly, encoding)
+    headers = FOREVER | {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
     return Response(packed, media_type="text/javascript", headers=headers)

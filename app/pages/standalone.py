@@ -98,7 +98,7 @@ async def parts() -> dict[str, Any]:
     `modules` (an import map), `style`, `early` (a script), `plotly` (gzip, in base64), and what allows these and no
     other scripts: a `policy` and its `nonce`.
     """
-    plotly = base64.b64encode(await asyncio.to_thread(packed_plotly)).decode()
+    plotly = base64.b64encode(await asyncio.to_thread(packed_plotly, "gzip")).decode()
     nonce = secrets.token_urlsafe(16)
     return {
         "modules": {f"normscope/{path}": _address(path) for path in modules(ENTRY)},

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+import zstandard
 
 from app.pages import assets
 
@@ -45,11 +46,16 @@ def test_files_come_packed_and_plain_also_to_pages_that_are_older_than_they(shar
 def test_plotly_comes_packed_to_those_who_can_unpack_it(shared_server: Server) -> None:
     url = shared_server.url + assets.PLOTLY_PATH
     plain = shared_server.http.get(url, headers={"Accept-Encoding": "identity"})
-    packed = shared_server.http.get(url, headers={"Accept-Encoding": "gzip"})
     assert "content-encoding" not in plain.headers
-    assert packed.headers["content-encoding"] == "gzip"
-    assert int(packed.headers["content-length"]) == len(assets.packed_plotly()) < 0.4 * len(plain.content)
-    assert packed.content == plain.content == gzip.decompress(assets.packed_plotly())
+    for accepted, encoding in (("gzip", "gzip"), ("gzip, deflate, br, zstd", "zstd"), ("zstd;q=0.9", "zstd")):
+        with shared_server.http.stream("GET", url, headers={"Accept-Encoding": accepted}) as packed:
+            data = b"".join(packed.iter_raw())
+        assert packed.headers["content-encoding"] == encoding
+        assert packed.headers["vary"] == "Accept-Encoding"
+        assert data == assets.packed_plotly(encoding)
+        assert int(packed.headers["content-length"]) == len(data) < 0.4 * len(plain.content)
+    assert gzip.decompress(assets.packed_plotly("gzip")) == plain.content
+    assert zstandard.ZstdDecompressor().decompress(assets.packed_plotly("zstd")) == plain.content
 
 
 def test_the_stamp_changes_with_any_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
