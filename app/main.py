@@ -29,6 +29,7 @@ from .logs import Requests
 from .pages import login
 from .pages import routes as pages
 from .pages.assets import StampedFiles, packed_plotly
+from .pages.glimpse import Glimpses
 from .runs.alerts import Alerts
 from .runs.duty import Duty
 from .runs.experiments import Experiments, RefusedError
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> FastAPI:
         alerts = Alerts(store, bus, webhooks)
         experiments = Experiments(settings, store, bus, launcher, alerts, duty)
         app.state.store, app.state.bus, app.state.experiments = store, bus, experiments
-        app.state.tails, app.state.findings = Tails(store), Findings()
+        app.state.tails, app.state.findings, app.state.glimpses = Tails(store), Findings(), Glimpses(store)
         app.state.lookout = Lookout(store, shared=shared)
         app.state.visits = visits = Visits(store, bus)
         supervision = Supervision(experiments)

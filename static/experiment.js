@@ -17,6 +17,7 @@ import { edit, makeTags } from "./controls/edit.js";
 import { restore } from "./server/saved.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
+import { takeOver } from "./charts/glimpse.js";
 import { Tour } from "./controls/tour.js";
 import { Zoom } from "./controls/zoom.js";
 import { keepTheme } from "./controls/theme.js";
@@ -46,6 +47,8 @@ const note = find("connection", HTMLElement);
 
 find("charts", HTMLElement).append(...Object.values(tabs).map((tab) => tab.element));
 new Controls(desk, api);
+/** The histories that are on their way. @type {Map<string, unknown>} */
+let completing = new Map();
 if (saved) {
   new Cursor(desk, () => {});
   const at = new Date(1000 * saved.at);
@@ -57,6 +60,7 @@ if (saved) {
     note.dataset.final = String(final);
   });
   new Cursor(desk, () => void feed.sharpen());
+  completing = feed.completing;
   find("save-page", HTMLButtonElement).addEventListener("click", savePage);
 }
 new Zoom(desk);
@@ -72,13 +76,9 @@ else if (!api.readOnly) {
 listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {
   desk.theme = theme;
-  const style = document.documentElement.style;
-  page.figures.themes[theme].arms.forEach((color, i) => {
-    style.setProperty(`--arm${i}`, color);
-    style.setProperty(`--text${i}`, `color-mix(in srgb, ${color}, var(--ink) 35%)`); // to be read, not only told apart
-  });
   arrange();
 });
+if (takeOver(desk)) painter.waits = () => completing.size > 0;
 state.listen((what) => (what === "frames" ? shownTab().reveal() : arrange()));
 if (saved) restore(state, saved);
 describe();

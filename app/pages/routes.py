@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..runs.experiments import Experiments
     from ..runs.findings import Findings
     from ..store import Link, Store
+    from .glimpse import Glimpses
 
 router = APIRouter(include_in_schema=False)
 
@@ -100,7 +101,7 @@ async def docs(request: Request) -> HTMLResponse:
 @router.get("/e/{id}")
 async def experiment(id: str, request: Request, store: TheStore, rights: Reader) -> HTMLResponse:
     """An experiment, live or finished."""
-    return page("experiment.html", request, **await _experiment(store, rights, id, None))
+    return await _opened(request, await _experiment(store, rights, id, None))
 
 
 @router.get("/e/{id}/saved.html")
@@ -109,6 +110,13 @@ async def saved_experiment(
 ) -> HTMLResponse:
     """A view of an experiment as one file that needs no server."""
     return await _saved(request, store, findings, rights, await _experiment(store, rights, id, None), runs, view)
+
+
+async def _opened(request: Request, context: dict[str, Any]) -> HTMLResponse:
+    """The page of runs, with a picture of what it shows first if they have ended."""
+    glimpses: Glimpses = request.app.state.glimpses
+    glimpse = await glimpses.of(context["experiment"], context["figures"]["charts"], request.url.query)
+    return page("experiment.html", request, **context, glimpse=glimpse)
 
 
 async def _experiment(store: Store, rights: Rights, id: str, link: str | None) -> dict[str, Any]:
@@ -135,7 +143,7 @@ async def _saved(
         runs_seen = await find_runs(store, rights, experiment.id)
         finding = await findings.of(rights.shown_experiment(experiment), runs_seen)
     context |= {"link": None, "reading": True, "saved": standalone.whole(kept, finding)}
-    response = page("experiment.html", request, **context, parts=await standalone.parts())
+    response = page("experiment.html", request, **context, glimpse=None, parts=await standalone.parts())
     response.headers["Content-Disposition"] = f'attachment; filename="{_file_name(shown["name"])}.html"'
     return response
 
@@ -160,7 +168,7 @@ def _measured(claim: Claim | None, settings: Mapping[str, Any]) -> dict[str, lis
 @router.get("/compare/{ids}")
 async def comparison(ids: str, request: Request, store: TheStore, _: Owner) -> HTMLResponse:
     """Runs of any experiments, given with commas between, as if they were of one."""
-    return page("experiment.html", request, **await _comparison(store, ids))
+    return await _opened(request, await _comparison(store, ids))
 
 
 @router.get("/compare/{ids}/saved.html")
@@ -205,7 +213,7 @@ async def shared(token: str, request: Request, store: TheStore) -> Response:
     rights = await link_rights(store, token, request.cookies)
     if link.view and not request.url.query:
         return RedirectResponse(f"{request.url.path}?{link.view}", 307)
-    return page("experiment.html", request, **await _experiment(store, rights, link.experiment, token))
+    return await _opened(request, await _experiment(store, rights, link.experiment, token))
 
 
 @router.get("/s/{token}/saved.html")

@@ -73,8 +73,8 @@ export class Chart {
     this.stale = false;
     this.hovered = false;
     this.size = { width: 0, height: 0 };
-    /** Whether a preview is shown. */
-    this.sketched = false;
+    /** What is shown without Plotly, if anything. @type {"preview" | "picture" | null} */
+    this.sketched = null;
     /** @type {Drawing | null} */
     this.drawing = null;
     host.addEventListener("pointerenter", () => this.#pointer(true));
@@ -113,10 +113,11 @@ export class Chart {
 
   /** Show what can be shown without Plotly. @param {Drawing} drawing */
   #sketch(drawing) {
+    if (this.sketched === "picture") return; // the server has drawn the same
     const { margin } = /** @type {Layout} */ (this.figure.layout);
     const place = this.#places(drawing);
     this.host.replaceChildren(makePreview(drawing, this.traces, this.size, margin, this.theme ?? {}, (line) => pathOf(line, place)));
-    this.sketched = true;
+    this.sketched = "preview";
   }
 
   /** @param {boolean} inside */
@@ -135,7 +136,7 @@ export class Chart {
     if (!Plotly) return;
     this.#fill(drawing);
     if (this.sketched) this.host.replaceChildren();
-    this.sketched = false;
+    this.sketched = null;
     void Plotly.react(this.host, this.traces, this.#layout(drawing), this.config);
     const groups = this.host.querySelectorAll(".scatterlayer > .trace");
     this.paths = [...groups].map((group) => ({

@@ -23,6 +23,8 @@ export class Painter {
     /** The longest turn so far. */
     this.longest = 0;
     this.next = 0;
+    /** Whether what there is to draw is still on its way; what is shown meanwhile stays. */
+    this.waits = () => false;
     /** Whether what comes first left no time for anything else. */
     this.owed = false;
     requestAnimationFrame(() => this.#turn());
@@ -31,7 +33,7 @@ export class Painter {
   #turn() {
     requestAnimationFrame(() => this.#turn());
     const began = performance.now();
-    if (began < this.next) return;
+    if (began < this.next || this.waits()) return;
     const version = this.version();
     const due = this.#due(version, began);
     for (const job of due) {
