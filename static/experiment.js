@@ -15,6 +15,7 @@ import { Landscape } from "./tabs/landscape.js";
 import { Painter } from "./charts/painter.js";
 import { edit, makeTags } from "./controls/edit.js";
 import { restore } from "./server/saved.js";
+import { SeriesTab } from "./tabs/series.js";
 import { Share } from "./controls/share.js";
 import { Sidebar } from "./controls/sidebar.js";
 import { takeOver } from "./charts/glimpse.js";
@@ -35,7 +36,7 @@ const painter = new Painter(() => state.version);
 const desk = new Desk(state, page.figures, painter);
 const distributions = new Distributions(desk);
 /** Those that the experiment has. @type {Partial<Record<import("./data/view.js").Tab, Tab>>} */
-const tabs = { distributions, landscape: new Landscape(desk) };
+const tabs = { distributions, landscape: new Landscape(desk), series: new SeriesTab(desk) };
 for (const name of /** @type {const} */ (["gradients", "normalizer", "evidence"])) {
   const charts = page.figures.measured[name];
   if (charts) tabs[name] = new MeasuredTab(desk, charts);
@@ -185,11 +186,26 @@ function loadPlotly() {
 function reportPaints() {
   const { loss } = distributions;
   const draw = loss.draw.bind(loss);
-  loss.draw = (version, deadline) => {
-    draw(version, deadline);
+  const report = () => {
     const steps = state.runs.map((run) => [run.id, state.whole(run.id).newest?.lastStep ?? -1]);
     const paintedAt = performance.timeOrigin + performance.now();
     const sharp = !state.runs.some((run) => state.blurred(run.id));
     window.normscope = { sharp, span: state.view.span, painted: Object.fromEntries(steps), paintedAt, longest: painter.longest };
   };
+  loss.draw = (version, deadline) => {
+    draw(version, deadline);
+    report();
+  };
+  // Where nobody has told a loss there is no such chart.
+  const instead = {
+    options: {},
+    drawn: -1,
+    drawnAt: 0,
+    wants: (/** @type {number} */ version) => loss.element.hidden && instead.drawn !== version,
+    draw: (/** @type {number} */ version) => {
+      instead.drawn = version;
+      report();
+    },
+  };
+  painter.jobs.add(instead);
 }

@@ -124,7 +124,7 @@ def _chart(title: str, sentence: str, layout: Json, *roles: Json) -> Json:
 
 
 def _over_steps(planned: int, measured: Json) -> Json:
-    charts = _progress() | _distributions() | _landscape() | measured
+    charts = _progress() | _series() | _distributions() | _landscape() | measured
     for chart in charts.values():
         chart["layout"]["xaxis"] |= {"range": [0, min(planned, 20) or 20], "tickformat": "~s"}
         chart["layout"]["meta"] = {"planned": planned}
@@ -146,6 +146,15 @@ def _progress() -> Json:
             _line(2.2, f"{_STEP}<br>test %{{y:.1f}} %{_NAME}"),
         ),
     }  # fmt: skip
+
+
+def _series() -> Json:
+    """Whatever else a run tells at a step; the page names each."""
+    chart = _chart(
+        "Series", "A number that each net, or the loop around it, has told over its steps.", _layout("step", "value"),
+        _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+    )  # fmt: skip
+    return {"series": chart}
 
 
 def _distributions() -> Json:

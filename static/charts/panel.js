@@ -14,6 +14,7 @@ import { make } from "../element.js";
  * @property {boolean} [first] drawn before all others
  * @property {number} [period] least milliseconds between two drawings
  * @property {string} [layer] whose numbers it shows
+ * @property {string} [series] the one that it shows, where each has a chart
  * @property {import("../lines/table.js").Table} [table] its numbers in full
  */
 
@@ -49,7 +50,7 @@ export class Panel {
     this.host = make("div", { class: "host" });
     this.line = make("div", { class: "plot-cursor", hidden: true });
     this.band = make("div", { class: "plot-span", hidden: true });
-    this.plot = make("div", { class: "plot", "data-testid": options.testid, role: "img", "aria-label": this.label }, this.host, this.line, this.band);
+    this.plot = make("div", { class: "plot", "data-testid": options.testid, "data-series": options.series ?? false, role: "img", "aria-label": this.label }, this.host, this.line, this.band);
     if (options.steps) this.plot.classList.add("steps");
     this.readout = make("span", { class: "readout" });
     this.title = options.quiet ? make("h3", { title: figure.sentence }, figure.title) : make("h2", {}, figure.title);

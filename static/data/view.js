@@ -3,7 +3,7 @@
 import { KINDS } from "./frame.js";
 
 /**
- * @typedef {"distributions" | "landscape" | "gradients" | "normalizer" | "evidence" | "finding"} Tab
+ * @typedef {"distributions" | "landscape" | "series" | "gradients" | "normalizer" | "evidence" | "finding"} Tab
  * @typedef {(typeof KINDS)[number][0]} Kind
  * @typedef {"bands" | "heat" | "ridges" | "difference"} Mode
  * @typedef {"linear" | "asinh" | "log"} Scale
@@ -20,6 +20,7 @@ import { KINDS } from "./frame.js";
  * @property {Shape} shape how surfaces are drawn
  * @property {By} by what runs are laid along
  * @property {string[]} layers names or globs; none: every layer
+ * @property {string[]} series names or globs of what is told as numbers; none: all
  * @property {string[]} runs ids; none: as `where` and `arms` say
  * @property {Record<string, string>} where what was varied, and the seed: one of its values, or all; else the first
  * @property {number[]} arms places among the experiment's arms; none: every arm
@@ -29,7 +30,7 @@ import { KINDS } from "./frame.js";
 
 /** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[], by: By[]}} */
 const CHOICES = {
-  tab: ["distributions", "landscape", "gradients", "normalizer", "evidence", "finding"],
+  tab: ["distributions", "landscape", "series", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
   mode: ["bands", "heat", "ridges", "difference"],
   scale: ["linear", "asinh", "log"],
@@ -54,6 +55,7 @@ export function parseView(query) {
     shape: pick(CHOICES.shape, given.get("shape")),
     by: pick(CHOICES.by, given.get("by")),
     layers: names(given.get("layers")),
+    series: names(given.get("series")),
     runs: names(given.get("runs")),
     where: pairs(given.get("where")),
     arms: names(given.get("arms")).map(Number).filter(Number.isInteger),
@@ -99,6 +101,7 @@ export function formatView(view) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);
+  if (view.series.length) parts.push(`series=${view.series.map(encodeURIComponent).join(",")}`);
   if (view.runs.length) parts.push(`runs=${view.runs.map(encodeURIComponent).join(",")}`);
   const where = Object.entries(view.where);
   if (where.length) parts.push(`where=${where.map((pair) => pair.map(encodeURIComponent).join(":")).join(",")}`);

@@ -68,12 +68,10 @@ export class Distributions {
 
   /** Show what has something to show by now: a user's own run may send an accuracy seldom, or never. */
   reveal() {
-    const { state } = this.desk;
-    const known = ["accuracy", "test_accuracy"];
-    if (this.accuracy.element.hidden) {
-      const some = state.runs.some((run) => known.some((name) => state.whole(run.id).lastWith(name, null)));
-      this.accuracy.element.hidden = !some;
-    }
+    const { runs, newestStep } = this.desk.state;
+    const told = (/** @type {string[]} */ ...names) => runs.some((run) => names.some((name) => this.desk.state.whole(run.id).lastWith(name, null)));
+    if (this.accuracy.element.hidden) this.accuracy.element.hidden = !told("accuracy", "test_accuracy");
+    if (newestStep >= 0) this.loss.element.hidden = !told("loss");
   }
 
   /** @param {import("../data/state.js").Layer[]} layers */
