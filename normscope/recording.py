@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["History", "Recording", "open"]
 
 
+class MixedError(WireError):
+    """A folder holds files of different runs, where one run was asked for."""
+
+
 class Place(NamedTuple):
     """Where a frame is, and which captured steps it holds: one, or several that were merged."""
 
@@ -46,13 +50,16 @@ class Recording(Reading):
         found: dict[type[wire.Message], wire.Message] = {}
         alerts: dict[int, wire.Alert] = {}
         try:
-            for file in sorted(self.path.glob(f"*{SUFFIX}")) if self.path.is_dir() else [self.path]:
+            for file in files(self.path) if self.path.is_dir() else [self.path]:
                 for word in self._read(file):
+                    before = found.get(type(word))
+                    if isinstance(word, wire.Hello) and isinstance(before, wire.Hello) and word.key != before.key:
+                        raise MixedError(f"it holds different runs, and {file.name} is not of the first")
                     found[type(word)] = word
                     if isinstance(word, wire.Alert):
                         alerts[word.number] = word
         except WireError as error:
-            raise WireError(f"{self.path} cannot be read: {error}") from None
+            raise type(error)(f"{self.path} cannot be read: {error}") from None
         hello, graph, end = (found.get(kind) for kind in (wire.Hello, wire.Graph, wire.End))
         if not isinstance(hello, wire.Hello):
             raise WireError(f"{self.path} cannot be read: it does not say of which run it is")
@@ -101,11 +108,16 @@ class Recording(Reading):
         return map(wire.decode, self.encoded())
 
 
+def files(folder: Path) -> list[Path]:
+    """The recordings in a folder, in the order of their names."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
 def open(path: str | os.PathLike[str]) -> Recording:  # noqa: A001  people call it as normscope.open
     """Read a run that `watch(model, file=path)` has recorded, also while it still does; or a folder that holds one run.
 
     Raises:
         OSError: If there is no such file, or it cannot be read.
-        WireError: If it is none of Normscope's.
+        WireError: If it is none of Normscope's, or the folder holds different runs.
     """
     return Recording(path)

@@ -65,7 +65,10 @@ def _import(path: Path, given: argparse.Namespace, url: str, token: str | None, 
             from .logs import import_logs
 
             return import_logs(path, url, token, given.rename, finished=given.finished)
-        recorded = recording.open(path)
+        try:
+            recorded = recording.open(path)
+        except recording.MixedError:
+            return max(_import(file, given, url, token) for file in recording.files(path))
         new = give_recorded(recorded, url, token)
         if unsent:
             shutil.rmtree(path)
@@ -92,8 +95,8 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "path", nargs="*", metavar="PATH",
-        help="made by watch(model, file=FILE), or a folder of one run; or a folder in which there are event files of "
-        "TensorBoard, at any depth",
+        help="made by watch(model, file=FILE), or a folder of such files; or a folder in which there are event files "
+        "of TensorBoard, at any depth",
     )  # fmt: skip
     parser.add_argument(
         "--unsent", action="store_true",

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 STEPS = 30
 
 
-def train(path: Path, steps: int = STEPS, fail_at: int = -1) -> list[torch.Tensor]:
+def train(path: Path, steps: int = STEPS, fail_at: int = -1, name: str = "recorded") -> list[torch.Tensor]:
     """Record a small net; what its first layer gave at each step."""
     torch.manual_seed(2)
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU())
     seen: list[torch.Tensor] = []
     model[0].register_forward_hook(lambda _m, _a, out: seen.append(out.detach().clone()))
-    with normscope.watch(model, name="recorded", file=path, budget=None) as watch:
+    with normscope.watch(model, name=name, file=path, budget=None) as watch:
         for step in range(steps):
             if step == fail_at:
                 raise RuntimeError("out of luck")
@@ -166,6 +166,27 @@ def test_a_recording_is_imported_whole_once_and_what_is_missing_later(
     )  # fmt: skip
     stored = split(shared_server.http.get(f"{shared_server.url}/api/runs/{run['id']}/history").content)
     assert [wire.encode(one) for one in stored] == list(normscope.open(path).encoded())
+
+
+def test_different_runs_in_a_folder_are_imported_each_by_itself(
+    shared_server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(tmp_path / "a.normscope", steps=7, name="first of a folder")
+    train(tmp_path / "b.normscope", steps=5, name="second of a folder")
+    (tmp_path / "c.normscope").write_bytes(b"something else")
+    with pytest.raises(WireError, match=r"different runs, and b\.normscope is not of the first"):
+        normscope.open(tmp_path)
+    assert importing.main([str(tmp_path), "--url", shared_server.url]) == 1
+    said = capsys.readouterr()
+    assert "first of a folder, 7 of 7 steps were new" in said.out
+    assert "second of a folder, 5 of 5 steps were new" in said.out
+    assert "c.normscope cannot be read" in said.err
+    runs = {run["name"]: run for one in shared_server.get("/api/experiments")["experiments"] for run in one["runs"]}
+    for name, file, steps in (("first of a folder", "a", 7), ("second of a folder", "b", 5)):
+        found = shared_server.http.get(f"{shared_server.url}/api/runs/{runs[name]['id']}/history").content
+        stored = [wire.encode(one) for one in split(found)]
+        assert stored == list(normscope.open(tmp_path / f"{file}.normscope").encoded())
+        assert len(stored) == steps
 
 
 def test_the_import_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
