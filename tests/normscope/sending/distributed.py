@@ -1,4 +1,4 @@
-"""The processes of one job: `torchrun --nproc-per-node 2 -m tests.distributed CASE URL OUT`.
+"""The processes of one job: `torchrun --nproc-per-node 2 -m tests.normscope.sending.distributed CASE URL OUT`.
 
 Each case is what someone might do; what a rank has to say of it is written to OUT as JSON, by rank.
 """
