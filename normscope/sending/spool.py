@@ -188,12 +188,28 @@ def _new_folder(name: str) -> Path:
         OSError: If it cannot be made, or other runs have taken all the room there is.
     """
     every = unsent()
-    if sum(path.stat().st_size for path in every.glob("*/*")) > ALL:
+    if _size(every) > ALL:
         raise OSError(errno.EDQUOT, f"{ALL >> 30} GB of other runs wait in {every}")
     told = re.sub(r"[^\w.-]+", "-", name)[:60].strip("-.") or "run"
     path = every / f"{told}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     path.mkdir(mode=0o700, parents=True)
     return path
+
+
+def _size(every: Path) -> int:
+    """Bytes of the files in a folder's folders; what another run takes away meanwhile counts nothing."""
+    size = 0
+    for path in (path for folder in _inside(every) for path in _inside(folder)):
+        with contextlib.suppress(FileNotFoundError):
+            size += path.lstat().st_size
+    return size
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What is in a folder, unless it is gone, is none, or is not for us to read."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        return list(folder.iterdir())
+    return []
 
 
 def _frames(part: Part) -> list[bytes]:

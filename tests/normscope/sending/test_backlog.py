@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -181,6 +182,26 @@ def test_unsent_runs_do_not_fill_the_disk(unsent: Path, monkeypatch: pytest.Monk
     (sentence,) = told
     assert "of other runs wait in" in sentence
     assert [path.name for path in unsent.iterdir()] == ["older"]
+
+
+def test_runs_that_wait_beside_each_other_lose_nothing(unsent: Path) -> None:
+    told: list[str] = []
+
+    def outage() -> list[int]:
+        """Fill and empty a backlog again and again, each time in a folder of its own; the steps that came back."""
+        found: list[int] = []
+        for _ in range(20):
+            waiting = Backlog(HELLO, 4 * SIZE, 1 << 30, told.append)
+            for number in range(40):
+                if waiting.has_room():
+                    waiting.add(wire.encode(frame(number)))
+            found += [f.seq for f in drained(waiting)]
+        return found
+
+    with ThreadPoolExecutor(6) as runs:
+        found = [one.result() for one in [runs.submit(outage) for _ in range(6)]]
+    assert (found, told) == ([[*range(40)] * 20] * 6, [])
+    assert not any(unsent.iterdir())
 
 
 def test_a_refused_run_leaves_nothing_behind(peer: Peer, unsent: Path) -> None:
