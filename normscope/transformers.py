@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import atexit
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from torch import Tensor
 
 from .capture.hooks import Hook
+from .errors import NormscopeError
 from .options import numbers
 from .watching import watch
 
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
     from .watching import Watch
 
 
+class BrokenOffError(NormscopeError):
+    """Training has left `Trainer.train` before its end; by what, the trainer tells no callback."""
+
+    def __init__(self) -> None:
+        super().__init__("training never came to its end: an exception or Ctrl-C has ended it")
+
+
 class NormscopeCallback(TrainerCallback):
     """Watches the model of a `Trainer`, from its first step to its last.
 
@@ -33,6 +43,8 @@ class NormscopeCallback(TrainerCallback):
     the loss at every step, if the model's output has one, the epoch, and what the trainer logs, at the step after that
     which it logs. Stop on the page ends training at the next step. Several processes are one run, unless `ranks` says
     otherwise.
+
+    A run that an exception has ended is told as failed when the next training begins, or when Python exits.
 
     Args:
         **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert,
@@ -51,9 +63,10 @@ class NormscopeCallback(TrainerCallback):
     ) -> None:
         """Begin a run."""
         model: nn.Module = given["model"]
-        self._close()  # of a training that an exception has ended
+        self._close(BrokenOffError())  # if there is one that is still open
         self._watch = watch(model, **self._options)
         self._handle = model.register_forward_hook(Hook(self._note_loss))
+        _training.add(self)
 
     def _note_loss(self, module: nn.Module, _: Any, output: Any) -> None:
         loss = output.get("loss") if isinstance(output, dict) else getattr(output, "loss", None)
@@ -83,9 +96,22 @@ class NormscopeCallback(TrainerCallback):
         """End the run."""
         self._close()
 
-    def _close(self) -> None:
+    def _close(self, error: BaseException | None = None) -> None:
         if self._handle is not None:
             self._handle.remove()
         if self._watch is not None:
-            self._watch.close()
+            self._watch.close(error)
         self._watch = self._handle = None
+        self._losses, self._logged = [], {}
+        _training.discard(self)
+
+
+_training: Final = WeakSet[NormscopeCallback]()
+"""Those whose run is open; a model that nobody has any more goes, whatever became of its training."""
+
+
+@atexit.register
+def _break_off() -> None:
+    """End the runs of trainings that never came to their end."""
+    for callback in list(_training):
+        callback._close(BrokenOffError())

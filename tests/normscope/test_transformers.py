@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainingArguments
+from transformers import BertConfig, BertForSequenceClassification, Trainer, TrainerCallback, TrainingArguments
 
 from normscope import wire
 from normscope.transformers import NormscopeCallback
 
-from ..conftest import wait_for
+from ..conftest import HOUSE, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,18 @@ class Words(Dataset[dict[str, Tensor]]):
         return {"input_ids": self.tokens[at], "labels": self.labels[at]}
 
 
-def fit(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
+class Unlucky(TrainerCallback):
+    """Raises at the beginning of the third step, the first time."""
+
+    raised = False
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
+        if state.global_step == 2 and not self.raised:
+            self.raised = True
+            raise RuntimeError("out of luck")
+
+
+def prepare(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
     torch.manual_seed(5)
     config = BertConfig(
         vocab_size=32, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
@@ -49,7 +62,11 @@ def fit(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
         "report_to": [], "save_strategy": "no", "disable_tqdm": True, "seed": 5,
     }  # fmt: skip
     arguments = TrainingArguments(output_dir=str(folder), **(given | options))
-    trainer = Trainer(BertForSequenceClassification(config), arguments, train_dataset=Words(), callbacks=callbacks)
+    return Trainer(BertForSequenceClassification(config), arguments, train_dataset=Words(), callbacks=callbacks)
+
+
+def fit(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
+    trainer = prepare(folder, callbacks, **options)
     trainer.train()
     return trainer
 
@@ -91,3 +108,33 @@ def test_stop_on_the_page_ends_training(peer: Peer, tmp_path: Path) -> None:
     trainer = fit(tmp_path, [Wait(url=peer.url, budget=None)])
     assert trainer.state.global_step == 1
     assert wire.End("stopped") in peer.messages
+
+
+def ends(peer: Peer) -> list[tuple[str, str | None]]:
+    return [(one.status, one.error) for one in peer.messages if isinstance(one, wire.End)]
+
+
+FAILED = ("failed", "BrokenOffError: training never came to its end: an exception or Ctrl-C has ended it")
+
+
+def test_a_training_that_fails_is_a_run_that_failed_once_another_begins(peer: Peer, tmp_path: Path) -> None:
+    trainer = prepare(tmp_path, [Unlucky(), NormscopeCallback(url=peer.url, budget=None)])
+    with pytest.raises(RuntimeError, match="out of luck"):
+        trainer.train()
+    assert ends(peer) == []
+    trainer.train()
+    assert ends(peer) == [FAILED, ("finished", None)]
+
+
+def test_a_training_that_fails_is_a_run_that_failed_when_python_exits(peer: Peer, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from tests.normscope.test_transformers import NormscopeCallback, Unlucky, fit\n"
+        "fit(Path(sys.argv[1]), [Unlucky(), NormscopeCallback(url=sys.argv[2], budget=None)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path, peer.url], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: out of luck")
+    assert ends(peer) == [FAILED]
+    assert peer.steps() == [0, 1]
