@@ -94,6 +94,20 @@ def test_tensorboard_reads_what_it_would_have_written(
         assert limit[count > 0][:-1].tolist() == edges[:-1].tolist()
 
 
+def test_no_two_things_share_a_tag_of_tensorboard(tmp_path: Path) -> None:
+    layers = (wire.Layer("a", "Linear", ("weight",)), wire.Layer("a/weight", "Linear"))
+    frames = [frame(seq) for seq in range(5)]
+    for one in frames:
+        one.kinds[0] = wire.KINDS.index("weight")
+        one.series |= {"v": wire.Series.of([1.0, 2.0]), "v/1": wire.Series.of(3.0), "a/weight": wire.Series.of(1e300)}
+    tensorboard.write(tmp_path / "out", layers, frames)
+    log = EventAccumulator(str(tmp_path / "out"), {"scalars": 0, "histograms": 0})
+    log.Reload()
+    assert {tag: len(log.Histograms(tag)) for tag in log.Tags()["histograms"]} == {"a/weight (2)": 5, "a/weight (3)": 5}
+    assert {tag: log.Scalars(tag)[0].value for tag in ("v/0", "v/1", "v/1 (2)")} == {"v/0": 1, "v/1": 2, "v/1 (2)": 3}
+    assert log.Scalars("a/weight")[4].value == pytest.approx(3.4e38)
+
+
 def test_a_histogram_comes_back_from_tensorboard_as_it_went() -> None:
     rng = np.random.default_rng(1)
     few = rng.normal(size=99)
