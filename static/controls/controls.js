@@ -164,7 +164,7 @@ export class Controls {
     if (told.length > MOST_BANNERS) sentences.push(`${told.length - MOST_BANNERS} more runs have failed or are not connected.`);
     if (this.trouble) sentences.push(this.trouble);
     for (const run of this.desk.state.runs.filter(({ thinned }) => thinned > 1)) {
-      sentences.push(`${labelOf(run, conditions.keys())}: while the server was out of reach, up to ${run.thinned} steps were made one.`);
+      sentences.push(`${labelOf(run, conditions.keys())}: up to ${run.thinned} steps were made one, as the server was long out of reach or the run is old.`);
     }
     const key = sentences.join("\n");
     if (key === this.shown) return;

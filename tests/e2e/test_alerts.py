@@ -1,7 +1,8 @@
-"""What a person sees of alerts."""
+"""What a person sees of alerts, and of steps that were made one."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from playwright.sync_api import Page, expect
 from torch import nn
 
 import normscope
+from normscope import wire
+from tests.frames import Trainer, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,3 +61,16 @@ def test_alerts_are_listed_counted_and_lead_to_their_layer_and_step(
 
 def test_an_accuracy_that_is_told_seldom_is_shown(shared_server: Server, visit: Visit, dying: str) -> None:
     expect(visit(f"{shared_server.url}/r/{dying}").get_by_test_id("chart-accuracy")).to_be_visible()
+
+
+def test_a_run_of_which_steps_were_made_one_says_why(shared_server: Server, visit: Visit) -> None:
+    trainer = Trainer(shared_server, key="thinned 123456789", name="thinned")
+    run = trainer.hear()["run"]
+    trainer.say(wire.encode(wire.merge([frame(seq) for seq in range(4)])))
+    trainer.acknowledged(3)
+    trainer.socket.send(wire.End("finished").dump())
+    shared_server.wait_status(run, "finished")
+    page = visit(f"{shared_server.url}/r/{run}")
+    expect(page.get_by_test_id("error")).to_have_text(
+        re.compile(": up to 4 steps were made one, as the server was long out of reach or the run is old.$")
+    )
