@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 HEIGHT: Final = 640
@@ -71,19 +72,23 @@ def view(url_or_run: str | None = None, height: int = HEIGHT) -> View:
     return View(f"{server}/r/{quote(url_or_run)}", height)
 
 
-def show(server: str, run: Callable[[], str | None], height: int) -> None:
+def show(server: str, run: Callable[[], str | None], height: int, file: Path | None = None) -> None:
     """Show a run's page in the notebook that this runs in, or print its address.
 
     Args:
         server: Where the browser reaches the server.
         run: What the server calls the run, once it has answered.
         height: Of the frame, in pixels.
+        file: Where the run is recorded, if that is done instead of asking a server.
 
     Raises:
         ValueError: If that is no address, or the height makes no sense.
     """
     if not server.startswith(_SCHEMES):
         raise ValueError(f"url: {server!r} does not begin with http:// or https://")
+    if file is not None:
+        print(f"the run is recorded to {file}, and no server is asked: there is nothing to show")  # noqa: T201
+        return
     deadline = time.monotonic() + _PATIENCE
     while (found := run()) is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -163,7 +163,7 @@ class Watch(Measuring):
 
     def show(self, height: int = notebook.HEIGHT, url: str | None = None) -> None:
         """Show the run's page, so many pixels high, in a notebook; elsewhere, print its address under `url`."""
-        notebook.show(url or self._url, lambda: self._sender.run, height)
+        notebook.show(url or self._url, lambda: self._sender.run, height, self._sender.file)
 
     def stop(self) -> None:
         """Have the loop find `stopped`, which it has to look at."""

@@ -18,6 +18,8 @@ _ANSWER: Final = 5.0
 _PATIENCE: Final = 60.0
 """Seconds without anything being committed, after which a server is given up."""
 
+_CUT: Final = wire.End("stopped", "the recording was not ended")
+
 
 class UnfinishedError(NormscopeError):
     """The server could not be given everything; what it has taken, it keeps."""
@@ -30,6 +32,9 @@ class UnansweredError(UnfinishedError):
 class _Hasty(Delivery):
     """Sends as fast as if someone looked: the run is over, and somebody waits."""
 
+    refusing = "refused"
+    failing = "the same command goes on where this ends"
+
     @property
     def viewed(self) -> bool:
         """Always."""
@@ -39,7 +44,7 @@ class _Hasty(Delivery):
 def give(
     hello: wire.Hello,
     frames: Callable[[int], Iterable[bytes]],
-    end: wire.End,
+    end: wire.End | None,
     url: str,
     seqs: tuple[int, int],
     *,
@@ -53,7 +58,8 @@ def give(
     Args:
         hello: Introduces the run.
         frames: Encoded frames from the one with a given number on.
-        end: What is said after the last of them.
+        end: What is said after the last of them; None if that is not known, as of a copy of what goes on elsewhere.
+            Then the run is stopped, but left as it is where the server has all of these frames: it may know better.
         url: The server's.
         seqs: The number of the first captured step that there is, and of the one that would come next.
         words: What else is said of it, before the frames.
@@ -77,6 +83,8 @@ def give(
             raise UnfinishedError(
                 f"{hello.name} begins with frame {first}: it is the rest of a run, and {url} has none"
             )
+        if end is None and first and first >= seqs[1]:
+            return 0
         delivery.go_on_from(first)
         for word in words:
             delivery.say(word)
@@ -88,7 +96,7 @@ def give(
             before = delivery.committed
             wait(lambda before=before: delivery.committed > before, _PATIENCE)  # type: ignore[misc]
             told(delivery.committed + 1)
-        delivery.close(end, _PATIENCE)
+        delivery.close(end or _CUT, _PATIENCE)
         wait(lambda: delivery.ended, 0)
     finally:
         delivery.close(None, 0)

@@ -131,6 +131,5 @@ def give_recorded(recorded: Recording, url: str, token: str | None = None) -> in
     Raises:
         UnfinishedError: If the server cannot be reached, refuses it, lacks what comes before, or stops answering.
     """
-    end = recorded.end or wire.End("stopped", "the recording was not ended")
     words = [*([wire.Graph(recorded.edges)] if recorded.edges else ()), *recorded.alerts]
-    return give(replace(recorded.hello, token=token), recorded.encoded, end, url, recorded.seqs, words=words)
+    return give(replace(recorded.hello, token=token), recorded.encoded, recorded.end, url, recorded.seqs, words=words)

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from websockets.sync.client import connect
@@ -51,6 +51,11 @@ class Delivery:
         disk: Bytes of those that may wait on disk; beyond it the oldest are thinned. What cannot be written is dropped,
             counted and reported. With 0, memory is all there is, and nothing is left behind.
     """
+
+    refusing: ClassVar[str] = "refused, training goes on unwatched"
+    """What it means to a person that the server wants none of it,"""
+    failing: ClassVar[str] = "training goes on, and it is tried again"
+    """and that it cannot be reached, or cannot take anything."""
 
     def __init__(self, url: str, hello: wire.Hello, listener: Listener, memory: int = MEMORY, disk: int = DISK) -> None:
         self._url = url.rstrip("/").replace("http", "ws", 1) + "/ws/ingest"
@@ -180,7 +185,7 @@ class Delivery:
             except ConnectionClosed as error:
                 code, reason = (error.rcvd.code, error.rcvd.reason) if error.rcvd else (0, "")
                 if code in (1008, 1009):
-                    self._listener.warning(f"refused, training goes on unwatched: {reason}")
+                    self._listener.warning(f"{self.refusing}: {reason}")
                     self._set(self._give_up)
                 elif code == 1013:  # a full disk, say
                     self._warn("cannot send frames to", reason)
@@ -197,7 +202,7 @@ class Delivery:
     def _warn(self, what: str, reason: object) -> None:
         """Say why frames wait, once of each kind."""
         if what not in self._warned:
-            self._listener.warning(f"{what} {self._url} ({reason}); training goes on, and it is tried again")
+            self._listener.warning(f"{what} {self._url} ({reason}); {self.failing}")
         self._warned.add(what)
 
     def _serve(self, socket: ClientConnection) -> None:

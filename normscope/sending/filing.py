@@ -29,6 +29,8 @@ def fresh(path: str | os.PathLike[str] | None) -> Path | None:
         Path(path).touch(exist_ok=False)
     except FileExistsError as error:
         raise FileExistsError(f"file: {os.fspath(path)} exists, and recordings are not written over") from error
+    except OSError as error:
+        raise type(error)(f"file: {os.fspath(path)} cannot be made: {error.strerror}") from error
     return Path(path).resolve()
 
 

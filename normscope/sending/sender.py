@@ -74,6 +74,8 @@ class Sender:
         alert: Callable[[wire.Alert], None] = lambda _: None,
         place: Place | None = None,
     ) -> None:
+        self.file = file
+        """Where the frames go, if not to the server."""
         self._welcome, self._control, self._alert, self._place = welcome, control, alert, place
         self._speaking = threading.Lock()
         # A step of a net of many small layers is to fit into a quarter of it.

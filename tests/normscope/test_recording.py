@@ -84,11 +84,22 @@ def test_there_is_a_clear_word_for_what_is_not_there(tmp_path: Path) -> None:
         run.history("0", "gradient")
     with pytest.raises(FileExistsError, match="recordings are not written over"):
         train(path)
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"^file: .*nowhere/run\.normscope cannot be made: No such file"):
         train(tmp_path / "nowhere" / "run.normscope")
     (tmp_path / "else").write_bytes(b"something else, of some length")
     with pytest.raises(WireError, match="does not begin as a recording"):
         normscope.open(tmp_path / "else")
+
+
+def test_a_recording_that_is_to_be_shown_says_at_once_that_there_is_no_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "run.normscope"
+    with normscope.watch(nn.Linear(2, 2), file=path) as watch:
+        watch.show()
+    assert capsys.readouterr().out == (
+        f"the run is recorded to {path}, and no server is asked: there is nothing to show\n"
+    )
 
 
 def test_a_run_that_failed_says_so(tmp_path: Path) -> None:
@@ -158,6 +169,10 @@ def test_a_recording_is_imported_whole_once_and_what_is_missing_later(
     for new in (STEPS - half, 0):
         assert importing.main([str(path), "--url", shared_server.url]) == 0
         assert f"recorded, {new} of {STEPS} steps were new" in capsys.readouterr().out
+    path.write_bytes(data[: len(data) // 2])  # an older copy changes nothing
+    assert importing.main([str(path), "--url", shared_server.url]) == 0
+    assert f"recorded, 0 of {half} steps were new" in capsys.readouterr().out
+    path.write_bytes(data)
     found = [e for e in shared_server.get("/api/experiments")["experiments"] if e["name"] == "recorded"]
     assert len(found) == 1
     run = shared_server.run(found[0]["runs"][0]["id"])
@@ -195,7 +210,9 @@ def test_the_import_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFix
     assert "cannot be read: No such file" in capsys.readouterr().err
     train(path, steps=2)
     assert importing.main([str(path), "--url", f"http://127.0.0.1:{free_port()}"]) == 1
-    assert "cannot reach" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot reach" in said
+    assert said.endswith("; the same command goes on where this ends\n")
 
 
 def test_import_is_a_command(tmp_path: Path) -> None:
