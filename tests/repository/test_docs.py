@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..conftest import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -107,16 +109,24 @@ def test_what_comes_in_goes_out_as_the_page_about_it_says(shared_server: Server,
     blocks = re.findall(r"```(python|sh)\n(.*?)```", (ROOT / "docs" / "carrying.md").read_text("utf-8"), re.DOTALL)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT), "PATH": path}
+    environment["NORMSCOPE_UNSENT"] = str(tmp_path / "unsent")
+    away = blocks[0][1].replace(', file="run.normscope"', "").replace("far away", "left behind")
+    nowhere = environment | {"NORMSCOPE_URL": f"http://127.0.0.1:{free_port()}"}
+    subprocess.run([sys.executable, "-c", away], cwd=tmp_path, env=nowhere, capture_output=True, check=True)
     said = []
     for language, code in blocks:
         command = [sys.executable, "-c", code] if language == "python" else ["bash", "-ec", code]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         said.append(done.stdout)
-    assert "first try: 100 of 100 steps were new; tags: 1 of scalars, 1 of histograms" in said[1]
-    assert said[2].split() == ["first.parquet", "first.html"]
-    assert said[3].startswith("fc1.weight 99 ")
-    assert "p95" in said[4]
+    assert said[1] == "200 (200, 4) (200, 1)\n"
+    assert said[2] == "run.normscope: far away, 200 of 200 steps were new\n"
+    assert "left behind, 200 of 200 steps were new" in said[3]
+    assert list((tmp_path / "unsent").iterdir()) == []
+    assert "first try: 100 of 100 steps were new; tags: 1 of scalars, 1 of histograms" in said[5]
+    assert said[6].split() == ["first.parquet", "first.html"]
+    assert said[7].startswith("fc1.weight 99 ")
+    assert "p95" in said[8]
 
 
 def test_the_programs_of_recipes_give_the_alerts_that_they_tell_of(shared_server: Server, tmp_path: Path) -> None:
