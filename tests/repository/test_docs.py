@@ -85,7 +85,7 @@ def test_what_viewers_may_say_and_hear_is_in_the_reference() -> None:
     assert {one or other for one, other in said} == set(re.findall(r'"type": "(\w+)"', text))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem != "distributed"], ids=lambda page: page.stem)
 def test_the_code_of_an_integrations_page_trains_a_net_that_is_watched(
     shared_server: Server, page: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +103,26 @@ def test_the_code_of_an_integrations_page_trains_a_net_that_is_watched(
     assert (run["status"], len(runs)) == ("finished", 1)
     assert run["last_step"] > 10
     assert len(run["edges"]) >= 3
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("name", ["several ranks", "accelerated"])
+def test_the_programs_of_several_processes_run_as_their_page_says(
+    shared_server: Server, name: str, ranks: int, tmp_path: Path
+) -> None:
+    text = (ROOT / "docs" / "integrations" / "distributed.md").read_text("utf-8")
+    (code,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if f'name="{name}"' in code)
+    (tmp_path / "train.py").write_text(code, "utf-8")
+    starting = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *starting, "train.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    newest = shared_server.get("/api/experiments")["experiments"][0]
+    (run,) = (shared_server.run(run["id"]) for run in newest["runs"])
+    assert (run["name"], run["status"], len(run["edges"])) == (name, "finished", 3)
+    assert run["versions"].get("processes") == (f"{ranks} ranks, merged" if ranks > 1 else None)
+    assert run["last_step"] > 100
 
 
 def test_what_comes_in_goes_out_as_the_page_about_it_says(shared_server: Server, tmp_path: Path) -> None:
