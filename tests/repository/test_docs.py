@@ -125,6 +125,15 @@ def test_the_programs_of_several_processes_run_as_their_page_says(
     assert run["last_step"] > 100
 
 
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES[:1], ROOT / "docs" / "integrations" / "pytorch.md"])
+def test_a_loop_is_watched_by_two_lines_and_an_import(page: Path) -> None:
+    (code, *_) = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    lines = [line.strip() for line in code.splitlines() if re.search(r"normscope|watch", line)]
+    stop = [line for line in lines if "watch.stopped" in line]
+    assert lines[0] == "import normscope"
+    assert [line.split("(")[0] for line in lines[1:] if line not in stop] == ["with normscope.watch", "watch.step"]
+
+
 def test_what_comes_in_goes_out_as_the_page_about_it_says(shared_server: Server, tmp_path: Path) -> None:
     blocks = re.findall(r"```(python|sh)\n(.*?)```", (ROOT / "docs" / "carrying.md").read_text("utf-8"), re.DOTALL)
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
