@@ -14,7 +14,11 @@ import httpx
 import pytest
 from packaging.requirements import Requirement
 
+from normscope import wire
+from normscope.wire.file import MAGIC, filed
+
 from ..conftest import HOUSE, free_port, wait_for
+from ..frames import KEY, LAYERS, frame
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +35,53 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None:
+def needed(name: str, extra: str = "") -> set[str]:
+    """The packages that one brings along, and itself."""
+    found, waiting = set[tuple[str, str]](), [(name, extra)]
+    while waiting:
+        name, extra = waiting.pop()
+        if (name.lower(), extra) in found:
+            continue
+        found.add((name.lower(), extra))
+        for line in distribution(name).requires or []:
+            one = Requirement(line)
+            if one.marker is None or one.marker.evaluate({"extra": extra}):
+                waiting += [(one.name, more) for more in one.extras or {""}]
+    return {name for name, _ in found}
+
+
+def environment(folder: Path, wheel: Path, extra: str = "") -> str:
+    """The Python of an environment that has nothing but the wheel and what comes along with it."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    paths = set(wheel.iterdir())
+    for name in needed("normscope", extra) - {"normscope"}:
+        found = distribution(name)
+        tops = {file.parts[0] for file in found.files or [] if not {"..", "__pycache__"} & set(file.parts)}
+        paths |= {Path(str(found.locate_file(top))) for top in tops}
+    for path in paths:
+        (site / path.name).symlink_to(path)
+    return str(folder / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python with what `pip install normscope` brings along."""
+    return environment(tmp_path_factory.mktemp("base"), wheel)
+
+
+@pytest.fixture(scope="module")
+def serving(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python with what `pip install 'normscope[server]'` brings along."""
+    return environment(tmp_path_factory.mktemp("server"), wheel, "server")
+
+
+def test_the_wheel_owns_one_name_and_serves(wheel: Path, serving: str, tmp_path: Path) -> None:
     names = {path.name for path in wheel.iterdir()} - {"bin"}
     assert {name for name in names if not name.endswith(".dist-info")} == {"normscope"}
     port = free_port()
-    command = [sys.executable, "-m", "normscope", "serve", "--no-browser", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--data", str(tmp_path / "d")], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel)}
-    )
+    command = [serving, "-m", "normscope", "serve", "--no-browser", "--port", str(port)]
+    process = subprocess.Popen([*command, "--data", str(tmp_path / "d")], cwd=tmp_path)
     try:
         url = f"http://127.0.0.1:{port}"
 
@@ -62,43 +105,11 @@ def test_the_wheel_owns_one_name_and_serves(wheel: Path, tmp_path: Path) -> None
         process.terminate()
         process.wait(15)
     tried = subprocess.run(
-        [sys.executable, "-m", "normscope", "run", "1", "--set", "steps=3", "--set", "pace=0", "--arms", "none"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(wheel), "NORMSCOPE_DATA": str(tmp_path / "d")},
+        [serving, "-m", "normscope", "run", "1", "--set", "steps=3", "--set", "pace=0", "--arms", "none"],
+        cwd=tmp_path, env=os.environ | {"NORMSCOPE_DATA": str(tmp_path / "d")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (tried.returncode, "1 of 1 seeds done" in tried.stdout) == (0, True), tried.stderr
-
-
-def needed(name: str, extra: str = "") -> set[str]:
-    """The packages that one brings along, and itself."""
-    found, waiting = set[str](), [(name, extra)]
-    while waiting:
-        name, extra = waiting.pop()
-        if name.lower() in found:
-            continue
-        found.add(name.lower())
-        for line in distribution(name).requires or []:
-            one = Requirement(line)
-            if one.marker is None or one.marker.evaluate({"extra": extra}):
-                waiting += [(one.name, more) for more in one.extras or {""}]
-    return found
-
-
-@pytest.fixture(scope="module")
-def base(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """A Python with nothing but the wheel and what `pip install normscope` brings along."""
-    site = tmp_path_factory.mktemp("base")
-    for name in needed("normscope") - {"normscope"}:
-        found = distribution(name)
-        tops = {file.parts[0] for file in found.files or [] if not {"..", "__pycache__"} & set(file.parts)}
-        for top in tops:
-            with contextlib.suppress(FileExistsError):
-                (site / top).symlink_to(Path(str(found.locate_file(top))))
-    program = (
-        f"import sys; sys.path[:0] = [{str(wheel)!r}, {str(site)!r}]; import runpy; sys.argv = sys.argv[1:]\n"
-        "exec(sys.argv[1]) if sys.argv[0] == 'code' else runpy.run_module('normscope', run_name='__main__')"
-    )
-    return [sys.executable, "-I", "-S", "-c", program]  # without the packages that are installed here
 
 
 def test_the_base_package_is_small() -> None:
@@ -106,7 +117,7 @@ def test_the_base_package_is_small() -> None:
     assert direct == {"torch", "numpy", "websockets"}
 
 
-def test_the_base_package_watches_and_reads_what_it_recorded(base: list[str], tmp_path: Path) -> None:
+def test_the_base_package_watches_and_reads_what_it_recorded(base: str, tmp_path: Path) -> None:
     code = """
 import torch, normscope
 net = torch.nn.Linear(2, 2)
@@ -115,21 +126,60 @@ with normscope.watch(net, file='run.normscope', budget=None) as watch:
         watch.step(loss=net(torch.ones(4, 2)).sum())
 assert len(normscope.open('run.normscope')) == 3
 """
-    done = subprocess.run([*base, "code", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run([base, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("extra", ["lightning", "transformers"])
-def test_what_needs_an_extra_says_which(base: list[str], extra: str) -> None:
-    done = subprocess.run([*base, "code", f"import normscope.{extra}"], capture_output=True, text=True, check=False)
+def test_what_needs_an_extra_says_which(base: str, extra: str) -> None:
+    done = subprocess.run([base, "-c", f"import normscope.{extra}"], capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
     assert re.fullmatch(rf"ImportError: normscope\.{extra} needs \w+: pip install 'normscope\[{extra}\]'", last)
 
 
-def test_serving_without_the_server_says_what_it_needs(base: list[str], tmp_path: Path) -> None:
-    done = subprocess.run([*base, "module", "serve"], cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_serving_without_the_server_says_what_it_needs(base: str, tmp_path: Path) -> None:
+    done = subprocess.run([base, "-m", "normscope", "serve"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert re.fullmatch(r"normscope: [^\n]+pip install 'normscope\[server\]'\n", done.stderr)
+
+
+def record(path: Path) -> None:
+    """Write a run of one step."""
+    path.write_bytes(MAGIC + filed(wire.Hello(KEY, "n", LAYERS).dump()) + filed(wire.encode(frame(0))))
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("serve --no-browser --port 0 --data d --bus redis://127.0.0.1", "redis"),
+        ("serve --no-browser --port 0 --data d --store postgresql://127.0.0.1/n", "postgres"),
+        ("serve --no-browser --port 0 --data d --launcher ray:http://127.0.0.1:8265", "ray"),
+        ("import log", "tensorboard"),
+        ("export run.normscope --format tensorboard", "tensorboard"),
+        ("export run.normscope --format parquet", "parquet"),
+    ],
+)
+def test_a_command_that_needs_an_extra_says_which_in_a_sentence(
+    serving: str, tmp_path: Path, command: str, extra: str
+) -> None:
+    record(tmp_path / "run.normscope")
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "events.out.tfevents.1.here").touch()
+    done = subprocess.run(
+        [serving, "-m", "normscope", *command.split()], cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert re.fullmatch(rf"normscope: [^\n]+ needs? [^\n]+: pip install 'normscope\[{extra}\]'", last), done.stderr
+
+
+def test_arrays_that_need_an_extra_say_which(serving: str, tmp_path: Path) -> None:
+    record(tmp_path / "run.normscope")
+    code = "import normscope; normscope.open('run.normscope').history('fc1').to_pandas()"
+    done = subprocess.run([serving, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.endswith("MissingError: this needs pandas; install it with: pip install 'normscope[pandas]'")
 
 
 def test_importing_loads_nothing_that_is_not_used() -> None:
