@@ -49,7 +49,7 @@ _PATIENCE: Final = 60.0
 _APART: Final = 0.005
 """Seconds between two viewers that come for the first time."""
 _DELAYS: Final = (0.5, 8.0)
-"""Seconds after which a page connects anew, doubled each time up to the longest; as in `static/server/feed.js`."""
+"""Seconds after which a page connects anew, doubled each time up to the longest; as in `static/server/socket.js`."""
 
 
 def measure(table: Table, one: Server, two: Server) -> None:

@@ -6,7 +6,8 @@ import { edit, makeTags } from "./edit.js";
 import { armsOf, formatOrder, holds, KEYS, parseOrder, reached, sorted } from "../data/listing.js";
 import { isDone, overall, progressOf } from "../data/shown.js";
 import { find, make, write } from "../element.js";
-import { LiveSocket } from "../server/feed.js";
+import { Listed } from "../server/listed.js";
+import { LiveSocket } from "../server/socket.js";
 import { makeMenu } from "./menu.js";
 import { allOf } from "./settings.js";
 import { toast } from "./toast.js";
@@ -32,13 +33,7 @@ export class ExperimentList {
     this.options = options;
     this.list = find("experiments", HTMLElement);
     this.note = find("connection", HTMLElement);
-    /** @type {BriefExperiment[] | null} */
-    this.experiments = null;
-    /** Ids of experiments that are not listed. @type {Set<string>} */
-    this.others = new Set();
-    /** The runs that there were news of since the list was asked for; null if it is not. @type {Map<string, BriefRun> | null} */
-    this.news = null;
-    this.again = false;
+    this.listed = new Listed(api, options.claim);
     this.whole = false;
     const given = new URLSearchParams(location.search);
     this.order = parseOrder(given.get("sort"));
@@ -73,25 +68,19 @@ export class ExperimentList {
     this.note.hidden = !sentence;
   }
 
+  /** Those that are known; null as long as the server has not answered. */
+  get experiments() {
+    return this.listed.experiments;
+  }
+
   /** Ask for the whole list again. */
   async #refresh() {
-    this.again = true; // what is on its way may be from before that which one asks for
-    while (this.again && !this.news) {
-      this.again = false;
-      this.news = new Map();
-      await this.#guarded(async () => {
-        /** @type {{experiments: BriefExperiment[]}} */
-        const { experiments } = await this.api.get("/api/experiments");
-        const { claim, known } = this.options;
-        this.experiments = claim === undefined ? experiments : experiments.filter((experiment) => experiment.claim === claim);
-        this.others = new Set(experiments.flatMap((experiment) => (claim === undefined || experiment.claim === claim ? [] : experiment.id)));
-        for (const run of this.news?.values() ?? []) this.#place(run); // newer than the answer, which may come late
-        this.#say("");
-        this.#show();
-        known(this.experiments);
-      });
-      this.news = null;
-    }
+    const come = () => {
+      this.#say("");
+      this.#show();
+      this.options.known(this.experiments ?? []);
+    };
+    await this.#guarded(() => this.listed.ask(come));
   }
 
   /** @param {() => Promise<void>} work */
@@ -106,24 +95,10 @@ export class ExperimentList {
 
   /** @param {BriefRun} run */
   #update(run) {
-    this.news?.set(run.id, run);
-    const experiment = this.#place(run);
-    if (!experiment) return this.others.has(run.experiment) ? undefined : void this.#refresh();
+    const experiment = this.listed.take(run);
+    if (!experiment) return this.listed.lacks(run) ? void this.#refresh() : undefined;
     if (!this.old.size) requestAnimationFrame(() => this.#renew());
     this.old.add(experiment);
-  }
-
-  /**
-   * Take a run as it is now.
-   * @param {BriefRun} run
-   * @returns {BriefExperiment | null} the experiment, if the run is known in one that is listed
-   */
-  #place(run) {
-    const experiment = this.experiments?.find(({ id }) => id === run.experiment);
-    const at = experiment?.runs.findIndex(({ id }) => id === run.id) ?? -1;
-    if (!experiment || at < 0) return null;
-    experiment.runs[at] = run;
-    return experiment;
   }
 
   #renew() {
