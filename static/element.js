@@ -40,6 +40,19 @@ export function write(element, text) {
 }
 
 /**
+ * Let an element have just these children. Those that are in place are left alone, with what is focused or unfolded in them.
+ * @param {Element} parent
+ * @param {Element[]} children
+ */
+export function place(parent, children) {
+  const wanted = new Set(children);
+  for (const child of [...parent.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, at) => {
+    if (parent.children[at] !== child) parent.insertBefore(child, parent.children[at] ?? null);
+  });
+}
+
+/**
  * The JSON that the template put into the page.
  * @param {string} id
  * @returns {any}

@@ -72,7 +72,10 @@ else new Tour();
 if (!page.experiment.id && !saved) void offerRuns(api, page.experiment.runs.map((run) => run.id));
 else if (!api.readOnly) {
   new Share(state, api);
-  find("edit", HTMLButtonElement).addEventListener("click", () => edit(api, page.experiment, describe));
+  find("edit", HTMLButtonElement).addEventListener("click", () => edit(api, page.experiment, (words) => {
+    Object.assign(page.experiment, words);
+    describe();
+  }));
 }
 listen();
 keepTheme(find("theme", HTMLButtonElement), (theme) => {

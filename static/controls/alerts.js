@@ -41,15 +41,15 @@ export class Alerts {
     const asked = runs.filter((run) => run.alerts && this.known.get(run.id)?.key !== keyOf(run));
     await Promise.all(
       asked.map(async (run) => {
-        const before = this.known.get(run.id);
-        this.known.set(run.id, { key: keyOf(run), alerts: before?.alerts ?? [] });
+        const question = { key: keyOf(run), alerts: this.known.get(run.id)?.alerts ?? [] };
+        this.known.set(run.id, question);
         try {
           /** @type {{alerts: Alert[]}} */
           const { alerts } = await this.api.get(`/api/runs/${encodeURIComponent(run.id)}/alerts`);
-          this.known.set(run.id, { key: keyOf(run), alerts });
+          if (this.known.get(run.id) === question) question.alerts = alerts; // else a later question has been asked
         } catch (error) {
           if (!(error instanceof ApiError)) throw error;
-          this.known.delete(run.id); // asked for again with the next news of the run
+          if (this.known.get(run.id) === question) this.known.delete(run.id); // asked for again with the next news of the run
         }
       }),
     );

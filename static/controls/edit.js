@@ -6,7 +6,7 @@ import { make, write } from "../element.js";
 /**
  * @typedef {import("../server/api.js").Api} Api
  * @typedef {import("../types.js").BriefExperiment} BriefExperiment
- * @typedef {Pick<BriefExperiment, "id" | "name" | "tags" | "notes">} Described
+ * @typedef {Pick<BriefExperiment, "name" | "tags" | "notes">} Described
  */
 
 /**
@@ -23,10 +23,10 @@ export function makeTags(tags) {
 }
 
 /**
- * Let a person write; what is kept is written into the experiment.
+ * Let a person write.
  * @param {Api} api
- * @param {Described} experiment
- * @param {() => void} kept
+ * @param {Described & {id: string}} experiment
+ * @param {(words: Described) => void} kept called with what the server keeps
  */
 export function edit(api, experiment, kept) {
   const name = make("input", { name: "name", maxlength: 200, "data-testid": "name", required: true });
@@ -56,9 +56,8 @@ export function edit(api, experiment, kept) {
       const changes = { name: name.value.trim() || experiment.name, tags: tagsOf(tags.value), notes: notes.value.trim() };
       /** @type {Described} */
       const now = await api.patch(`/api/experiments/${encodeURIComponent(experiment.id)}`, changes);
-      Object.assign(experiment, { name: now.name, tags: now.tags, notes: now.notes });
       dialog.close();
-      kept();
+      kept({ name: now.name, tags: now.tags, notes: now.notes });
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       write(wrong, error.message);

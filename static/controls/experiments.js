@@ -1,15 +1,13 @@
 /** A list of experiments that follows what happens to them, and lets a person put them in order. */
 
-import { countAlerts } from "./alerts.js";
 import { ApiError } from "../server/api.js";
-import { edit, makeTags } from "./edit.js";
-import { armsOf, formatOrder, holds, KEYS, parseOrder, reached, sorted } from "../data/listing.js";
-import { isDone, overall, progressOf } from "../data/shown.js";
-import { find, make, write } from "../element.js";
+import { edit } from "./edit.js";
+import { Entry } from "./entry.js";
+import { formatOrder, holds, KEYS, parseOrder, sorted } from "../data/listing.js";
+import { isDone } from "../data/shown.js";
+import { find, make, place, write } from "../element.js";
 import { Listed } from "../server/listed.js";
 import { LiveSocket } from "../server/socket.js";
-import { makeMenu } from "./menu.js";
-import { allOf } from "./settings.js";
 import { toast } from "./toast.js";
 
 /**
@@ -44,9 +42,14 @@ export class ExperimentList {
     this.marked = new Set();
     this.bulk = make("div", { class: "bulk", role: "group", "aria-label": "With those that are marked", "data-testid": "bulk", hidden: true });
     this.list.before(this.bulk);
-    /** What writes into a row how its experiment is now, by id: a row that were made anew would slip from under a pointer. @type {Map<string, () => void>} */
-    this.renewals = new Map();
-    /** Those whose row is old. @type {Set<BriefExperiment>} */
+    /** Rows by their experiment's id: one that were made anew would slip from under a pointer. @type {Map<string, Entry>} */
+    this.entries = new Map();
+    /** Those that have a row now, in order. @type {BriefExperiment[]} */
+    this.shown = [];
+    this.all = make("input", { type: "checkbox", change: () => this.#markAll(), "aria-label": "Mark all", "data-testid": "mark-all" });
+    this.titles = KEYS.map((column) => this.#makeTitle(column));
+    this.head = make("div", { class: "experiment-head" }, this.all, ...this.titles, make("span", {}));
+    /** Ids of those whose row is old. @type {Set<string>} */
     this.old = new Set();
     this.live = new LiveSocket(api.socket("/ws/live"), {
       opened: () => {
@@ -76,7 +79,7 @@ export class ExperimentList {
   /** Ask for the whole list again. */
   async #refresh() {
     const come = () => {
-      this.#say("");
+      if (this.live.open) this.#say(""); // the answer may come after the connection has gone
       this.#show();
       this.options.known(this.experiments ?? []);
     };
@@ -98,11 +101,11 @@ export class ExperimentList {
     const experiment = this.listed.take(run);
     if (!experiment) return this.listed.lacks(run) ? void this.#refresh() : undefined;
     if (!this.old.size) requestAnimationFrame(() => this.#renew());
-    this.old.add(experiment);
+    this.old.add(experiment.id);
   }
 
   #renew() {
-    for (const { id } of this.old) this.renewals.get(id)?.();
+    for (const experiment of this.shown) if (this.old.has(experiment.id)) this.#entry(experiment);
     this.old.clear();
     if (this.marked.size) this.#showBulk();
   }
@@ -125,104 +128,74 @@ export class ExperimentList {
     const known = new Set(experiments.map(({ id }) => id));
     for (const id of this.marked) if (!known.has(id)) this.marked.delete(id);
     this.#showBulk();
-    if (!experiments.length) return this.list.replaceChildren(make("p", { class: "empty" }, this.options.empty));
+    for (const id of this.entries.keys()) if (!known.has(id)) this.entries.delete(id);
     const found = sorted(experiments, this.order).filter((experiment) => holds(experiment, this.search.value));
-    if (!found.length) return this.list.replaceChildren(make("p", { class: "empty", role: "status" }, "No experiment has all these words."));
-    this.renewals.clear();
-    const shown = this.whole || this.search.value.trim() || found.length <= FIRST + 2 ? found : found.slice(0, FIRST);
-    /** @type {HTMLElement[]} */
-    const rows = [this.#head(shown), ...shown.map((experiment) => this.#row(experiment))];
-    if (shown.length < found.length) rows.push(this.#rest(found.length));
-    this.list.replaceChildren(...rows);
+    this.shown = this.whole || this.search.value.trim() || found.length <= FIRST + 2 ? found : found.slice(0, FIRST);
+    this.#renewHead();
+    place(this.list, found.length ? [this.head, ...this.shown.map((one) => this.#entry(one)), ...this.#rest(found.length)] : [this.#nothing()]);
   }
 
-  /** @param {number} count */
+  /** What stands there where no row does. */
+  #nothing() {
+    if (!this.experiments?.length) return make("p", { class: "empty" }, this.options.empty);
+    return make("p", { class: "empty", role: "status" }, "No experiment has all these words.");
+  }
+
+  /** The button for those that are not shown, if there are any. @param {number} count */
   #rest(count) {
+    if (this.shown.length === count) return [];
     const click = () => {
       this.whole = true;
       this.#show();
     };
-    return make("button", { type: "button", class: "rest", "data-testid": "show-all", click }, `Show all ${count}`);
-  }
-
-  /** The columns' names, by which the list is sorted. @param {BriefExperiment[]} found */
-  #head(found) {
-    const all = found.every(({ id }) => this.marked.has(id));
-    const change = () => {
-      for (const { id } of found) this.#mark(id, !all);
-      this.#show();
-    };
-    const box = make("input", { type: "checkbox", checked: all, change, "aria-label": "Mark all", "data-testid": "mark-all" });
-    const titles = KEYS.map(([key, downFirst]) => {
-      const chosen = this.order.key === key;
-      const sign = chosen ? (this.order.down ? " ↓" : " ↑") : "";
-      const click = () => {
-        this.order = { key, down: chosen ? !this.order.down : downFirst };
-        this.#arrange();
-      };
-      return make("button", { type: "button", class: "quiet", "aria-pressed": String(chosen), title: `Sort by ${key}`, "data-testid": `sort-${key}`, click }, key + sign);
-    });
-    return make("div", { class: "experiment-head" }, box, ...titles, make("span", {}));
-  }
-
-  /** @param {BriefExperiment} experiment */
-  #row(experiment) {
-    const { id, name, runs, tags, notes, created } = experiment;
-    const bar = make("progress", { max: 1, "aria-label": "progress" });
-    const text = make("span", {});
-    const alerts = make("span", { class: "count", "data-testid": "count" });
-    const status = make("span", { class: "status" });
-    const stop = make("button", { type: "button", "data-testid": "stop-one", click: () => void this.#stop([id]) }, "Stop");
-    const renew = () => {
-      const now = overall(experiment.runs);
-      const done = progressOf(experiment.runs);
-      status.dataset.status = now;
-      write(status, now === "running" ? "live" : now);
-      bar.value = done || 0;
-      bar.hidden = Number.isNaN(done);
-      write(text, reached(experiment.runs));
-      stop.hidden = experiment.runs.every(isDone);
-      countAlerts(alerts, experiment.runs);
-    };
-    renew();
-    this.renewals.set(id, renew);
-    const change = () => {
-      this.#mark(id, box.checked);
-      this.#showBulk();
-    };
-    const box = make("input", { type: "checkbox", checked: this.marked.has(id), change, "aria-label": `Mark ${name}`, "data-testid": "mark" });
-    const title = make("a", { href: `${this.api.root}/e/${id}`, title: notes, "data-enter": true }, name);
-    return make(
-      "div",
-      { class: "experiment-row", "data-testid": "experiment-row", "data-experiment": id },
-      box,
-      make("span", { class: "title" }, title, alerts, ...makeTags(tags)),
-      make("span", { class: "arms" }, armsOf(runs)),
-      status,
-      make("span", { class: "progress" }, bar, text),
-      make("time", { datetime: new Date(1000 * created).toISOString() }, when(created)),
-      this.#menu(experiment, stop),
-    );
+    return [make("button", { type: "button", class: "rest", "data-testid": "show-all", click }, `Show all ${count}`)];
   }
 
   /**
-   * What can be done with an experiment.
-   * @param {BriefExperiment} experiment
-   * @param {HTMLElement} stop
+   * A column's name, by which the list is sorted.
+   * @param {(typeof KEYS)[number]} column
    */
-  #menu(experiment, stop) {
-    const { id, name, claim, settings, runs } = experiment;
-    const button = (/** @type {string} */ testid, /** @type {string} */ label, /** @type {() => void} */ click) =>
-      make("button", { type: "button", "data-testid": testid, click }, label);
-    /** @type {HTMLElement[]} */
-    const items = [button("edit", "Name, tags, notes…", () => edit(this.api, experiment, () => this.#show()))];
-    if (claim !== null) {
-      const arms = [...new Set(runs.map((run) => run.arm))];
-      const href = `${this.api.root}/c/${claim}?${allOf(settings, arms)}`;
-      items.push(make("a", { href, "data-testid": "duplicate" }, "Start one like it…"));
-    }
-    items.push(stop, button("delete", "Delete", () => void this.#delete([id])));
-    return makeMenu({ sign: "⋯", label: `More about ${name}`, testid: "more", kind: "list" }, items);
+  #makeTitle([key, downFirst]) {
+    const click = () => {
+      this.order = { key, down: this.order.key === key ? !this.order.down : downFirst };
+      this.#arrange();
+    };
+    return make("button", { type: "button", class: "quiet", title: `Sort by ${key}`, "data-testid": `sort-${key}`, click });
+  }
+
+  #markAll() {
+    for (const { id } of this.shown) this.#mark(id, this.all.checked);
+    this.#show();
+  }
+
+  #renewHead() {
+    this.all.checked = this.shown.every(({ id }) => this.marked.has(id));
+    KEYS.forEach(([key], at) => {
+      const chosen = this.order.key === key;
+      write(this.titles[at], key + (chosen ? (this.order.down ? " ↓" : " ↑") : ""));
+      this.titles[at].setAttribute("aria-pressed", String(chosen));
+    });
+  }
+
+  /** An experiment's row, which stays the same element as long as the experiment is listed. @param {BriefExperiment} experiment */
+  #entry(experiment) {
+    const { id } = experiment;
+    const entry = this.entries.get(id) ?? new Entry(experiment, this.api.root, {
+      mark: (on) => {
+        this.#mark(id, on);
+        this.#renewHead();
+        this.#showBulk();
+      },
+      edit: (now) => edit(this.api, now, (words) => {
+        this.listed.describe(id, words);
+        this.#show();
+      }),
+      stop: () => void this.#stop([id]),
+      remove: () => void this.#delete([id]),
+    });
+    this.entries.set(id, entry);
+    entry.show(experiment, this.marked.has(id));
+    return entry.element;
   }
 
   /** @param {string} id @param {boolean} on */
@@ -279,14 +252,4 @@ export class ExperimentList {
     });
     await this.#refresh();
   }
-}
-
-/** @param {number} time unix seconds */
-function when(time) {
-  const minutes = Math.max(0, (Date.now() / 1000 - time) / 60);
-  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
-  if (minutes < 1) return "just now";
-  if (minutes < 60) return relative.format(-Math.round(minutes), "minute");
-  if (minutes < 24 * 60) return relative.format(-Math.round(minutes / 60), "hour");
-  return new Date(1000 * time).toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric" });
 }

@@ -71,11 +71,12 @@ class Form {
   }
 
   async #estimate() {
-    const { body } = this;
+    const { asking, body } = this;
     let sentence = "";
     try {
       /** @type {{seconds: number | null, basis: number}} */
       const { seconds, basis } = this.sound ? await this.api.post("/api/estimate", body) : { seconds: null, basis: 0 };
+      if (asking !== this.asking) return; // something else has been asked meanwhile
       if (seconds !== null) sentence = `about ${roughly(seconds)}`;
       this.time.title = seconds === null ? "" : `As the ${basis} runs most like these took here, ${basis === 1 ? "one" : "the median"} a step`;
     } catch (error) {

@@ -70,7 +70,7 @@ export class LiveSocket {
 
   /** Give up a line that is dead, as one may be after a night's sleep, and nobody has told the browser. */
   #look() {
-    if (this.socket?.readyState !== WebSocket.OPEN) return;
+    if (!this.open) return;
     const now = performance.now();
     if (this.asked > this.heard) {
       if (now - this.asked < SILENCE / 2) return; // a page that was asleep may look twice in a row
@@ -89,6 +89,11 @@ export class LiveSocket {
     this.socket.close();
   }
 
+  /** Whether there is a connection, as far as is known. */
+  get open() {
+    return this.socket?.readyState === WebSocket.OPEN;
+  }
+
   /** For good. */
   close() {
     clearInterval(this.watch);
@@ -100,8 +105,8 @@ export class LiveSocket {
    * @returns {boolean} whether there is a connection
    */
   send(message) {
-    if (this.socket?.readyState !== WebSocket.OPEN) return false;
-    this.socket.send(JSON.stringify(message));
+    if (!this.open) return false;
+    this.socket?.send(JSON.stringify(message));
     return true;
   }
 }

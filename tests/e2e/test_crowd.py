@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.conftest import Server, wait_for
 from tests.frames import Trainer, open_socket
@@ -56,7 +57,13 @@ def test_who_finds_no_place_is_told_so_and_comes_in_once_there_is_room(
     wait_painted(page, 5)
     trainer.send(6)
     wait_for(lambda: painted(page) == 6, "the next frame to come by itself")
-    late = visit(small.url, expected=REFUSED)
+    late = visit("about:blank", expected=REFUSED)
+    held: list[Route] = []
+    late.route(re.compile("/api/experiments$"), lambda route: route.continue_() if held else held.append(route))
+    late.goto(small.url)
+    expect(late.get_by_test_id("connection").first).to_have_text(FULL)
+    held[0].continue_()
+    expect(late.get_by_test_id("experiment-row")).to_have_count(1)  # a list that comes late says nothing of the line
     expect(late.get_by_test_id("connection").first).to_have_text(FULL)
     page.close()
     expect(late.get_by_test_id("connection").first).to_be_hidden(timeout=30_000)

@@ -160,6 +160,40 @@ def test_the_newest_come_first_and_the_rest_when_asked_for(server: Server, visit
     assert rows["y"] < claims["y"]
 
 
+def test_a_row_stays_under_the_pointer_while_the_list_is_asked_for_anew(server: Server, visit: Visit) -> None:
+    make(server, "first")
+    page = visit(server.url)
+    row(page, "first").get_by_test_id("more").click()
+    make(server, "second")
+    expect(page.get_by_test_id("experiment-row")).to_have_count(2)
+    expect(row(page, "first").get_by_test_id("edit")).to_be_visible()
+    page.get_by_test_id("sort-name").focus()
+    page.keyboard.press("Enter")
+    assert names(page) == ["first", "second"]
+    expect(page.get_by_test_id("sort-name")).to_be_focused()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route(re.compile("/api/experiments$"), hold)
+    make(server, "third")
+    while not held:
+        page.wait_for_timeout(50)
+    row(page, "first").get_by_test_id("more").click()
+    row(page, "first").get_by_test_id("edit").click()
+    page.get_by_test_id("tags").fill("week-3")
+    page.get_by_test_id("keep").click()
+    expect(row(page, "first")).to_contain_text("week-3")
+    for route, answer in held:
+        route.fulfill(response=answer)  # as it was before
+    expect(page.get_by_test_id("experiment-row")).to_have_count(3)
+    expect(row(page, "first")).to_contain_text("week-3")
+
+
 def test_an_answer_that_comes_late_does_not_undo_the_news(server: Server, visit: Visit) -> None:
     def stopped_meanwhile(path: str, experiment: str, asks: str) -> Page:
         """A page whose question is answered only when the runs have stopped, with what was so before."""
