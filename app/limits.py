@@ -100,7 +100,7 @@ TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("requests that change something, of a client", str(CHANGES), "429"),
     ("requests for histories and findings, of a client", str(READINGS), "429"),
     ("views saved as files, of a client", str(FILES), "429"),
-    ("wrong tokens and passwords, of a client", str(FAILED_LOGINS), "429"),
+    ("wrong tokens and passwords in the forms that ask for them, of a client", str(FAILED_LOGINS), "429"),
     ("connections of training processes, of a client", str(HELLOS), "1013"),
     ("training processes connected at a time, of a client", f"{TRAINERS:,}", "1013"),
     ("training processes connected at a time, in all", "a quarter of the files it may open", "1013"),

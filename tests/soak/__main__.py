@@ -56,7 +56,7 @@ class Part:
 
 PARTS: Final = {
     "kills": Part("the server is killed (SIGKILL) at random moments while runs stream", kills, 100),
-    "deaf": Part("viewers read nothing for minutes", deaf, 10, "minutes"),
+    "deaf": Part("viewers read nothing for minutes", deaf, 10, "minutes", alone=True),
     "asleep": Part("training processes are stopped (SIGSTOP) for minutes, and go on", asleep, 5, "minutes"),
     "gone": Part("training processes are killed (SIGKILL, SIGTERM) at random moments", gone, 12),
     "disk": Part("the disk is full while runs stream, and has room again", disk, 10),
