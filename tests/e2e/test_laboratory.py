@@ -257,5 +257,5 @@ def test_nothing_hangs_over_the_edge(shared_server: Server, visit: Visit, width:
     for path in ("/c/1", "/c/12", f"/e/{experiment}?tab=finding", f"/e/{experiment}"):
         page = visit(f"{shared_server.url}{path}", width=width, height=height)
         if "finding" in path:
-            expect(page.get_by_test_id("criterion").first).to_be_visible()
+            expect(page.get_by_test_id("criterion").first).to_be_visible(timeout=30_000)  # it is weighed first
         assert page.evaluate("document.documentElement.scrollWidth") <= width

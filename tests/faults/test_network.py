@@ -1,6 +1,6 @@
 """The network between training and its server fails: training goes on, and afterwards nothing is missing or doubled.
 
-What training pays for it is measured by `make bench ARGS=outage`.
+What training pays for it is measured by `make bench ARGS=outage`; `make soak ARGS=lines` does it for long.
 """
 
 from __future__ import annotations

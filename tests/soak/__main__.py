@@ -24,7 +24,9 @@ from benchmarks.__main__ import machine
 
 from ..conftest import HOUSE
 from . import page
+from .copies import copies
 from .found import Found
+from .lines import lines
 from .load import load
 from .servers import disk, kills
 from .tabs import sleepers
@@ -58,6 +60,8 @@ PARTS: Final = {
     "kills": Part("the server is killed (SIGKILL) at random moments while runs stream", kills, 100),
     "deaf": Part("viewers read nothing for minutes", deaf, 10, "minutes", alone=True),
     "asleep": Part("training processes are stopped (SIGSTOP) for minutes, and go on", asleep, 5, "minutes"),
+    "lines": Part("the network between training and its server fails", lines, 60),
+    "copies": Part("a backup is made while runs stream", copies, 30),
     "gone": Part("training processes are killed (SIGKILL, SIGTERM) at random moments", gone, 12),
     "disk": Part("the disk is full while runs stream, and has room again", disk, 10),
     "orphans": Part("experiments are stopped after their server was killed under them", orphans, 3),
