@@ -240,6 +240,7 @@ class EvidenceOut(BaseModel):
     low: float | None
     high: float | None
     verdict: str
+    missing: list[int] = Field(description="Seeds that are done and have no such number, as where a net diverged.")
 
 
 class OutcomeOut(BaseModel):
@@ -271,6 +272,7 @@ class FindingOut(BaseModel):
     min_seeds: int
     command: str = Field(description="What repeats the experiment.")
     settings: dict[str, Any]
+    own: dict[str, dict[str, Any]] = Field(description="By arm, what it has of its own in place of settings.")
     versions: list[dict[str, str]] = Field(description="Of programs and machines that the runs were made with.")
 
 

@@ -2,8 +2,10 @@
 
 An arm's effect is found for each seed apart: runs of one seed start from the same weights and see the same data in the
 same order, so they are compared in pairs. The interval is a bootstrap over seeds (B. Efron, 1987,
-doi:10.2307/2289144: bias-corrected and accelerated). With few seeds such an interval is narrower than it should be;
-it is not a statement about other nets or other data at all.
+doi:10.2307/2289144: bias-corrected and accelerated), expanded for small samples (T. Hesterberg, 2015,
+doi:10.1080/00031305.2015.1089789, section 3.4.1): of few values it would be narrower than it should be. Where
+nothing differs, five seeds still lie on one side of zero in one of sixteen cases, three in one of four; so a verdict
+needs five. It is not a statement about other nets or other data at all.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 Verdict = Literal["supported", "contradicted", "undecided"]
 How = Literal["value", "difference", "ratio", "slope", "spread"]
 
-MIN_SEEDS: Final = 3
+MIN_SEEDS: Final = 5
 """Seeds without which there is no verdict."""
 CONFIDENCE: Final = 0.95
 _RESAMPLES: Final = 9999
@@ -110,7 +112,9 @@ class Evidence:
         seeds: The effect, by seed; a geometric mean over what was varied for ratios, else an arithmetic one.
         estimate: Its mean over seeds, geometric for ratios; None without any.
         interval: The bootstrap interval of the mean at 95 %; None with fewer than two seeds.
-        verdict: What this criterion alone would say.
+        verdict: What this criterion alone would say: nothing while it lacks a seed, which may well be missing for the
+            reason that counts, as that a net diverged.
+        missing: The seeds that are done and have no such number.
     """
 
     criterion: Criterion
@@ -118,6 +122,7 @@ class Evidence:
     estimate: float | None
     interval: tuple[float, float] | None
     verdict: Verdict
+    missing: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,8 @@ def judge(criteria: Sequence[Criterion], outcomes: Iterable[Outcome]) -> Finding
     verdict, reason = _verdict(decisive)
     if len(decisive) < len(rule):
         reason += f"; these runs allow {len(decisive)} of the rule's {len(rule)} criteria"
+    if lacking := [e for e in decisive if e.missing]:
+        reason += f"; {_lacking(lacking)}"
     if idle := _idle(decisive, known):
         reason += f"; mind that no run of {' or '.join(idle)} reached the loss that counts"
     return Finding(verdict, reason, evidence)
@@ -150,7 +157,7 @@ def judge(criteria: Sequence[Criterion], outcomes: Iterable[Outcome]) -> Finding
 def _verdict(decisive: Sequence[Evidence]) -> tuple[Verdict, str]:
     """By the criteria that count, and why."""
     verdicts = [e.verdict for e in decisive]
-    fewest = min((len(e.seeds) for e in decisive), default=0)
+    fewest = min((len(e.seeds) + len(e.missing) for e in decisive), default=0)
     if "contradicted" in verdicts:
         return "contradicted", _because(decisive, "contradicted")
     if verdicts and set(verdicts) == {"supported"}:
@@ -158,6 +165,14 @@ def _verdict(decisive: Sequence[Evidence]) -> tuple[Verdict, str]:
     if fewest < MIN_SEEDS:
         return "undecided", f"{fewest} of the {MIN_SEEDS} seeds that a verdict needs are in"
     return "undecided", _because(decisive, "undecided")
+
+
+def _lacking(evidence: Sequence[Evidence]) -> str:
+    """In how many seeds which criteria have no number."""
+    seeds = {seed for e in evidence for seed in e.missing}
+    every = seeds.union(*(e.seeds for e in evidence))
+    names = "; ".join(e.criterion.name for e in evidence)
+    return f"in {len(seeds)} of {len(every)} seeds there is no number to compare, as where a net diverges: {names}"
 
 
 def _idle(decisive: Sequence[Evidence], outcomes: Sequence[Outcome]) -> list[str]:
@@ -180,8 +195,9 @@ def _weigh(criterion: Criterion, outcomes: Sequence[Outcome]) -> Evidence:
     fits = criterion.fits(outcomes)
     values = {seed: _effect(criterion, [o for o in outcomes if o.seed == seed]) for seed in seeds if fits}
     known = {seed: value for seed, value in values.items() if math.isfinite(value)}
+    missing = tuple(seed for seed in values if seed not in known)
     if not known:
-        return Evidence(criterion, {}, None, None, "undecided")
+        return Evidence(criterion, {}, None, None, "undecided", missing)
     logarithmic = criterion.how in _RATIOS
     sample = np.array(list(known.values()))
     transformed = np.log(sample) if logarithmic else sample
@@ -189,25 +205,28 @@ def _weigh(criterion: Criterion, outcomes: Sequence[Outcome]) -> Evidence:
     low, high = interval(transformed) if len(known) > 1 else (math.nan, math.nan)
     bounds = (float(back(low)), float(back(high))) if len(known) > 1 else None
     verdict: Verdict = "undecided"
-    if bounds is not None and len(known) >= MIN_SEEDS:
+    if bounds is not None and len(known) >= MIN_SEEDS and not missing:
         holds, fails = bounds[0] > criterion.threshold, bounds[1] < criterion.threshold
         if criterion.relation == "<":
             holds, fails = fails, holds
         verdict = "supported" if holds else "contradicted" if fails else "undecided"
-    return Evidence(criterion, known, float(back(transformed.mean())), bounds, verdict)
+    return Evidence(criterion, known, float(back(transformed.mean())), bounds, verdict, missing)
 
 
 def interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
     """The bootstrap interval of the mean at 95 %, of at least two values, the same at every call."""
-    from scipy.stats import bootstrap
+    from scipy.stats import bootstrap, norm, t
 
     # Alike up to rounding: nothing to resample, and a correction for skewness would divide by zero.
     if np.ptp(values) <= 1e-12 * np.abs(values).max():
         return float(values.min()), float(values.max())
+    # A bootstrap's spread lacks the factor √(n/(n−1)), and its tails are the normal's where Student's are right.
+    count = len(values)
+    tail = norm.cdf(math.sqrt(count / (count - 1)) * t.ppf((1 - CONFIDENCE) / 2, count - 1))
     found = bootstrap(
         (values,),
         np.mean,
-        confidence_level=CONFIDENCE,
+        confidence_level=1 - 2 * max(float(tail), 1 / _RESAMPLES),
         n_resamples=_RESAMPLES,
         method="BCa",
         rng=np.random.default_rng(0),

@@ -74,7 +74,8 @@ export interface Claim {
   title: string;
   sentence: string;
   measures: string;
-  arms: { name: string; sentence: string }[];
+  /** With what an arm has whatever the settings say, by name of the setting. */
+  arms: { name: string; sentence: string; changes: Record<string, Value> }[];
   literature: string;
   default_arms: string[];
   settings: Setting[];
@@ -108,6 +109,8 @@ export interface Evidence extends Criterion {
   low: number | null;
   high: number | null;
   verdict: Verdict;
+  /** Seeds that are done and have no such number. */
+  missing: number[];
 }
 
 /** What a run came to. */
@@ -128,6 +131,8 @@ export interface Finding {
   seeds: { done: number; planned: number };
   command: string;
   settings: Record<string, Value>;
+  /** By arm, what it has of its own in place of settings. */
+  own: Record<string, Record<string, Value>>;
   versions: Record<string, string>[];
   min_seeds: number;
 }

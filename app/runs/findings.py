@@ -44,6 +44,7 @@ class Findings:
         if claim is None:
             raise RefusedError("this experiment is of no claim: there is nothing to be found")
         done = _done(runs)
+        arms = list(dict.fromkeys(run.arm for run in runs))
         finding = await self._judge(experiment.id, claim, [run for seed in done for run in seed])
         return FindingOut(
             verdict=finding.verdict,
@@ -57,8 +58,9 @@ class Findings:
             ],
             seeds=SeedsOut(done=len(done), planned=experiment.settings["seeds"]),
             min_seeds=MIN_SEEDS,
-            command=command(claim, experiment.settings, list(dict.fromkeys(run.arm for run in runs))),
+            command=command(claim, experiment.settings, arms),
             settings=experiment.settings,
+            own=claim.own(check_settings(claim.settings, _known(claim, experiment.settings)), arms),
             versions=[dict(pairs) for pairs in dict.fromkeys(tuple(run.versions.items()) for run in runs) if pairs],
         )
 
@@ -87,6 +89,12 @@ def _outcome(run: Run) -> Outcome:
     return Outcome(run.arm, run.seed, varied(run), numbers)
 
 
+def _known(claim: Claim, settings: dict[str, Any]) -> dict[str, Any]:
+    """Those that there are today: an experiment may be older than a setting, or have one that is gone."""
+    names = {setting.name for setting in claim.settings}
+    return {name: value for name, value in settings.items() if name in names}
+
+
 def _evidence(found: Evidence) -> EvidenceOut:
     low, high = found.interval or (None, None)
     return EvidenceOut(
@@ -96,6 +104,7 @@ def _evidence(found: Evidence) -> EvidenceOut:
         low=_finite(low),
         high=_finite(high),
         verdict=found.verdict,
+        missing=list(found.missing),
     )
 
 

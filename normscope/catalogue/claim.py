@@ -18,11 +18,23 @@ _SPEC: Final = {f.name for f in fields(Spec)}
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One variant: its name, in a sentence what is special about it, and the fields of a Spec that make it so."""
+    """One variant: its name, in a sentence what is special about it, and the fields of a Spec that make it so.
+
+    Attributes:
+        name: What it is called.
+        sentence: What is special about it.
+        changes: Fields of a Spec with what they are for it, whatever the settings say.
+        takes: Fields of a Spec that for it take the value of another setting than the one of their name.
+    """
 
     name: str
     sentence: str
     changes: Mapping[str, Any] = field(default_factory=dict)
+    takes: Mapping[str, str] = field(default_factory=dict)
+
+    def spec(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that it has of its own, with these settings."""
+        return {**self.changes, **{name: settings[setting] for name, setting in self.takes.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +91,10 @@ class Claim:
         lists = [settings[name] for name in self.varied]
         names = tuple(self.varied.values())
         several = tuple(name for name, values in zip(names, lists, strict=True) if len(values) > 1)
-        changes = {arm.name: arm.changes for arm in self.arms}
+        own = {arm.name: arm.spec(settings) for arm in self.arms}
         return [
             Spec(
-                **{**shared, **dict(zip(names, values, strict=True)), **changes[arm]},
+                **{**shared, **dict(zip(names, values, strict=True)), **own[arm]},
                 arm=arm,
                 seed=seed,
                 varied=several,
@@ -91,6 +103,15 @@ class Claim:
             for values in product(*lists)
             for arm in arms
         ]
+
+    def own(self, settings: Mapping[str, Any], arms: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """By arm, what it has of its own in place of settings of this claim."""
+        known = {setting.name for setting in self.settings}
+        found = {
+            arm.name: {name: value for name, value in arm.spec(settings).items() if name in known}
+            for arm in self.arms if arm.name in arms
+        }  # fmt: skip
+        return {name: fields for name, fields in found.items() if fields}
 
     def sized(self, size: str, settings: Mapping[str, object]) -> dict[str, object]:
         """The settings of a size, with some changed.

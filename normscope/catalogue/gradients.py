@@ -30,6 +30,7 @@ _FOUR: Final = Claim(
         batch=64,
         optimizer="adam",
         rate=0.001,
+        dln_rate=1e-6,
         net="vgg_a",
         factor=0.125,
         data="shapes",

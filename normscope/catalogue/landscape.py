@@ -33,6 +33,7 @@ _SIX: Final = Claim(
         batch=64,
         optimizer="adam",
         rate=0.001,
+        dln_rate=1e-6,
         net="vgg_a",
         factor=0.125,
         data="shapes",
@@ -266,10 +267,10 @@ _COURSE: Final = Claim(
         ),
     ),
     sizes={
-        "quick": Size("An eighth of the channels on synthetic images, four rates, three seeds.", {"seeds": 3}),
+        "quick": Size("An eighth of the channels on synthetic images, four rates, five seeds."),
         "paper": Size(
             "VGG-A on CIFAR-10, twenty epochs, one seed. It downloads CIFAR-10 once.",
-            {"data": "cifar10", "steps": 7_800, "factor": 1.0, "landscape_every": 30, "seeds": 1},
+            {"data": "cifar10", "steps": 7_800, "batch": 128, "factor": 1.0, "landscape_every": 30, "seeds": 1},
         ),
     },
     fixed={**VGG, "measures": ("along_gradient",), "observe_every": 5},

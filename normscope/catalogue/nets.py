@@ -16,14 +16,20 @@ _DLN: Final = {
     "width": 10,
     "batch": 1000,
     "optimizer": "sgd",
-    "rate": 1e-6,
     "init": "glorot",
     "target": 1000.0,
     "landscape_low": 0.01,
     "landscape_high": 30.0,
 }
-DLN_NONE: Final = Arm("DLN none", "A deep linear net without normalization, on the full batch.", _DLN)
-DLN_BATCH: Final = Arm("DLN batch", "The same with batch normalization between its layers.", {**_DLN, "norm": "batch"})
+_TAKES: Final = {"rate": "dln_rate"}
+DLN_NONE: Final = Arm(
+    "DLN none",
+    "A deep linear net of 25 layers without normalization, by plain gradient descent on all of its 1,000 samples.",
+    _DLN, _TAKES,
+)  # fmt: skip
+DLN_BATCH: Final = Arm(
+    "DLN batch", "The same with batch normalization between its layers.", {**_DLN, "norm": "batch"}, _TAKES
+)
 VGG: Final = {"init": "glorot", "activation": "relu", "test_every": 25}
 """At size quick it is trained by Adam: by plain gradient descent, at any rate, the net without normalization stays
 where guessing is for the whole run, and what is measured of a net that does not move says nothing of one that learns.

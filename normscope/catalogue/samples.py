@@ -26,7 +26,7 @@ _FOURTEEN: Final = Claim(
     default_arms=("none", "batch", "ghost batch", "layer", "population"),
     settings=settings(
         steps=400,
-        batches=(8, 32, 128, 512),
+        batches=(8, 32, 128, 512, 1438),
         rate=0.1,
         depth=3,
         width=100,
@@ -102,7 +102,7 @@ _FOURTEEN: Final = Claim(
         ),
         Criterion("gap, batch − layer", "gap", "batch", "<", 0.0, how="difference", against="layer", decisive=False),
     ),
-    sizes={"quick": Size("Four sizes of mini-batch, five normalizers, five seeds.")},
+    sizes={"quick": Size("Five sizes of mini-batch, five normalizers, five seeds.")},
     fixed={"init": "he", "measures": ("output_spread",), "landscape_every": 0, "observe_every": 5},
     varied={"batches": "batch"},
 )
@@ -112,8 +112,9 @@ _FIFTEEN: Final = Claim(
     title="Nets fit dense regions of the input first",
     sentence="Where inputs lie densely the loss falls sooner than where they are sparse, normalized or not.",
     measures=(
-        "Nine in ten inputs come from a narrow cluster, one from a wide one; the labels are as hard in both. The loss "
-        "is followed for each tenth of the inputs by density, and steps are counted until the ends learn."
+        "Nine in ten inputs come from a narrow cluster, one from a wide one, each with its labels in quadrants about "
+        "its centre. The loss is followed for the densest and the sparsest tenth of the inputs, and steps are counted "
+        "until each is learned. Mind that the sparsest inputs lie farther from the borders between labels, too."
     ),
     literature="To be measured.",
     arms=(NONE, VARIANCE, BATCH),

@@ -59,6 +59,15 @@ _ALL: Final = (
     ),
     Setting("rate", "Learning rate", "float", 0.1, "How far the optimizer moves along the gradient.", 0.0, 1000.0),
     Setting(
+        "dln_rate",
+        "Rate of the deep linear net",
+        "float",
+        1e-6,
+        "How far it moves along the gradient, which is long: its loss is summed over 1,000 samples.",
+        0.0,
+        1.0,
+    ),
+    Setting(
         "rates",
         "Learning rates",
         "floats",

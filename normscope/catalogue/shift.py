@@ -88,6 +88,7 @@ _FIVE: Final = Claim(
     rule=(
         Criterion("drift, noisy batch ÷ batch", "drift", "noisy batch", ">", 1.0, how="ratio", against="batch"),
         Criterion("drift, noisy batch ÷ none", "drift", "noisy batch", ">", 1.0, how="ratio", against="none"),
+        Criterion("drift, batch ÷ none", "drift", "batch", "<", 1.0, how="ratio", against="none", decisive=False),
         Criterion(
             "test accuracy, noisy batch − batch",
             "test_accuracy",

@@ -13,8 +13,8 @@ _NINE: Final = Claim(
     number=9,
     title="A step good for this batch may not help the next",
     sentence=(
-        "Because all layers move at once, a step that lowers the loss of this mini-batch often does not lower that of "
-        "the next, more so at larger rates."
+        "A step that lowers the loss of this mini-batch often raises that of the next, and layers that move at once "
+        "change the loss by much else than what they change it by one at a time."
     ),
     measures=(
         "At some steps the loss before and after the update is found on this mini-batch and the next; and the change "
@@ -83,7 +83,7 @@ _NINE: Final = Claim(
 
 _SIXTEEN: Final = Claim(
     number=16,
-    title="It trains at the edge of stability, too",
+    title="Gradient descent trains at the edge of stability",
     sentence="On the full batch, the sharpness rises until gradient descent is just stable, 2/η, and hovers there.",
     measures=(
         "The largest eigenvalue of the loss's Hessian, in training mode, times half the rate: 1 is where steps on a "

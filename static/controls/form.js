@@ -19,7 +19,9 @@ const PAUSE = 250;
 function makeArms(claim) {
   return claim.arms.map((arm) => {
     const box = make("input", { type: "checkbox", name: "arm", value: arm.name, checked: claim.default_arms.includes(arm.name) });
-    const text = make("span", {}, make("b", {}, arm.name), " ", make("small", {}, arm.sentence));
+    const own = claim.settings.filter(({ name }) => name in arm.changes).map(({ name, label }) => `${label} ${arm.changes[name]}`);
+    const sentence = own.length ? `${arm.sentence} Whatever the settings say: ${own.join(", ")}.` : arm.sentence;
+    const text = make("span", {}, make("b", {}, arm.name), " ", make("small", {}, sentence));
     return { box, element: make("label", { class: "choice" }, box, text) };
   });
 }

@@ -12,7 +12,7 @@ import { isDone } from "../data/shown.js";
 /** A sign for each, so that colour is not all that tells them apart. */
 const SIGNS = { supported: "M4 10.5l4 4 8-9", contradicted: "M5 5l10 10M15 5L5 15", undecided: "M5 10h10" };
 /** As in normscope/findings.py: with fewer there is no verdict. */
-const MIN_SEEDS = 3;
+const MIN_SEEDS = 5;
 
 /** @param {Verdict} verdict */
 export function makeVerdict(verdict) {

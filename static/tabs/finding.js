@@ -100,11 +100,12 @@ function makeCriteria(title, evidence) {
 
 /** @param {Evidence} evidence */
 function makeCriterion(evidence) {
-  const { name, estimate, low, high, unit, seeds } = evidence;
-  const about = make("small", { title: sentenceOf(evidence) }, `expected: ${wanted(evidence)} · ${method(evidence)}`);
+  const { name, estimate, low, high, unit, seeds, missing } = evidence;
+  const about = make("small", { title: sentenceOf(evidence) }, `expected: ${wanted(evidence)} · ${method(evidence)}${lacking}`);
   const interval = low === null || high === null ? "no interval yet" : `${number(low)} to ${number(high)}`;
   const value = estimate === null ? "–" : `${number(estimate)}${unit && ` ${unit}`}`;
   const count = Object.keys(seeds).length;
+  const lacking = missing.length ? ` · no number in ${missing.length} of ${count + missing.length} seeds` : "";
   return make(
     "li",
     { "data-testid": "criterion", "data-verdict": evidence.verdict },
@@ -132,7 +133,7 @@ function makeNumbers({ outcomes }, experiment) {
 }
 
 /** @param {Finding} finding @param {Claim} claim */
-function makeRepeat({ command, settings, versions }, claim) {
+function makeRepeat({ command, settings, own, versions }, claim) {
   const field = make("input", { readonly: true, value: command, "aria-label": "Command that repeats this", "data-testid": "command" });
   const note = make("small", { role: "status" });
   const button = make("button", { click: async () => write(note, await copy(field)) }, "Copy");
@@ -140,6 +141,10 @@ function makeRepeat({ command, settings, versions }, claim) {
     const value = settings[name];
     return value === undefined ? [] : [make("div", {}, make("dt", {}, label), make("dd", {}, `${[value].flat().join(", ")} ${unit}`))];
   });
+  for (const [arm, fields] of Object.entries(own)) {
+    const text = claim.settings.flatMap(({ name, label, unit }) => (name in fields ? [`${label} ${fields[name]} ${unit}`.trim()] : []));
+    values.push(make("div", {}, make("dt", {}, `Of its own, ${arm}`), make("dd", {}, text.join(", "))));
+  }
   const machines = versions.map((found) => make("p", {}, Object.entries(found).map(([name, version]) => `${name} ${version}`).join(" · ")));
   return make(
     "section",

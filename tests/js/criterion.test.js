@@ -6,7 +6,7 @@ import { method, placement, sentenceOf } from "../../static/tabs/criterion.js";
 /** @type {import("../../static/types.js").Evidence} */
 const evidence = {
   name: "steps to the loss, batch ÷ none", of: "steps_to_loss", arm: "batch", relation: "<", threshold: 1, how: "ratio",
-  against: "none", over: null, decisive: true, unit: "", seeds: { 0: 0.25, 1: 4 }, estimate: 1, low: 0.5, high: 2, verdict: "undecided",
+  against: "none", over: null, decisive: true, unit: "", seeds: { 0: 0.25, 1: 4 }, estimate: 1, low: 0.5, high: 2, verdict: "undecided", missing: [],
 };
 
 test("a criterion is a sentence", () => {

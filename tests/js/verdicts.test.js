@@ -9,9 +9,9 @@ function experiment(statuses) {
   return { id: "e", name: "", claim: 10, settings: {}, tags: [], notes: "", created: 0, runs };
 }
 
-test("a verdict needs an end and three whole seeds", () => {
-  assert.ok(isDecidable(experiment(["finished", "finished", "finished", "stopped"])));
-  assert.ok(!isDecidable(experiment(["finished", "finished", "stopped"])));
-  assert.ok(!isDecidable(experiment(["finished", "finished", "finished", "running"])));
-  assert.ok(!isDecidable({ ...experiment(["finished", "finished", "finished"]), claim: null }));
+test("a verdict needs an end and five whole seeds", () => {
+  assert.ok(isDecidable(experiment(["finished", "finished", "finished", "finished", "finished", "stopped"])));
+  assert.ok(!isDecidable(experiment(["finished", "finished", "finished", "finished", "stopped"])));
+  assert.ok(!isDecidable(experiment(["finished", "finished", "finished", "finished", "finished", "running"])));
+  assert.ok(!isDecidable({ ...experiment(["finished", "finished", "finished", "finished", "finished"]), claim: null }));
 });

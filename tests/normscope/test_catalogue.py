@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sklearn.datasets import load_digits
 
 from normscope.catalogue import CHARTS, CLAIMS, Claim, claim
+from normscope.catalogue.claim import _SPEC
+from normscope.findings import MIN_SEEDS
 from normscope.spec import Spec
 
 each = pytest.mark.parametrize("entry", CLAIMS.values(), ids=[f"claim {n}" for n in CLAIMS])
@@ -37,7 +41,7 @@ def test_every_size_can_be_started_and_its_specs_cross_as_json(entry: Claim) -> 
 def test_a_whole_seed_comes_before_the_next(entry: Claim) -> None:
     seeds = [s.seed for s in specs(entry, "quick")]
     assert seeds == sorted(seeds)
-    assert len(set(seeds)) >= (3 if entry.number == 17 else 5)
+    assert len(set(seeds)) >= MIN_SEEDS
 
 
 @each
@@ -75,8 +79,44 @@ def test_arms_differ_in_their_normalizer_alone() -> None:
                 assert set(arm.changes) <= {"norm", "frozen"}
 
 
+@each
+def test_every_setting_counts_for_every_arm_or_is_named_as_what_an_arm_has_of_its_own(entry: Claim) -> None:
+    usual = entry.check({}, [arm.name for arm in entry.arms])
+    for arm in entry.arms:
+        own = entry.own(usual, [arm.name]).get(arm.name, {})
+        (first, *_) = entry.specs(usual, [arm.name])
+        for setting in entry.settings:
+            if setting.name not in _SPEC or setting.name in {*own, *arm.takes, *entry.varied}:
+                continue
+            other = {"seed": 7, "device": "cpu"}.get(setting.name, "of another value")
+            (changed, *_) = entry.specs({**usual, setting.name: other}, [arm.name])
+            assert getattr(changed, setting.name) == other
+            assert replace(changed, **{setting.name: getattr(first, setting.name)}) == first
+
+
+@pytest.mark.parametrize("number", [4, 6])
+def test_the_deep_linear_net_has_its_own_rate_and_the_rest_is_told(number: int) -> None:
+    entry = claim(number)
+    arms = ("none", "DLN none", "DLN batch")
+    settings = entry.check({"dln_rate": 1e-7, "rate": 0.5}, arms)
+    assert {spec.arm: spec.rate for spec in entry.specs(settings, arms)} == {
+        "none": 0.5, "DLN none": 1e-7, "DLN batch": 1e-7,
+    }  # fmt: skip
+    own = entry.own(settings, arms)
+    assert set(own) == {"DLN none", "DLN batch"}
+    assert own["DLN none"] == {
+        "net": "dln", "data": "gaussian", "batch": 1000, "optimizer": "sgd", "target": 1000.0, "rate": 1e-7,
+    }  # fmt: skip
+
+
+def test_the_course_s_paper_size_is_twenty_epochs() -> None:
+    entry = claim(17)
+    (spec, *_) = specs(entry, "paper")
+    assert spec.steps * spec.batch / 50_000 == pytest.approx(20, rel=0.01)
+
+
 def test_the_full_batch_is_all_that_there_is() -> None:
-    for number in (8, 16):
+    for number in (8, 14, 16):
         largest = max(spec.batch for spec in specs(claim(number), "quick"))
         assert largest == len(load_digits().target) - round(0.2 * len(load_digits().target))
 

@@ -31,10 +31,12 @@ def gaussian(samples: int = 1000, units: int = 10, seed: int = 0) -> Data:
 
 
 def mixture(samples: int = 2000, units: int = 10, seed: int = 0, wide_spread: float | None = None) -> Data:
-    """Inputs of which nine in ten lie densely and one in ten sparsely, with labels that are as hard in both.
+    """Inputs of which nine in ten lie densely and one in ten sparsely.
 
     Each component is an isotropic Gaussian with a centre and a spread of its own; the label is the quadrant, around its
-    centre and in its spread, that the first two coordinates lie in. Densities are exact. A quarter as many for testing.
+    centre and in its spread, that the first two coordinates lie in. So labels are as hard in both, in their own
+    spreads; in the units of the input, borders are farther from the points of the wide one, and from whatever is
+    sparse. Densities are exact. A quarter as many for testing.
     With `wide_spread` the sparse component has that spread, instead of four times the dense one's.
     """
     wide_spread = WIDE_SPREAD if wide_spread is None else wide_spread

@@ -9,6 +9,7 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,7 +43,7 @@ SOURCES: Final[Mapping[str, Source]] = {
     "fashion_mnist": Source(40996, (1, 28, 28), 60_000, 30),
     "cifar10": Source(40927, (3, 32, 32), 50_000, 170),
 }
-OFFLINE: Final = "digits, gaussian, shapes, mixture and even_mixture need no download"
+OFFLINE: Final = "digits, gaussian, shapes, mixture, even_mixture and phrases need no download"
 _TELL: Final = 5.0
 """Seconds between two words on how far a download is."""
 
@@ -91,7 +92,7 @@ def _download(name: str, source: Source, home: Path) -> tuple[NDArray[np.uint8],
             bunch: Any = fetch_openml(
                 data_id=source.number, data_home=str(home), as_frame=False, parser="liac-arff", n_retries=2
             )
-    except (OSError, ValueError) as error:  # the network, or a checksum
+    except (OSError, ValueError, HTTPException) as error:  # the network, or a checksum
         reason = str(error).split("\n")[0][:200]
         raise DownloadError(f"{name} cannot be downloaded from OpenML ({reason}); {OFFLINE}") from error
     return bunch.data.astype(np.uint8), bunch.target.astype(np.uint8)

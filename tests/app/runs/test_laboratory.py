@@ -16,6 +16,7 @@ from scipy import stats
 
 from normscope import catalogue, wire
 from normscope.command.arguments import arguments, experiment
+from normscope.findings import interval
 
 from ...conftest import wait_for
 from ...frames import Trainer
@@ -107,11 +108,11 @@ def test_a_size_is_what_to_begin_with(shared_server: Server) -> None:
 
 
 def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server) -> None:
-    """Claim 1's decisive ratio over five seeds: the fifth is half done, and what it has so far does not count."""
-    experiment = start(shared_server, {"claim": 1, "settings": {**SLOW, "shifts": [0, 2], "seeds": 5, "parallel": 1}})
+    """Claim 1's decisive ratio over six seeds: the sixth is half done, and what it has so far does not count."""
+    experiment = start(shared_server, {"claim": 1, "settings": {**SLOW, "shifts": [0, 2], "seeds": 6, "parallel": 1}})
     url = f"/api/experiments/{experiment['id']}/finding"
     before = shared_server.get(url)
-    assert (before["verdict"], before["seeds"], before["min_seeds"]) == ("undecided", {"done": 0, "planned": 5}, 3)
+    assert (before["verdict"], before["seeds"], before["min_seeds"]) == ("undecided", {"done": 0, "planned": 6}, 5)
     assert before["evidence"][0]["estimate"] is None
     trainers = take_over(shared_server, experiment)
     rng = np.random.default_rng(5)
@@ -123,27 +124,28 @@ def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server
         # In every run the number of a supporting criterion could not be had.
         end(trainers[run["id"]], steps_to_loss=steps[run["id"]], drift_last=None, off_centre=1.0)
     found = shared_server.get(url)
-    assert found["seeds"] == {"done": 4, "planned": 5}
+    assert found["seeds"] == {"done": 5, "planned": 6}
     ratio = found["evidence"][0]
     assert (ratio["name"], ratio["of"], ratio["arm"], ratio["against"], ratio["decisive"]) == (
         "steps to the loss, batch ÷ none", "steps_to_loss", "batch", "none", True,
     )  # fmt: skip
     pairs = [(a, b) for a in done for b in done if (a["arm"], b["arm"]) == ("batch", "none")]
     pairs = [(a, b) for a, b in pairs if (a["seed"], a["varied"]) == (b["seed"], b["varied"])]
-    assert len(pairs) == 8 + 1  # the fifth seed has one pair, of two
+    assert len(pairs) == 10 + 1  # the sixth seed has one pair, of two
     logs = {
         seed: np.mean([math.log(steps[a["id"]] / steps[b["id"]]) for a, b in pairs if a["seed"] == seed])
-        for seed in range(4)
+        for seed in range(5)
     }
     assert ratio["seeds"] == pytest.approx({str(seed): math.exp(log) for seed, log in logs.items()})
     assert ratio["estimate"] == pytest.approx(stats.gmean(list(ratio["seeds"].values())))
-    bounds = stats.bootstrap((list(logs.values()),), np.mean, method="BCa", rng=np.random.default_rng(1))
-    assert [ratio["low"], ratio["high"]] == pytest.approx(np.exp(bounds.confidence_interval), rel=0.03)
+    bounds = interval(np.array(list(logs.values())))
+    assert [ratio["low"], ratio["high"]] == pytest.approx(np.exp(bounds), rel=0.01)
     assert ratio["verdict"] == "supported"
     drift = found["evidence"][4]
-    assert (drift["of"], drift["seeds"], drift["estimate"], drift["low"], drift["verdict"]) == (
-        "drift_last", {}, None, None, "undecided",
+    assert (drift["of"], drift["seeds"], drift["estimate"], drift["low"], drift["verdict"], drift["missing"]) == (
+        "drift_last", {}, None, None, "undecided", [0, 1, 2, 3, 4],
     )  # fmt: skip
+    assert (ratio["missing"], found["own"]) == ([], {})
     outcome = found["outcomes"][0]
     assert outcome == {
         "run": done[0]["id"], "arm": "none", "seed": 0, "varied": {"shift": 0}, "status": "finished",
@@ -153,8 +155,8 @@ def test_the_finding_is_the_rules_from_seeds_that_are_done(shared_server: Server
     assert found["versions"] == [{"python": "3"}]
     assert found["settings"] == experiment["settings"]
     end(trainers[last["id"]], steps_to_loss=steps[last["id"]])
-    assert shared_server.get(url)["seeds"] == {"done": 5, "planned": 5}
-    assert set(shared_server.get(url)["evidence"][0]["seeds"]) == {"0", "1", "2", "3", "4"}
+    assert shared_server.get(url)["seeds"] == {"done": 6, "planned": 6}
+    assert set(shared_server.get(url)["evidence"][0]["seeds"]) == {"0", "1", "2", "3", "4", "5"}
 
 
 def test_a_seed_with_a_failed_run_is_not_done(shared_server: Server) -> None:
