@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import sys
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class BrokenOffError(NormscopeError):
-    """Training has left `Trainer.train` before its end; by what, the trainer tells no callback."""
+    """Training has left `Trainer.train` before its end; by what, nobody knows: the trainer tells no callback."""
 
     def __init__(self) -> None:
         super().__init__("training never came to its end: an exception or Ctrl-C has ended it")
@@ -44,7 +46,8 @@ class NormscopeCallback(TrainerCallback):
     which it logs. Stop on the page ends training at the next step. Several processes are one run, unless `ranks` says
     otherwise.
 
-    A run that an exception has ended is told as failed when the next training begins, or when Python exits.
+    A run that an exception has ended is told as failed when the next training begins, or when Python exits; one that
+    Ctrl-C has ended, as stopped. By which of the two is known where nothing caught it.
 
     Args:
         **options: As of `normscope.watch`: name, url, token, layers, budget, kinds, schedule, file, alerts, on_alert,
@@ -63,7 +66,7 @@ class NormscopeCallback(TrainerCallback):
     ) -> None:
         """Begin a run."""
         model: nn.Module = given["model"]
-        self._close(BrokenOffError())  # if there is one that is still open
+        self._break_off()  # if there is one that is still open
         self._watch = watch(model, **self._options)
         self._handle = model.register_forward_hook(Hook(self._note_loss))
         _training.add(self)
@@ -96,6 +99,20 @@ class NormscopeCallback(TrainerCallback):
         """End the run."""
         self._close()
 
+    def _break_off(self) -> None:
+        """End the run of a training that never came to its end."""
+        # What nothing caught last, in a program or a notebook's cell; Python 3.12 has it by a new name.
+        error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if not (isinstance(error, BaseException) and self._was_left_by(error)):
+            error = BrokenOffError()
+        self._close(error)
+
+    def _was_left_by(self, error: BaseException) -> bool:
+        """Whether it came out of a trainer that has this callback, not out of something else that went wrong since."""
+        trainers = (frame.f_locals.get("self") for frame, _ in walk_tb(error.__traceback__))
+        handlers = (getattr(trainer, "callback_handler", None) for trainer in trainers)
+        return any(self in getattr(handler, "callbacks", ()) for handler in handlers)
+
     def _close(self, error: BaseException | None = None) -> None:
         if self._handle is not None:
             self._handle.remove()
@@ -114,4 +131,4 @@ _training: Final = WeakSet[NormscopeCallback]()
 def _break_off() -> None:
     """End the runs of trainings that never came to their end."""
     for callback in list(_training):
-        callback._close(BrokenOffError())
+        callback._break_off()

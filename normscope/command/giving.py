@@ -88,10 +88,14 @@ def give(
         delivery.go_on_from(first)
         for word in words:
             delivery.say(word)
+        has = delivery.committed
         for data in frames(first):
-            wait(lambda: delivery.waiting < AHEAD, _PATIENCE)
+            if delivery.waiting >= AHEAD or delivery.refused:
+                wait(lambda: delivery.waiting < AHEAD, _PATIENCE)
             delivery.put(data, wire.check(data).frames)
-            told(delivery.committed + 1)
+            if delivery.committed > has:
+                has = delivery.committed
+                told(has + 1)
         while delivery.committed + 1 < delivery.seq:
             before = delivery.committed
             wait(lambda before=before: delivery.committed > before, _PATIENCE)  # type: ignore[misc]

@@ -119,7 +119,8 @@ class Importing:
                 return log.frames(seq, after, last, layers, self._called)
 
             end = wire.End("stopped", "the log was still being written") if held else wire.End("finished")
-            given = lambda seq: self._move(log, log.size * (1 + (seq - before) / max(new, 1)) / 2)  # noqa: E731
+            size = log.size
+            given = lambda seq: self._move(log, size * (1 + (seq - before) / max(new, 1)) / 2)  # noqa: E731
             give(hello, frames, end, self._client.url, (0, before + new), told=given)
         self._tell(log, new, before + new)
         if held:

@@ -43,12 +43,13 @@ class Words(Dataset[dict[str, Tensor]]):
 class Unlucky(TrainerCallback):
     """Raises at the beginning of the third step, the first time."""
 
-    raised = False
+    def __init__(self, error: type[BaseException] = RuntimeError) -> None:
+        self.error, self.raised = error, False
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **given: Any) -> None:
         if state.global_step == 2 and not self.raised:
             self.raised = True
-            raise RuntimeError("out of luck")
+            raise self.error("out of luck")
 
 
 def prepare(folder: Path, callbacks: list[Any], **options: Any) -> Trainer:
@@ -114,7 +115,7 @@ def ends(peer: Peer) -> list[tuple[str, str | None]]:
     return [(one.status, one.error) for one in peer.messages if isinstance(one, wire.End)]
 
 
-FAILED = ("failed", "BrokenOffError: training never came to its end: an exception or Ctrl-C has ended it")
+BROKEN_OFF = "BrokenOffError: training never came to its end: an exception or Ctrl-C has ended it"
 
 
 def test_a_training_that_fails_is_a_run_that_failed_once_another_begins(peer: Peer, tmp_path: Path) -> None:
@@ -123,18 +124,38 @@ def test_a_training_that_fails_is_a_run_that_failed_once_another_begins(peer: Pe
         trainer.train()
     assert ends(peer) == []
     trainer.train()
-    assert ends(peer) == [FAILED, ("finished", None)]
+    assert ends(peer) == [("failed", BROKEN_OFF), ("finished", None)]
 
 
-def test_a_training_that_fails_is_a_run_that_failed_when_python_exits(peer: Peer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_what_has_ended_it_is_known_where_nothing_caught_it(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    trainer = prepare(tmp_path, [Unlucky(), NormscopeCallback(url=peer.url, budget=None)])
+    with pytest.raises(RuntimeError) as raised:
+        trainer.train()
+    other = ZeroDivisionError("in another cell")  # as a notebook remembers it
+    monkeypatch.setattr(sys, "last_value", other if later else raised.value, raising=False)
+    monkeypatch.setattr(sys, "last_exc", sys.last_value, raising=False)
+    trainer.train()
+    assert ends(peer)[0] == ("failed", BROKEN_OFF if later else "RuntimeError: out of luck")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "end"),
+    [("RuntimeError", 1, ("failed", "RuntimeError: out of luck")), ("KeyboardInterrupt", -2, ("stopped", None))],
+)
+def test_what_has_ended_it_is_told_when_python_exits(
+    peer: Peer, tmp_path: Path, raised: str, code: int, end: tuple[str, str | None]
+) -> None:
     program = (
         "import sys; from pathlib import Path\n"
         "from tests.normscope.test_transformers import NormscopeCallback, Unlucky, fit\n"
-        "fit(Path(sys.argv[1]), [Unlucky(), NormscopeCallback(url=sys.argv[2], budget=None)])"
+        f"fit(Path(sys.argv[1]), [Unlucky({raised}), NormscopeCallback(url=sys.argv[2], budget=None)])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path, peer.url], cwd=HOUSE, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (1, "RuntimeError: out of luck")
-    assert ends(peer) == [FAILED]
+    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (code, f"{raised}: out of luck")
+    assert ends(peer) == [end]
     assert peer.steps() == [0, 1]
