@@ -20,6 +20,9 @@ FIRST: Final = "owner"
 """The id of the first token of a store, of which there can be one."""
 _NOTED_EVERY: Final = 60.0
 """Seconds between two notes of a use: reading must not become writing."""
+_NOTED: Final = 10_000
+"""Links and tokens of which it is remembered when this server noted their use."""
+_noted: Final[dict[str, float]] = {}
 
 
 def new_id() -> str:
@@ -57,7 +60,10 @@ def ended(record: Link | Token) -> str | None:
 async def note_use(store: Store, record: Link | Token) -> None:
     """Keep when a link or a token was last used, to the minute."""
     now = time.time()
-    if now - (record.last_used or 0) > _NOTED_EVERY:
+    if now - max(record.last_used or 0, _noted.get(record.id, 0)) > _NOTED_EVERY:
+        if len(_noted) >= _NOTED:
+            _noted.clear()
+        _noted[record.id] = now  # at once: hundreds may come with it while the store is told
         if isinstance(record, Link):
             await store.change(Link, record.id, last_used=now)
         else:

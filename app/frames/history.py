@@ -9,6 +9,7 @@ from normscope import wire
 from ..limits import PART
 from ..store import Block
 from ..store.levels import MADE, first_blocks
+from ..store.packing import pack
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -57,16 +58,18 @@ class Pyramid:
             assert head.seq == self.last + 1, f"frame {head.seq} after {self.last}"
             self.last = head.last_seq
             number = head.seq // wire.MERGE**head.level
-            block = Block(head.level, number, head.first_step, head.last_step, data)
+            block = Block(head.level, number, head.first_step, head.last_step, data, pack(data))
             for waiting in self._open[head.level :]:
                 if block.level != MADE or head.level == MADE:
                     blocks.append(block)
                 waiting.append(block)
                 if len(waiting) < wire.MERGE or block.level == TOP:
                     break
+                merged = wire.merge_encoded([part.data for part in waiting])
+                level = block.level + 1
                 block = Block(
-                    block.level + 1, block.index // wire.MERGE, waiting[0].first_step, block.last_step,
-                    wire.merge_encoded([part.data for part in waiting]),
+                    level, block.index // wire.MERGE, waiting[0].first_step, block.last_step, merged,
+                    pack(merged) if level != MADE else None,
                 )  # fmt: skip
                 waiting.clear()
         return blocks

@@ -43,6 +43,8 @@ log = logging.getLogger("normscope.ingest")
 
 MAX_PENDING: Final = 256
 """Frames that may wait for a commit before the connection is left unread."""
+MAX_PENDING_BYTES: Final = 32 << 20
+"""And bytes: a frame of many layers is large."""
 _POOL: Final = ThreadPoolExecutor(2, "ingest", initializer=step_back)
 """For checking and merging. More threads would only take turns at the interpreter's lock."""
 TAKEN: Final = (4409, "the run's training process has connected anew")
@@ -101,6 +103,7 @@ class Connection:
         self._pyramid = Pyramid()
         self._words = Rates(WORDS)
         self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._read_all = self._silent = False
@@ -175,8 +178,9 @@ class Connection:
                 if not frames:
                     raise WireError("malformed message: there is no frame in it")
                 self._pending.extend(frames)
+                self._pending_bytes += len(message["bytes"])
                 self._work.set()
-                while len(self._pending) >= MAX_PENDING:
+                while len(self._pending) >= MAX_PENDING or self._pending_bytes >= MAX_PENDING_BYTES:
                     self._room.clear()
                     await self._room.wait()
             else:
@@ -190,9 +194,9 @@ class Connection:
         """
         blocks: list[Block] = []
         step = -1
+        metrics.frame_bytes.inc(sum(map(len, batch)))
         try:
             for data in batch:
-                metrics.frame_bytes.inc(len(data))
                 head = wire.check(data)
                 self._admission.check(head, data)
                 if self._is_next(head):
@@ -244,6 +248,7 @@ class Connection:
                 self._work.clear()
             batch = list(self._pending)
             self._pending.clear()
+            self._pending_bytes = 0
             self._room.set()
             if batch:
                 before = self._pyramid.last

@@ -95,7 +95,13 @@ class Queue:
         if await change(run.id, {"status": "waiting"}, **values) is None:
             return  # someone stopped it this very moment
         folder = str(self._experiments.folder(run.id))
-        job = Job(Spec.load(json.dumps(run.spec)), run.name, self._experiments.settings.url_for_runs, token, folder)
+        try:
+            spec = Spec.load(json.dumps(run.spec))
+        except (ValueError, TypeError) as error:  # others go on
+            sentence = f"this server cannot read what is to be trained, which another version has written: {error}"
+            await change(run.id, status="failed", error=sentence, ended=time.time())
+            return
+        job = Job(spec, run.name, self._experiments.settings.url_for_runs, token, folder)
         try:
             handle = await self._experiments.launcher.start(job)
         except UnreachableError:  # it keeps its place until there is something to start it

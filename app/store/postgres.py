@@ -16,6 +16,8 @@ _LOCK: Final = 0x6E6F726D  # "norm"
 """The advisory lock of whoever migrates."""
 _PATIENCE: Final = 5
 """Seconds to wait for a connection."""
+_ALIVE: Final = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A machine that went without a word is missed within about ten seconds, not after the system's many minutes."""
 _KEEP: Final = sa.text(
     "INSERT INTO blocks (run, level, number, first_step, last_step, data) "
     "SELECT * FROM unnest(CAST(:run AS varchar[]), CAST(:level AS int[]), CAST(:number AS bigint[]), "
@@ -61,12 +63,13 @@ def migrate(url: str) -> tuple[str | None, str]:
         engine.dispose()
 
 
-def keep(connection: sa.Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows of blocks, but those that are there: a statement with a column at a time, as quick as COPY."""
-    pack = tables.Compressed().process_bind_param
-    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["data"] = [pack(data, connection.dialect) for data in columns["data"]]
-    connection.execute(_KEEP, columns)
+def keep(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Add rows of blocks, packed, in the order of the table's columns; but those that are there.
+
+    It is a statement with a column at a time, as quick as COPY.
+    """
+    columns = map(list, zip(*rows, strict=True))
+    connection.execute(_KEEP, dict(zip(tables.blocks.c.keys(), columns, strict=True)))
 
 
 def _engine(url: str) -> sa.Engine:
@@ -81,7 +84,7 @@ def _engine(url: str) -> sa.Engine:
     # Asked before use whether it lives: the database may have been started anew.
     engine = sa.create_engine(
         whole, pool_size=8, pool_pre_ping=True, pool_timeout=10,
-        connect_args={"connect_timeout": _PATIENCE, "application_name": "normscope"},
+        connect_args={"connect_timeout": _PATIENCE, "application_name": "normscope", **_ALIVE},
     )  # fmt: skip
     sa.event.listen(engine, "connect", _configure)
     return engine

@@ -206,10 +206,20 @@ Record = Experiment | Run | Link | Alert | Token | Lease
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """An encoded frame at its place in a run's history."""
+    """An encoded frame at its place in a run's history.
+
+    Attributes:
+        level: Of how many merges it is.
+        index: Its place within the level.
+        first_step: The first step in it.
+        last_step: The last.
+        data: The frame.
+        packed: The same as it is stored, if that was made already: whoever commits has less to do while others wait.
+    """
 
     level: int
     index: int
     first_step: int
     last_step: int
     data: bytes
+    packed: bytes | None = None

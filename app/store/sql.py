@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from normscope.wire import MERGE
 
 from . import ConflictError, Store, sqlite, tables
+from .packing import pack
 from .records import Brief
 from .trouble import FAILURES, Trouble
 from .writer import Writer
@@ -76,19 +77,13 @@ class SqlStore(Store):
 
     async def append(self, run: str, blocks: Sequence[Block], *, last_seq: int, last_step: int, seen: float) -> None:
         """Commit blocks and progress of a run."""
-        rows = [
-            {
-                "run": run, "level": b.level, "number": b.index, "first_step": b.first_step, "last_step": b.last_step,
-                "data": b.data,
-            }
-            for b in blocks
-        ]  # fmt: skip
         # Two servers may hold sockets of one run for a moment: how far it has come never goes back.
         c = tables.runs.c
         progress = {"last_seq": last_seq, "last_step": last_step, "seen": seen}
         update = sa.update(tables.runs).where(c.id == run, c.last_seq <= last_seq).values(progress)
 
         def operation(connection: sa.Connection) -> None:
+            rows = [(run, b.level, b.index, b.first_step, b.last_step, b.packed or pack(b.data)) for b in blocks]
             self._database.keep(connection, rows)
             connection.execute(update)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import time
 from contextlib import closing
@@ -114,6 +115,19 @@ def test_a_run_whose_launch_the_server_did_not_live_to_see_is_launched_again(ser
     wait_statuses(server, experiment["id"], "running", "waiting")
     server.post(f"/api/runs/{none}/stop")
     server.wait_step(batch, 1, timeout=60)
+
+
+def test_a_run_that_this_version_cannot_read_fails_alone(server: Server) -> None:
+    experiment = begin(server, **ENDLESS, parallel=1)
+    none, batch = (run["id"] for run in experiment["runs"])
+    server.wait_step(none, 1)
+    (spec,) = rows(server, {"id": experiment["id"]}, "spec")[1:]
+    write(server, "spec = ? WHERE id = ?", json.dumps(json.loads(spec) | {"moods": 3}), batch)  # of a newer version
+    server.post(f"/api/runs/{none}/stop")
+    failed = server.wait_status(batch, "failed")
+    assert failed["error"].startswith("this server cannot read what is to be trained")
+    other = begin(server, **TINY, steps=5)
+    wait_statuses(server, other["id"], "finished", "finished")
 
 
 def test_a_waiting_run_is_stopped_at_once_without_a_process(one: Server) -> None:
