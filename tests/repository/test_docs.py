@@ -114,6 +114,9 @@ def test_the_programs_of_several_processes_run_as_their_page_says(
     (code,) = (code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if f'name="{name}"' in code)
     (tmp_path / "train.py").write_text(code, "utf-8")
     starting = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    if name == "accelerated" and ranks == 1:
+        plain = ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+        starting = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1", *plain]
     environment = os.environ | {"NORMSCOPE_URL": shared_server.url, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *starting, "train.py"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
