@@ -234,7 +234,8 @@ def _surface() -> Json:
     return _chart(
         "Loss over the plane of the path",
         "Each net’s loss around its last weights, on the plane in which it has moved most, with the path it took. "
-        "Each line away from a valley’s floor is the same factor; directions differ from net to net.",
+        "Each line away from a valley’s floor is the same factor; directions differ from net to net. Losses are of the "
+        "first 256 training samples, in training mode: batch normalization uses these samples’ own statistics.",
         _layout("along the first direction", "along the second"),
         {
             "type": "contour", "showscale": False, "ncontours": 16, "contours": {"coloring": "fill"},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..bus import Bus
     from ..launcher import Launcher
-    from ..store import Run
+    from ..store import Going, Run
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class Reasons:
     """The runs whose training processes are there."""
     _told: dict[str, str] = field(default_factory=dict)
 
-    def of(self, run: Run) -> str | None:
+    def of(self, run: Run | Going) -> str | None:
         """Why a run has not begun; None once it has, or has ended."""
         if run.status == "waiting":
             return self.launcher.why(None) or "it waits for its turn: its experiment trains only so many nets at once"
@@ -35,7 +35,7 @@ class Reasons:
             return None
         return self.launcher.why(run.handle)
 
-    async def tell(self, run: Run) -> str | None:
+    async def tell(self, run: Run | Going) -> str | None:
         """The same, said to its viewers if it is new to them."""
         reason = self.of(run)
         if reason != self._told.get(run.id):

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Set
 
     from ..settings import Settings
-    from ..store import Run
+    from ..store import Going, Run
 
 HEARD_EVERY: Final = 5.0
 """Seconds after which other servers are told that a silent training process is still connected here."""
@@ -37,7 +37,7 @@ class Silence:
         self.connected.discard(run)
         self._since[run] = None, time.monotonic() - 2 * self._keepalive * silent
 
-    def of(self, run: Run, now: float) -> float:
+    def of(self, run: Run | Going, now: float) -> float:
         """Seconds, at a time of the monotonic clock, for which nobody has written that a run was seen."""
         seen, since = self._since.get(run.id, (None, now))
         if seen is not None and seen != run.seen:
@@ -45,7 +45,7 @@ class Silence:
         self._since[run.id] = run.seen, since
         return now - since
 
-    def begin(self, run: Run, now: float) -> None:
+    def begin(self, run: Run | Going, now: float) -> None:
         """Count from now on: before, there was nobody to be heard of."""
         self._since[run.id] = run.seen, now
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from normscope.errors import NormscopeError
 
-from ..store import Brief, Experiment, Run
+from ..store import Brief, Experiment, Going, Run
 from ..store.records import ACTIVE, ENDED
 from .reasons import last_line
 from .silence import HEARD_EVERY
@@ -49,7 +49,7 @@ class Supervision:
         launcher = self._experiments.launcher
         # Those of an earlier server's launcher: once asked about, their ends are told if they can be.
         with contextlib.suppress(NormscopeError):
-            for run in await self._store.find(Run, status=ACTIVE):
+            for run in await self._store.find(Going, status=ACTIVE):
                 await launcher.alive(run.handle or "")
         async for exit_ in launcher.exits():
             await self._note(exit_)
@@ -76,7 +76,7 @@ class Supervision:
         while True:
             await asyncio.sleep(self._look_every)
             try:
-                active = await self._store.find(Run, status=ACTIVE)
+                active = await self._store.find(Going, status=ACTIVE)
                 for run in active:
                     await self.look_after(run, time.monotonic())
                 self._forget({run.id for run in active})
@@ -87,7 +87,7 @@ class Supervision:
             except NormscopeError:  # a full disk, say, of which the store has told: look again later
                 continue
 
-    async def look_after(self, run: Run, now: float) -> None:
+    async def look_after(self, run: Run | Going, now: float) -> None:
         """See what has become of an active run, at a time of the monotonic clock."""
         reason = await self._experiments.reasons.tell(run)
         silence = self._experiments.silence.of(run, now)
@@ -102,20 +102,24 @@ class Supervision:
             if since > STOP_PATIENCE or reason is not None:  # what has not begun cannot stop by itself
                 await self._experiments.launcher.kill(run.handle, hard=since > 2 * STOP_PATIENCE)
 
-    async def _look_for(self, run: Run, silence: float) -> None:
+    async def _look_for(self, run: Run | Going, silence: float) -> None:
         """Say what has become of a run that is not connected here."""
         alive = None if run.handle is None else await self._experiments.launcher.alive(run.handle)
         if alive is False and silence > _GONE_AFTER:
-            await self._bury(run, None)
+            whole = await self._store.get(Run, run.id)
+            if whole is not None and whole.status == run.status:
+                await self._bury(whole, None)
             return
         if silence <= self._settings.lost_after - self._look_every:
             return
         as_read = {"status": run.status, "seen": run.seen}  # it may just have come to another server
         if self._experiments.shared and run.stop and alive is None:  # nobody is there to obey
             await self._experiments.change(run.id, as_read, status="stopped", ended=time.time())
-        elif run.status != "lost" and await self._experiments.change(run.id, as_read, status="lost") is not None:
-            words = f"the training process has not been heard of for {self._settings.lost_after:g} seconds"
-            await self._experiments.alerts.lose(run, words)
+        elif run.status != "lost":
+            lost = await self._experiments.change(run.id, as_read, status="lost")
+            if lost is not None:
+                words = f"the training process has not been heard of for {self._settings.lost_after:g} seconds"
+                await self._experiments.alerts.lose(lost, words)
 
     async def _bury(self, run: Run, reason: str | None) -> None:
         """Call a run failed, or stopped if that was wanted, whose process has left without saying so."""

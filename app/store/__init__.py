@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from normscope.errors import NormscopeError
 
-from .records import Alert, Block, Brief, Experiment, Lease, Link, Record, Run, Token
+from .records import Alert, Block, Brief, Experiment, Going, Lease, Link, Record, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 __all__ = [
-    "Alert", "Block", "Brief", "ConflictError", "Experiment", "Lease", "Link", "Record", "Run", "Store", "StoreError",
-    "Token", "is_shared", "migrate_store", "open_store", "prepare_store",
+    "Alert", "Block", "Brief", "ConflictError", "Experiment", "Going", "Lease", "Link", "Record", "Run", "Store",
+    "StoreError", "Token", "is_shared", "migrate_store", "open_store", "prepare_store",
 ]  # fmt: skip
 
-R = TypeVar("R", Experiment, Run, Brief, Link, Alert, Token, Lease)
+R = TypeVar("R", Experiment, Run, Brief, Going, Link, Alert, Token, Lease)
 
 
 class StoreError(NormscopeError):

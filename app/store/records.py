@@ -140,6 +140,17 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
+class Going:
+    """What it takes to look after a run, every second: fields of a Run, found as such and never added or changed."""
+
+    id: str
+    status: str
+    stop: bool
+    handle: str | None
+    seen: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """A shareable address that opens a view of an experiment read-only.
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 from .packing import pack, unpack
-from .records import Alert, Brief, Experiment, Lease, Link, Run, Token
+from .records import Alert, Brief, Experiment, Going, Lease, Link, Run, Token
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,5 +161,6 @@ leases = Table(
 )
 
 TABLES: Final[Mapping[type, Table]] = {
-    Experiment: experiments, Run: runs, Brief: runs, Link: links, Alert: alerts, Token: tokens, Lease: leases,
+    Experiment: experiments, Run: runs, Brief: runs, Going: runs, Link: links, Alert: alerts, Token: tokens,
+    Lease: leases,
 }  # fmt: skip

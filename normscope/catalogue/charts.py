@@ -264,8 +264,16 @@ CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
         Chart(
             "sharpness.edge",
             "Sharpness ÷ (2/η)",
-            "The largest eigenvalue of the loss’s Hessian over what gradient descent can bear: above 1 it is unstable.",
+            "The largest eigenvalue of the Hessian of the training loss (of 2,000 samples at most) over what gradient "
+            "descent can bear: above 1 it is unstable.",
             "sharpness · η / 2",
+        ),
+        Chart(
+            "sharpness.residual",
+            "How exact the sharpness is",
+            "‖Hv − λv‖ for the direction v that was found: an eigenvalue of the Hessian is within this of that shown.",
+            "residual",
+            logarithmic=True,
         ),
     ),
 }

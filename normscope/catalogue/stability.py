@@ -86,8 +86,9 @@ _SIXTEEN: Final = Claim(
     title="Gradient descent trains at the edge of stability",
     sentence="On the full batch, the sharpness rises until gradient descent is just stable, 2/η, and hovers there.",
     measures=(
-        "The largest eigenvalue of the loss's Hessian, in training mode, times half the rate: 1 is where steps on a "
-        "quadratic would begin to diverge. On the full batch and on mini-batches; the median of the last third counts."
+        "The largest eigenvalue of the Hessian of the loss over all training data, in training mode, times half the "
+        "rate: 1 is where steps on a quadratic would begin to diverge. Trained on the full batch and on mini-batches; "
+        "the median of the last third counts."
     ),
     literature="Cohen et al. (2021): with the full batch it rises to 2/η and hovers there; mini-batches stay below.",
     arms=(NONE, BATCH),

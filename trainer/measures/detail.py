@@ -62,11 +62,15 @@ class Normalizers(Measure):
         }
 
     def after(self, moment: Moment) -> Series:
-        """`rate`: η / ‖w‖² of the weights that a normalizer makes scale-free, and `angle`, in degrees, of the step."""
+        """Of the weights that a normalizer makes scale-free: `angle`, in degrees, of the step, and `rate`, η / ‖w‖².
+
+        The latter says how they turn under plain gradient descent; under Adam it would say nothing.
+        """
         if not getattr(self, "_weights", ()):
             return {}
         turn = turns(moment.start, snapshot(self.net), self.spec.rate, self._weights)
-        return {"normalizer.rate": turn.effective_rate, "normalizer.angle": np.degrees(turn.angle)}
+        angle = {"normalizer.angle": np.degrees(turn.angle)}
+        return angle | {"normalizer.rate": turn.effective_rate} if self.spec.optimizer == "sgd" else angle
 
 
 class Surface(Measure):

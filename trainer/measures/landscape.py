@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from .moment import Series
 
+_SAMPLES = 2000
+"""Of which the sharpness is found: all of the digits, and the first of larger sets."""
 _LENGTHS = tuple(float(f) for f in np.geomspace(0.5, 4, 8))
 
 
@@ -98,11 +100,15 @@ class NextBatch(Measure):
 
 
 class Sharpness(Measure):
-    """The largest eigenvalue of the loss's Hessian against what gradient descent can bear."""
+    """The largest eigenvalue of the loss's Hessian against what gradient descent can bear.
 
-    def before(self, moment: Moment) -> Series:
+    Of the loss over the training data, whatever the mini-batch is: that of a mini-batch is sharper by chance alone.
+    """
+
+    def before(self, moment: Moment) -> Series:  # noqa: ARG002
         """Sharpness times half the rate, and how exact it is."""
-        found = sharpness(self.net, lambda: self.loss_of(moment.x, moment.y), iterations=30, seed=self.spec.seed)
+        x, y = self.task.train[:_SAMPLES], self.task.train_targets[:_SAMPLES]
+        found = sharpness(self.net, lambda: self.loss_of(x, y), iterations=30, seed=self.spec.seed)
         edge = found.value * self.spec.rate / 2
         self.note(edge=edge)
         return {"sharpness.edge": edge, "sharpness.residual": found.residual}
