@@ -22,6 +22,7 @@ from .background import CORES
 from .capture.capture import Capture
 from .capture.hooks import Border
 from .capture.layers import check_kinds, unwrapped
+from .capture.seen import to_host_too
 from .control import Controls
 from .machine import versions
 from .ranks import Place
@@ -130,16 +131,37 @@ class Watch(Measuring):
         self._budget = place.budget(budget) if place else Budget(budget)
         self._sending = Border("sending what was watched failed")
         self._capture = capture = Capture(model, layers, kinds)
+        try:
+            self._begin(model, name, token, schedule, file, alerts, on_alert, place)
+        except BaseException:
+            capture.close()  # nothing of us stays on a model that is not watched
+            raise
+
+    def _begin(
+        self,
+        model: nn.Module,
+        name: str,
+        token: str | None,
+        schedule: Schedule | None,
+        file: str | os.PathLike[str] | None,
+        alerts: Iterable[str | Rule] | None,
+        on_alert: Callable[[wire.Alert], object] | None,
+        place: Place | None,
+    ) -> None:
+        """All that can go wrong before there is a process beside this one, then that process."""
+        capture = self._capture
         self._asides = Asides(model, capture, alike=place is not None)
         hello = wire.Hello(secrets.token_urlsafe(16), wire.made_text(name, 200), capture.layers, token, versions(model))
         self._telling = Telling(on_alert)
         rules = chosen(alerts, [x.name for x in capture.layers], [(s.layer, s.kind) for s in capture.slots])
         if place is not None:
             hello, file, schedule = place.join(capture, model, hello, file, schedule)
+        self._schedule = schedule or scheduling.every(1)
+        first = bool(self._schedule(0))
         patience = place.patience if place else None
         self._controls = controls = Controls(lambda paused: self._sender.state(paused), patience)
         self._sender = Sender(
-            url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file), rules=rules,
+            self._url, hello, capture.slots, controls.welcome, controls.apply, file=fresh(file), rules=rules,
             alert=self._telling.put, place=place,
         )  # fmt: skip
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
@@ -151,8 +173,7 @@ class Watch(Measuring):
         self._closed = False
         self._process = os.getpid()
         self._capture.write_to(*self._sender.place())
-        self._schedule = schedule or scheduling.every(1)
-        self._capture.active = bool(self._schedule(0))
+        self._capture.active = first
 
     @property
     def stopped(self) -> bool:
@@ -255,7 +276,7 @@ class Watch(Measuring):
         """Send what was seen of a step, or have it wait for its device behind those that do."""
         if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
             seen.settle()
-            self._waiting.append((step, time.time(), series, seen))
+            self._waiting.append((step, time.time(), to_host_too(series, seen), seen))
             self._send_arrived()
         else:
             self._sender.put(step, time.time(), series, seen)
@@ -265,6 +286,7 @@ class Watch(Measuring):
         """Send the steps that have arrived from their device; `whole` waits for all of them."""
         while self._waiting and (whole or self._waiting[0][-1].ready()):
             step, when, series, seen = self._waiting.popleft()
+            seen.wait()
             numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
             self._sender.put(step, when, numbers, seen)
 

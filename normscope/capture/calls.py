@@ -103,14 +103,16 @@ class Listening:
         """Put the hooks where they belong; does nothing if they are there."""
         if self._handles:
             return
-        self._handles = [module.register_forward_pre_hook(hook) for module, hook in self._before]
+        self._handles = [module.register_forward_pre_hook(hook, with_kwargs=True) for module, hook in self._before]
         for module, hooks in self._after.items():
             called = self._called.get(module)
             if called is not None and module.__dict__.get(SLOT) is None:
                 called.put()
                 self._handles.append(called)
             else:
-                self._handles += map(module.register_forward_hook, hooks)
+                for hook in hooks:
+                    always = getattr(hook, "always", False)
+                    self._handles.append(module.register_forward_hook(hook, always_call=always))
 
     def end(self) -> None:
         """Take the hooks away: a module without any is called several microseconds sooner."""

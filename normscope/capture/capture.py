@@ -15,20 +15,22 @@ from torch import Tensor, nn
 
 from ..wire import Layer
 from .calls import Listening
-from .hooks import Border, Hook, suited
+from .hooks import Border, End, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
 from .recorder import recorder
 from .reduction import flat, reduce_there
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
-from .tensors import first_tensor, local
+from .tensors import first_tensor, is_of_transform, local
 from .wiring import Wiring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from .recorder import Waiting
 
 
 log = logging.getLogger("normscope")
@@ -88,6 +90,7 @@ class Capture:
         hook, look, look_before = suited(model, Hook), suited(model, Look), suited(model, LookBefore)
         before: list[tuple[nn.Module, Any]] = []
         after: list[tuple[nn.Module, Any]] = []
+        self._model = weakref.ref(model)
         self.at_rest: list[tuple[int, nn.Module, str]] = []
         """Slots of what a module has at the end of a step, whether it is called or not."""
         of = list(modules.values())
@@ -104,7 +107,7 @@ class Capture:
                 case _:
                     self.at_rest.append((i, of[layer], kind))
         if before or after:
-            after.append((model, hook(lambda *_: self._end_forward())))
+            after.append((model, suited(model, End)(lambda *_: self._end_forward())))
         self._listening = Listening(before, after, quickly=hook is Hook)
         self.attach()
         _captures.add(self)
@@ -170,7 +173,7 @@ class Capture:
         except Exception as error:  # noqa: BLE001  as above
             self.fail(error)
 
-    def _look_at_batch(self, slot: int, kind: str, module: nn.Module, args: Any, _: Any) -> None:
+    def _look_at_batch(self, slot: int, kind: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         """Look at the statistics, one a channel, of the mini-batch that a batch normalization is about to see.
 
         Channels are on axis 1, as in torch's own, unless the module has an `axis` that says otherwise.
@@ -178,12 +181,13 @@ class Capture:
         if not self.active or not module.training or in_backward() != -1:
             return
         try:
-            x = args[0].detach().float()
+            (given, *_) = args or kwargs.values()
+            x = given.detach().float()
             axis = getattr(module, "axis", 1) % x.dim()
             dims = [d for d in range(x.dim()) if d != axis]
             self._at_once(slot, x.mean(dims) if kind == "batch_mean" else x.var(dims, correction=0))
         except Exception as error:  # noqa: BLE001
-            self.fail(error)
+            self.fail(error, (args, kwargs))
 
     def _at_once(self, slot: int, x: Tensor) -> None:
         """Summarize a tensor of any kind; never raises."""
@@ -193,13 +197,14 @@ class Capture:
         try:
             self._see(slot, x)
         except Exception as error:  # noqa: BLE001
-            self.fail(error)
+            self.fail(error, x)
         self.seconds += time.perf_counter() - began
 
-    def fail(self, error: Exception) -> None:
-        """End watching."""
-        self.border.note(error)
-        self.active = False
+    def fail(self, error: Exception, of: Any = None) -> None:
+        """End watching, unless it failed at something that stands for a tensor and is left out."""
+        if not is_of_transform(of):
+            self.border.note(error)
+            self.active = False
 
     def _end_forward(self) -> None:
         """Find out which slots may be put off from now on, and summarize what was.
@@ -222,19 +227,27 @@ class Capture:
         if not self.put_off:
             return
         began = time.perf_counter()
-        try:
-            waiting = self.put_off.copy()  # which keeps them, should another thread call a layer now
-            for slot, x, version in self._recorder.add_all(waiting):
-                if x._version != version:  # what it was is lost, this once
-                    self.ways[slot] = Way.AT_ONCE
-                    continue
-                if x.numel() > ALL:  # it has grown
-                    self.ways[slot] = Way.AT_ONCE
-                self._see(slot, x)
-        except Exception as error:  # noqa: BLE001  as in the hooks
-            self.fail(error)
+        waiting = self.put_off.copy()  # which keeps them, should another thread call a layer now
         self.put_off.clear()
+        try:
+            self._summarize(waiting)
+        except Exception as error:  # noqa: BLE001  as in the hooks
+            others = [one for one in waiting if not is_of_transform(one[1])]
+            if len(others) == len(waiting):
+                self.fail(error)
+            else:  # from now on at once, where such a tensor is known
+                for slot, _, _ in waiting:
+                    self.ways[slot] = Way.AT_ONCE
         self.seconds += time.perf_counter() - began
+
+    def _summarize(self, waiting: Waiting) -> None:
+        for slot, x, version in self._recorder.add_all(waiting):
+            if x._version != version:  # what it was is lost, this once
+                self.ways[slot] = Way.AT_ONCE
+                continue
+            if x.numel() > ALL:  # it has grown
+                self.ways[slot] = Way.AT_ONCE
+            self._see(slot, x)
 
     def _see(self, slot: int, output: Any) -> None:
         """Summarize the first tensor of any output."""
@@ -250,7 +263,11 @@ class Capture:
             self._away.append((slot, reduce_there(x, low, high, most)))
 
     def _see_resting(self) -> None:
-        """Summarize parameters, their gradients and what batch normalization keeps."""
+        """Summarize parameters, their gradients and what batch normalization keeps, of modules that are still there."""
+        model = self._model()
+        there = set() if model is None else set(map(id, model.modules()))
+        if any(id(module) not in there for _, module, _ in self.at_rest):  # others stand in their places
+            self.at_rest = [row for row in self.at_rest if id(row[1]) in there]
         for slot, module, kind in self.at_rest:
             for x in resting(module, kind):
                 self._at_once(slot, x)

@@ -66,6 +66,27 @@ class Hook:
         return getattr, (nullcontext(), "__exit__")
 
 
+class End(Hook):
+    """A hook after a module that is called also if the module fails: what was kept of it must not live on."""
+
+    __slots__ = ()
+
+    always = True
+
+    def around(self, module: nn.Module, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Calls the module by `call` and does the same."""
+        end = self._call
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return call(*args, **kwargs)
+            finally:
+                if not is_tracing():
+                    end(module, args, None)
+
+        return called
+
+
 def suited(model: nn.Module, kind: type[H]) -> type[H]:
     """The kind of hook as it suits a model.
 

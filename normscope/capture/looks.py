@@ -50,7 +50,7 @@ class Look(Hook):
             else:
                 capture.see_now(self._slot, args, output)
         except Exception as error:  # noqa: BLE001  the border: it is counted, and must not reach training
-            capture.fail(error)
+            capture.fail(error, output)
 
     def around(self, module: nn.Module, call: Callable[..., Any]) -> Callable[..., Any]:
         """Calls the module by `call` and does the same, without another call for what is nearly always the case."""
@@ -71,7 +71,7 @@ class Look(Hook):
                     self(module, args, output)
             except Exception as error:  # noqa: BLE001  as above
                 if not (type(output) is Tensor and output.is_inference()):  # which has no version
-                    capture.fail(error)
+                    capture.fail(error, output)
             return output
 
         return called
@@ -82,5 +82,6 @@ class LookBefore(Look):
 
     __slots__ = ()
 
-    def __call__(self, module: nn.Module, args: Any, _: Any = None) -> None:  # noqa: D102
-        super().__call__(module, args, args[0] if len(args) == 1 else args)
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any = None) -> None:  # noqa: D102
+        given = args or tuple((kwargs or {}).values())
+        super().__call__(module, args, given[0] if len(given) == 1 else given)

@@ -7,6 +7,7 @@ touched.
 from __future__ import annotations
 
 import ctypes
+import threading
 from array import array
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
@@ -95,6 +96,7 @@ class Packing:
         self._memory, self._address, self._start = bounds, 0, 0
         self._bare: dict[int, list[float]] = {}
         self._describer = native.describer()
+        self._writing = threading.Lock()  # layers may be called by several threads; the core lets go of Python's lock
 
     def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:  # noqa: D102  as the protocol says
         if memory is not self._memory:
@@ -133,6 +135,10 @@ class Packing:
         return [waiting[i] for i in left]
 
     def _write(self, jobs: array[int], count: int) -> None:
+        with self._writing:
+            self._add(jobs, count)
+
+    def _add(self, jobs: array[int], count: int) -> None:
         while (done := self._pad.add(jobs, count)) < count:
             # One has found no room: a layer that is called many times in a step. Its numbers are kept at least.
             jobs, count = jobs[native.JOB * done :], count - done - 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .. import native
 from .summary import NUMBERS, Raw
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
 
 @dataclass(slots=True)
@@ -65,10 +65,14 @@ class Seen:
         """Make the values our own, for a step that has to wait for a device while their place is filled anew."""
         self.memory, self.start = self.values.copy(), 0
 
-    def finish(self) -> None:
-        """Take in what came from other devices. Waits for them if it must."""
+    def wait(self) -> None:
+        """Until everything is on the host."""
         for event in self.events:
             event.synchronize()
+
+    def finish(self) -> None:
+        """Take in what came from other devices. Waits for them if it must."""
+        self.wait()
         if not self.away:
             return
         arrived = [self.values]
@@ -89,6 +93,23 @@ class Seen:
         """All of it, as a summary takes it."""
         self.finish()
         return Raw(self.values, self.records, self.slots, self.lengths, self.known, self.numbers)
+
+
+def to_host_too(series: dict[str, Any], seen: Seen) -> dict[str, Any]:
+    """Numbers beside a step, those on a GPU on their way to the host; that they are here, what was seen waits for.
+
+    To read them where they are would wait for all that the GPU was given since, which is the next step.
+    """
+    there = {name: value for name, value in series.items() if isinstance(value, Tensor) and value.is_cuda}
+    arriving = {
+        name: torch.empty(x.shape, dtype=x.dtype, pin_memory=True).copy_(x, non_blocking=True)
+        for name, x in there.items()
+    }
+    for device in {x.device for x in there.values()}:
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(device))
+        seen.events = (*seen.events, event)
+    return series | arriving
 
 
 def to_host(away: list[tuple[int, Tensor]]) -> tuple[list[tuple[int, Tensor]], list[torch.cuda.Event]]:

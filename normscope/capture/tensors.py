@@ -24,6 +24,11 @@ def is_plain(output: Any) -> bool:
     )  # fmt: skip
 
 
+def is_of_transform(output: Any) -> bool:
+    """Whether a tensor among this is what `torch.func` puts in a tensor's place (`grad`, `vmap`), without values."""
+    return any(map(torch._C._functorch.is_functorch_wrapped_tensor, tensors_in(output)))
+
+
 def first_tensor(output: Any) -> Tensor | None:
     """The first tensor in a module's output."""
     return next(tensors_in(output), None)

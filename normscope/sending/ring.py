@@ -103,14 +103,19 @@ class Ring:
         self._state[1] = start
         return start % self.size
 
+    @property
+    def longest(self) -> int:
+        """Bytes that a note may have."""
+        return 4 * self._spare - 8
+
     def commit(self, count: int, note: bytes) -> None:
         """Make a record of the values that were put where `room` said last, and a note about them.
 
         Raises:
             ValueError: If the note is too long.
         """
-        if len(note) > 4 * self._spare - 8:
-            raise ValueError(f"a note of {len(note)} bytes does not fit into {4 * self._spare - 8}")
+        if len(note) > self.longest:
+            raise ValueError(f"a note of {len(note)} bytes does not fit into {self.longest}")
         if self._committer is not None:
             self._next = self._committer.commit(count, note)
             return

@@ -86,7 +86,7 @@ class Sender:
         self._notes = Writer()
         self._over = self._closing = False
         self._result: bool | None = None
-        self._late = False
+        self._late = self._left_out = False
         self._private: NDArray[np.float32] | None = None
         self._dropped = self._dropped_there = 0
         self.nonfinite: Nonfinite | None = None
@@ -142,10 +142,28 @@ class Sender:
             seen.finish()
         more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
         note = self._notes.write(step, when, series, seen.records, more)
+        if len(note) > self._ring.longest:
+            note = self._shortened(step, when, series, seen.records, more)
         if seen.memory is self._ring.values and not self._over:
             self._ring.commit(seen.count, note)
         elif not self._copied(seen, note):
             self._dropped += 1
+
+    def _shortened(self, step: int, when: float, series: dict[str, Any], records: int, more: Any) -> bytes:
+        """The note without the longest vectors, which are more than there is room for; said once."""
+        kept = dict(series)
+        for name in sorted(series, key=lambda name: np.size(series[name]), reverse=True):
+            del kept[name]
+            note = self._notes.write(step, when, kept, records, more)
+            if len(note) <= self._ring.longest:
+                break
+        if not self._left_out:
+            self._left_out = True
+            names = ", ".join(sorted(series.keys() - kept.keys()))
+            log.warning(
+                "normscope: at step %d there are more numbers than a step has room for; left out: %s", step, names
+            )
+        return note
 
     def _copied(self, seen: Seen, note: bytes) -> bool:
         """Copy the values into the ring, once there is room; False if there was none for too long."""

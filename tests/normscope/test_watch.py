@@ -181,11 +181,50 @@ def test_other_scalars_are_refused(peer: Peer, value: Any) -> None:
         ({"budget": 2}, ValueError),
         ({"schedule": 10}, TypeError),
         ({"schedule": lambda step: 1 // step}, ZeroDivisionError),
+        ({"alerts": ["no rule"]}, ValueError),
+        ({"file": __file__}, OSError),
     ],
 )
-def test_wrong_arguments_are_refused_in_a_sentence(arguments: dict[str, Any], error: type[Exception]) -> None:
+def test_wrong_arguments_are_refused_and_nothing_stays(arguments: dict[str, Any], error: type[Exception]) -> None:
+    net = nn.Sequential(nn.Linear(1, 1), nn.ReLU())
+    before = psutil.Process().children()
     with pytest.raises(error):
-        normscope.watch(**{"model": nn.Linear(1, 1), "url": "http://127.0.0.1:1", **arguments})
+        normscope.watch(**{"model": net, "url": "http://127.0.0.1:1", **arguments})
+    assert not any(m._forward_hooks or m._forward_pre_hooks or m._compiled_call_impl for m in net.modules())
+    assert psutil.Process().children() == before
+
+
+def test_what_a_step_has_no_room_for_is_left_out_and_training_is_watched_on(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    net = nn.Linear(1, 1)
+    with normscope.watch(net, url=peer.url, budget=None) as watch:
+        for _ in range(3):
+            net(torch.ones(1, 1))
+            watch.add(a=np.ones(1024), b=np.ones(1024), c=np.ones(1000))
+            watch.step(loss=1.0)
+    assert peer.steps() == [0, 1, 2]
+    assert all("loss" in frame.series and "c" in frame.series for frame in peer.frames)
+    assert caplog.text.count("there are more numbers than a step has room for; left out: a") == 1
+
+
+def test_what_torch_func_puts_in_a_tensors_place_is_left_out(peer: Peer) -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    weights: dict[str, Tensor] = dict(net.named_parameters())
+    x = torch.ones(4, 2)
+
+    def loss(given: dict[str, Tensor], one: Tensor) -> Tensor:
+        return torch.func.functional_call(net, given, (one,)).sum()
+
+    with normscope.watch(net, url=peer.url, budget=None) as watch:
+        for _ in range(4):
+            net(x)
+            torch.func.grad(loss)(weights, x)
+            torch.func.vmap(torch.func.grad(loss), (None, 0))(weights, x)
+            net(x)
+            watch.step()
+    assert peer.steps() == [0, 1, 2, 3]
+    assert [frame.counters[:, 0].tolist() for frame in peer.frames] == [[16, 16]] * 4
 
 
 def test_url_and_token_come_from_the_environment(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:

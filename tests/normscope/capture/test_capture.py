@@ -303,14 +303,16 @@ def test_a_pass_that_fails_midway_leaves_nothing_alive() -> None:
     alive: list[Any] = []
     model = Failing()
     capture = watched(model)
-    model(torch.ones(1, 2))
-    capture.collect()
-    model.fails = True
-    with pytest.raises(RuntimeError, match="oh"):
+    for passes in range(3):  # the first is followed from layer to layer; from the third on, what is small waits
+        model.fails = True
+        with pytest.raises(RuntimeError, match="oh"):
+            model(torch.ones(1, 2))
+        gc.collect()
+        assert [one() for one in alive] == [None] * (passes + 1)
+        model.fails = False
         model(torch.ones(1, 2))
-    capture.forget()
-    gc.collect()
-    assert alive[0]() is None
+        capture.collect()
+        capture.forget()
 
 
 def test_submodules_that_are_called_alone_are_seen_too() -> None:

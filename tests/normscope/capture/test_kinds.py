@@ -111,6 +111,24 @@ def test_only_what_was_asked_for_is_seen() -> None:
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in net.modules())
 
 
+def test_what_is_given_by_name_is_seen_too() -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(input=x)  # type: ignore[no-any-return]
+
+    net = Named()
+    capture = Capture(net, kinds=check_kinds(["batch_mean", "input"]))
+    capture.active = True
+    x = 3 + torch.randn(8, 4)
+    net(x)
+    seen = {kind: values[0] for (_, kind), values in found(capture).items()}
+    assert seen == {kind: pytest.approx(float(x.mean()), rel=1e-5) for kind in ("batch_mean", "input")}
+
+
 @pytest.mark.parametrize(
     ("arm", "dimensions", "shape", "dims"),
     [

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import copy
+import gc
 import io
 import multiprocessing
 import os
 import pickle
 import subprocess
 import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
 import normscope
 from normscope import wire
+from normscope.wire.frame import KINDS
 
 from ...conftest import wait_for
 
@@ -32,6 +37,37 @@ def test_a_module_that_is_replaced_while_watched_is_no_longer_seen(peer: Peer) -
         net(torch.ones(3, 2))
         watch.step()
     assert [frame.layers.tolist() for frame in peer.frames] == [[0, 1], [1]]
+
+
+def test_the_weights_of_a_module_that_is_replaced_are_no_longer_seen_nor_kept(peer: Peer) -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    old = weakref.ref(net[0])
+    with normscope.watch(net, url=peer.url, budget=None, kinds=["output", "weight"]) as watch:
+        net(torch.ones(3, 2))
+        watch.step()
+        net[0] = nn.Linear(2, 2)
+        net(torch.ones(3, 2))
+        watch.step()
+    weight = KINDS.index("weight")
+    found = [frame.layers[frame.kinds == weight].tolist() for frame in peer.frames]
+    assert found == [[0, 1], [1]]
+    gc.collect()
+    assert old() is None
+
+
+def test_layers_that_are_called_by_several_threads_are_each_seen_whole(peer: Peer) -> None:
+    net = nn.ModuleList([nn.Identity(), nn.Identity()])
+    values = [torch.full((200_000,), 1.0), torch.full((200_000,), 3.0)]
+    with normscope.watch(net, url=peer.url, budget=None) as watch, ThreadPoolExecutor(2) as threads:
+        for _ in range(30):
+            list(threads.map(lambda i: net[i](values[i]), (0, 1)))
+            watch.step()
+    assert peer.steps() == list(range(30))
+    for frame in peer.frames:
+        assert sorted(frame.layers.tolist()) == [0, 1]
+        means = dict(zip(frame.layers.tolist(), frame.moments[:, 0].tolist(), strict=True))
+        assert means == {0: 1.0, 1: 3.0}
+        assert [len(np.flatnonzero(row)) for row in frame.counts] == [1, 1]
 
 
 def test_a_copied_or_pickled_model_is_free_of_us(peer: Peer) -> None:
