@@ -214,7 +214,8 @@ def test_what_torch_func_puts_in_a_tensors_place_is_left_out(peer: Peer) -> None
     x = torch.ones(4, 2)
 
     def loss(given: dict[str, Tensor], one: Tensor) -> Tensor:
-        return torch.func.functional_call(net, given, (one,)).sum()
+        found: Tensor = torch.func.functional_call(net, given, (one,)).sum()
+        return found
 
     with normscope.watch(net, url=peer.url, budget=None) as watch:
         for _ in range(4):
