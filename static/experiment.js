@@ -28,8 +28,15 @@ import { keepTheme } from "./controls/theme.js";
 /** Milliseconds after the first frames, and at the latest, when Plotly is loaded: evaluating it holds everything up. */
 const PLOTLY_SOON = 300;
 const PLOTLY_LATEST = 2500;
+/** Milliseconds after which the address is changed that could not be. */
+const ADDRESS_PERIOD = 1000;
 
 const { saved } = page;
+/** What the address is to be, and the timer until then. */
+let address = location.pathname + location.search;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let keeping;
+addEventListener("pagehide", keepAddress);
 /** Whether the page is a frame in a notebook. */
 const embedded = "embed" in document.documentElement.dataset;
 const painter = new Painter(() => state.version);
@@ -134,16 +141,18 @@ function arrange() {
   const query = [embedded && "embed=1", state.query].filter(Boolean).join("&");
   const compare = document.querySelector('[data-testid="compare"]');
   if (compare) compare.setAttribute("href", `${page.root}/compare/${state.runs.map((run) => encodeURIComponent(run.id)).join(",")}`);
-  const address = location.pathname + (query ? `?${query}` : "");
-  if (address !== location.pathname + location.search) keepAddress(address);
+  address = location.pathname + (query ? `?${query}` : "");
+  keepAddress();
 }
 
-/** @param {string} address */
-function keepAddress(address) {
+/** Let the address hold the view. Some browsers bear few changes in a row, as while a cursor is dragged: then later. */
+function keepAddress() {
+  clearTimeout(keeping);
+  if (address === location.pathname + location.search) return;
   try {
     history.replaceState(null, "", address);
-  } catch (error) {
-    if (!saved) throw error; // browsers may forbid it to a file
+  } catch {
+    if (!saved) keeping = setTimeout(keepAddress, ADDRESS_PERIOD); // a browser may forbid it to a file for good
   }
 }
 

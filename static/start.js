@@ -39,8 +39,14 @@ if (ahead instanceof HTMLTemplateElement) {
   });
   document.head.append(ahead.content);
 }
-void import("./opening.js");
-await import("./experiment.js");
-release();
+try {
+  await Promise.all([import("./opening.js"), import("./experiment.js")]);
+} catch (error) {
+  const note = document.querySelector('[data-testid="connection"]');
+  if (note) Object.assign(note, { textContent: "Part of this page could not be loaded. Load it again.", hidden: false });
+  throw error;
+} finally {
+  release(); // whatever else is there works
+}
 
 export {};

@@ -37,7 +37,12 @@ export class Painter {
     const version = this.version();
     const due = this.#due(version, began);
     for (const job of due) {
-      job.draw(version, began + BUDGET);
+      try {
+        job.draw(version, began + BUDGET);
+      } catch (error) {
+        job.drawn = version; // others are to be drawn all the same
+        reportError(error);
+      }
       this.owed = !due.some((other) => !other.options.first && other.drawnAt >= began);
       if (performance.now() - began > BUDGET) break;
     }

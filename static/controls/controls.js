@@ -93,10 +93,12 @@ export class Controls {
   draw(version) {
     this.drawn = version;
     this.drawnAt = performance.now();
-    const { runs } = this.desk.state.experiment;
+    const { connected, experiment } = this.desk.state;
+    const { runs } = experiment;
     const status = overall(runs);
-    write(this.status, status === "running" ? "live" : status);
-    this.status.dataset.status = status;
+    const unknown = !connected && !runs.every(isDone);
+    write(this.status, unknown ? "disconnected" : status === "running" ? "live" : status);
+    this.status.dataset.status = unknown ? "lost" : status;
     document.body.dataset.status = status;
     this.#numbers();
     this.#banners();
@@ -111,7 +113,7 @@ export class Controls {
     const step = state.newestStep;
     const text = step < 0 ? "–" : step.toLocaleString("en");
     write(this.step, planned ? `${text} / ${(planned - 1).toLocaleString("en")}` : text);
-    const going = runs.filter((run) => run.status === "running");
+    const going = runs.filter((run) => run.status === "running" && state.connected);
     const rates = going.map((run) => rateOf(state.whole(run.id))).filter(Number.isFinite);
     write(this.rate, rates.length ? (rates.reduce((a, b) => a + b) / rates.length).toFixed(rates[0] < 10 ? 1 : 0) : "–");
     const costs = runs.map((run) => latest(this.desk, run, "watch_cost")).filter(Number.isFinite);

@@ -42,7 +42,7 @@ export class Cursor {
   move(step) {
     const { state } = this.desk;
     const at = step === null ? null : Math.max(0, Math.min(Math.round(step), state.end));
-    state.show({ step: at, span: at === null ? state.view.span : around(state.view.span, at) });
+    state.show({ step: at, span: around(state.view.span, at ?? state.end) });
     clearTimeout(this.timer);
     this.timer = setTimeout(this.settled, 180);
   }
@@ -81,8 +81,9 @@ export class Cursor {
   /** @param {KeyboardEvent} event */
   #key(event) {
     const { target, key } = event;
-    const typing = target instanceof Element && target.closest("input, select, textarea, dialog, button, summary");
+    const typing = target instanceof Element && target !== this.range && target.closest("input, select, textarea, dialog");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (key === " " && target instanceof Element && target.closest("button, summary, a")) return; // which it presses
     const stride = (event.shiftKey ? 10 : 1) * this.stride;
     if (key === "ArrowLeft") this.move(this.desk.state.step - stride);
     else if (key === "ArrowRight") this.move(this.desk.state.step + stride);

@@ -2,6 +2,8 @@
 
 import { make } from "../element.js";
 
+let entering = false;
+
 /**
  * Get what an experiment's page needs ready while a person reads.
  * @param {string} plotly its address
@@ -22,9 +24,14 @@ export function prepare(plotly, modules) {
  * @param {() => void} leave
  */
 export async function enter(path, leave) {
+  if (entering) return; // by a second click: the page that is coming is made once
   if (!window.Plotly) return location.assign(path);
-  const response = await fetch(path);
-  if (!response.ok) return location.assign(path);
+  entering = true;
+  const response = await fetch(path).catch(() => null);
+  if (!response?.ok) {
+    entering = false;
+    return location.assign(path);
+  }
   const { body, title } = new DOMParser().parseFromString(await response.text(), "text/html");
   leave();
   history.pushState(null, "", path);

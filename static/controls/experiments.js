@@ -237,12 +237,15 @@ export class ExperimentList {
   /** @param {string[]} ids */
   async #delete(ids) {
     const names = (this.experiments ?? []).filter(({ id }) => ids.includes(id)).map(({ name }) => name);
-    await this.#guarded(async () => {
-      await Promise.all(ids.map((id) => this.api.delete(`/api/experiments/${encodeURIComponent(id)}`)));
-      const what = names.length === 1 ? `“${names[0]}”` : `${names.length} experiments`;
-      toast(`Deleted ${what}.`, { label: "Undo", press: () => void this.#restore(ids) });
-    });
+    const answers = await Promise.allSettled(ids.map((id) => this.api.delete(`/api/experiments/${encodeURIComponent(id)}`)));
+    const gone = ids.filter((_, i) => answers[i].status === "fulfilled");
+    if (gone.length) {
+      const what = names.length === 1 ? `“${names[0]}”` : gone.length === 1 ? "one experiment" : `${gone.length} experiments`;
+      toast(`Deleted ${what}.`, { label: "Undo", press: () => void this.#restore(gone) });
+    }
     await this.#refresh();
+    const refused = answers.find((answer) => answer.status === "rejected");
+    if (refused) await this.#guarded(() => Promise.reject(refused.reason));
   }
 
   /** @param {string[]} ids */

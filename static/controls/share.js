@@ -51,6 +51,9 @@ export class Share {
   }
 
   async #make() {
+    const button = find("make-link", HTMLButtonElement);
+    if (button.disabled) return; // one is on its way
+    button.disabled = true;
     await this.#guarded(async () => {
       const runs = this.runs.value === "shown" ? this.state.runs.map((run) => run.id) : this.runs.value;
       const body = {
@@ -68,6 +71,7 @@ export class Share {
       write(this.note, `This address is shown only now.${link.locked ? " Tell the password another way." : ""}`);
       await this.#listLinks(link.id);
     });
+    button.disabled = false;
   }
 
   /** @param {() => Promise<void>} work */

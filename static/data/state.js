@@ -52,6 +52,8 @@ export class State {
     /** Their layers. @type {import("./net.js").Net} */
     this.net = { layers: [], edges: [] };
     this.#choose();
+    /** Whether news can come: of what goes on, nobody knows while they cannot. */
+    this.connected = true;
     /** Grows whenever anything that charts show may have changed. */
     this.version = 1;
     /** @type {Set<(what: "frames" | "run" | "view") => void>} */
@@ -60,6 +62,13 @@ export class State {
     this.exact = new Map();
     /** What is shown of the view's span, by run. @type {Map<string, Closeup>} */
     this.closeups = new Map();
+  }
+
+  /** @param {boolean} connected */
+  connect(connected) {
+    if (this.connected === connected) return;
+    this.connected = connected;
+    this.changed("run");
   }
 
   /** @param {(what: "frames" | "run" | "view") => void} listener */

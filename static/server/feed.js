@@ -21,6 +21,9 @@ const SETTLE = 60;
 const LOOK_PERIOD = 3000;
 const LOOK_EASE = 20;
 
+const SHARPENING = "the cursor";
+const CLOSER = "the span";
+
 /** Keeps a state's histories complete and its runs up to date. */
 export class Feed {
   /**
@@ -35,6 +38,8 @@ export class Feed {
     this.generation = 0;
     /** How often it was decided what to watch. */
     this.turn = 0;
+    /** About what the page has said that it could not get it. */
+    this.regretted = "";
     /** @type {string[]} */
     this.watched = [];
     /** Runs that there were news of since those were asked after that are not watched. @type {Set<string>} */
@@ -45,11 +50,15 @@ export class Feed {
     this.live = new LiveSocket(api.socket("/ws/live"), {
       opened: () => {
         this.generation = 0;
+        state.connect(true);
         if (api.link === null) this.live.send({ type: "list" }); // who comes by a link has to ask
         void this.#watch();
         void this.#lookAround();
       },
-      closed: (note, final) => this.tell(note, final),
+      closed: (note, final) => {
+        state.connect(false);
+        this.tell(note, final);
+      },
       text: (message) => this.#hear(message),
       binary: (buffer) => this.#take(buffer),
     });
@@ -144,8 +153,9 @@ export class Feed {
       joined = this.state.replace(run, decodeStream(await this.api.history(run, { points: this.state.whole(run).limit })));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      this.tell(`Part of the history is missing. ${error.message}`, false);
+      this.#regret(`Part of the history is missing. ${error.message}`, run);
     }
+    if (joined) this.#regret("", run);
     const again = this.completing.get(run)?.again;
     this.completing.delete(run);
     if (again && !joined) void this.#complete(run);
@@ -168,23 +178,45 @@ export class Feed {
       );
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      this.tell(`These steps are shown coarsely. ${error.message}`, false);
+      return this.#regret(`These steps are shown coarsely. ${error.message}`, CLOSER);
     }
+    this.#regret("", CLOSER);
     if (step !== null) void this.sharpen();
   }
 
   /** Get the very frames at the cursor where the page only has merged ones. */
   async sharpen() {
-    const { step } = this.state.view;
+    const { view } = this.state;
+    const { step, by } = view;
     if (step === null) return;
     const coarse = this.state.runs.filter((run) => (this.state.frameAtCursor(run.id)?.level ?? 0) > 0);
-    for (const run of coarse) {
-      const [first, last] = this.state.stepsIn(run.id, [step, step]);
-      // A step may have come in several frames: it is in the first, whole.
-      const frames = decodeStream(await this.api.history(run.id, { first_step: first, last_step: last, points: MERGE }));
-      if (frames.length) this.state.pin(run.id, step, frames[0]);
+    try {
+      await Promise.all(
+        coarse.map(async ({ id }) => {
+          const [first, last] = this.state.stepsIn(id, [step, step]);
+          // A step may have come in several frames: it is in the first, whole.
+          const frames = decodeStream(await this.api.history(id, { first_step: first, last_step: last, points: MERGE }));
+          if (view.step !== step || view.by !== by || !frames.length) return; // the cursor stands elsewhere by now
+          this.state.pin(id, step, frames[0]);
+          this.state.changed("frames");
+        }),
+      );
+      this.#regret("", SHARPENING);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      this.#regret(`These numbers are of several steps. ${error.message}`, SHARPENING);
     }
-    if (coarse.length) this.state.changed("frames");
+  }
+
+  /**
+   * Say what the page could not get; empty once it could, unless something else is said by then.
+   * @param {string} sentence
+   * @param {string} about
+   */
+  #regret(sentence, about) {
+    if (!sentence && this.regretted !== about) return;
+    this.regretted = sentence ? about : "";
+    if (sentence || this.live.open) this.tell(sentence, false);
   }
 }
 

@@ -61,6 +61,9 @@ export class FindingTab {
       if (!(error instanceof ApiError)) throw error;
       write(this.note, error.message);
       this.note.hidden = false;
+      this.weighed = -1; // asked again when the tab is looked at anew
+      this.waiting = undefined;
+      return;
     }
     this.waiting = undefined;
     this.reveal();
@@ -101,11 +104,11 @@ function makeCriteria(title, evidence) {
 /** @param {Evidence} evidence */
 function makeCriterion(evidence) {
   const { name, estimate, low, high, unit, seeds, missing } = evidence;
-  const about = make("small", { title: sentenceOf(evidence) }, `expected: ${wanted(evidence)} · ${method(evidence)}${lacking}`);
   const interval = low === null || high === null ? "no interval yet" : `${number(low)} to ${number(high)}`;
   const value = estimate === null ? "–" : `${number(estimate)}${unit && ` ${unit}`}`;
   const count = Object.keys(seeds).length;
   const lacking = missing.length ? ` · no number in ${missing.length} of ${count + missing.length} seeds` : "";
+  const about = make("small", { title: sentenceOf(evidence) }, `expected: ${wanted(evidence)} · ${method(evidence)}${lacking}`);
   return make(
     "li",
     { "data-testid": "criterion", "data-verdict": evidence.verdict },

@@ -35,7 +35,7 @@ export class SeriesTab {
     this.filter.value = desk.state.view.series.join(" ");
     this.note = make("p", { class: "reading", role: "status", "data-testid": "series-note" });
     this.grid = make("div", { class: "pair" });
-    this.element = make("section", { class: "series" }, make("div", { class: "tools" }, this.filter, this.note), this.grid);
+    this.element = make("section", { class: "series" }, make("h2", { class: "unseen" }, "Series"), make("div", { class: "tools" }, this.filter, this.note), this.grid);
     /** @type {import("../types.js").Theme | null} */
     this.theme = null;
     this.key = "";

@@ -65,7 +65,7 @@ test("a form says how many runs it makes", () => {
 });
 
 test("an address holds what was changed in a form", () => {
-  const known = { ...claim, arms: ["none", "batch", "layer"].map((name) => ({ name, sentence: "" })) };
+  const known = { ...claim, arms: ["none", "batch", "layer"].map((name) => ({ name, sentence: "", changes: {} })) };
   const parse = (/** @type {string} */ query) => parseForm(known, new URLSearchParams(query));
   assert.equal(formatForm(known, parse("")).size, 0);
   for (const query of ["size=long", "size=long&arms=layer", "steps=7&rates=0.3%2C2", "arms=none%2Cbatch&seeds=1"]) {
