@@ -35,6 +35,29 @@ def experiment(shared_server: Server) -> str:
     return found
 
 
+def settled(page: Page) -> str:
+    """All that the page tells, once it has told the same for a second."""
+    told = [""]
+
+    def rests() -> bool:
+        page.wait_for_timeout(1000)
+        told.append(page.locator("main").inner_text())
+        return told[-1] == told[-2]
+
+    wait_for(rests, "the page to rest")
+    return told[-1]
+
+
+def wait_until(page: Page, what: Callable[[], bool], words: str) -> None:
+    """While what the page does is still heard of."""
+
+    def so() -> bool:
+        page.wait_for_timeout(20)
+        return what()
+
+    wait_for(so, words)
+
+
 def test_a_double_click_opens_a_page_that_works(shared_server: Server, visit: Visit, experiment: str) -> None:
     page = visit(shared_server.url)
     page.wait_for_function("() => window.Plotly")
@@ -61,15 +84,14 @@ def test_numbers_at_the_cursor_are_those_of_where_it_stands(
 
     page.on("response", lambda response: count(response.url))
     cursor.fill("301")
-    wait_for(lambda: page.wait_for_timeout(20) or len(held) == 2, "the first questions")
+    wait_until(page, lambda: len(held) == 2, "the first questions")
     cursor.fill("701")
-    wait_for(lambda: page.wait_for_timeout(20) or answers == 2, "the later answers")
-    page.wait_for_timeout(300)
-    told = page.locator("main").inner_text()
+    wait_until(page, lambda: answers == 2, "the later answers")
+    told = settled(page)
     for route, answer in held:
         route.fulfill(response=answer)
     page.wait_for_timeout(500)
-    assert page.locator("main").inner_text() == told
+    assert settled(page) == told
     expect(page).to_have_url(re.compile("step=701"))
 
 
