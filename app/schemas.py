@@ -50,9 +50,7 @@ class Pace(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    steps_per_second: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
-        description="Steps per second; null: no limit."
-    )
+    steps_per_second: Annotated[float, Field(gt=0, le=1e6)] | None = Field(description="Null: no limit.")
 
 
 class NewLink(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
@@ -43,12 +44,14 @@ class Asides:
         alike: As given.
         seconds: How long it has taken since this was last set to zero.
         series: What it has found for the step that is under way.
+        outcome: What the run's end is to tell.
     """
 
     def __init__(self, model: nn.Module, capture: Capture, alike: bool = False) -> None:
         self.alike = alike
         self.seconds = 0.0
         self.series: dict[str, Any] = {}
+        self.outcome: dict[str, float | None] = {}
         self._model = model
         self._capture = capture
         self._schedules: dict[int, Schedule] = {}
@@ -162,6 +165,10 @@ class Measuring(ABC):
             with self._sending:
                 self._put(self._step - 1, found, Seen.nothing())
         return None
+
+    def conclude(self, **numbers: float) -> None:
+        """Sum the run up in some numbers, which its end tells; what is not finite is told as missing."""
+        self._asides.outcome |= {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
 
     @abstractmethod
     def _put(self, step: int, series: dict[str, Any], seen: Seen) -> None:

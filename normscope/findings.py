@@ -1,11 +1,8 @@
 """From what runs came to, to a verdict, by a rule that was written down before. Needs no torch.
 
 An arm's effect is found for each seed apart: runs of one seed start from the same weights and see the same data in the
-same order, so they are compared in pairs. The interval is a bootstrap over seeds (B. Efron, 1987,
-doi:10.2307/2289144: bias-corrected and accelerated), expanded for small samples (T. Hesterberg, 2015,
-doi:10.1080/00031305.2015.1089789, section 3.4.1): of few values it would be narrower than it should be. Where
-nothing differs, five seeds still lie on one side of zero in one of sixteen cases, three in one of four; so a verdict
-needs five. It is not a statement about other nets or other data at all.
+same order, so they are compared in pairs, and the interval is one of the mean over seeds (`normscope.intervals`). It is
+not a statement about other nets or other data at all.
 """
 
 from __future__ import annotations
@@ -16,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from .intervals import interval
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -24,8 +23,6 @@ How = Literal["value", "difference", "ratio", "slope", "spread"]
 
 MIN_SEEDS: Final = 5
 """Seeds without which there is no verdict."""
-CONFIDENCE: Final = 0.95
-_RESAMPLES: Final = 9999
 _LEARNING: Final = ("learned", "steps_to_loss", "final_loss", "mean_loss", "test_accuracy")
 """Numbers that say whether a net learns, and how well."""
 _RATIOS: Final = ("ratio", "spread")
@@ -211,27 +208,6 @@ def _weigh(criterion: Criterion, outcomes: Sequence[Outcome]) -> Evidence:
             holds, fails = fails, holds
         verdict = "supported" if holds else "contradicted" if fails else "undecided"
     return Evidence(criterion, known, float(back(transformed.mean())), bounds, verdict, missing)
-
-
-def interval(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[float, float]:
-    """The bootstrap interval of the mean at 95 %, of at least two values, the same at every call."""
-    from scipy.stats import bootstrap, norm, t
-
-    # Alike up to rounding: nothing to resample, and a correction for skewness would divide by zero.
-    if np.ptp(values) <= 1e-12 * np.abs(values).max():
-        return float(values.min()), float(values.max())
-    # A bootstrap's spread lacks the factor √(n/(n−1)), and its tails are the normal's where Student's are right.
-    count = len(values)
-    tail = norm.cdf(math.sqrt(count / (count - 1)) * t.ppf((1 - CONFIDENCE) / 2, count - 1))
-    found = bootstrap(
-        (values,),
-        np.mean,
-        confidence_level=1 - 2 * max(float(tail), 1 / _RESAMPLES),
-        n_resamples=_RESAMPLES,
-        method="BCa",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(found.low), float(found.high)
 
 
 def _effect(criterion: Criterion, outcomes: Sequence[Outcome]) -> float:

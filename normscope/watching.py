@@ -32,7 +32,7 @@ from .sending.filing import fresh
 from .sending.sender import Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from .alerts import Rule
@@ -104,7 +104,12 @@ def watch(
     model = unwrapped(model)
     name = name or type(model).__name__
     place = Place.among(ranks)
-    return Watch(model, name, url, token, layers, budget, check_kinds(kinds), schedule, file, alerts, on_alert, place)
+    capture = Capture(model, layers, check_kinds(kinds))
+    try:
+        return Watch(model, capture, name, url, token, budget, schedule, file, alerts, on_alert, place)
+    except BaseException:
+        capture.close()  # nothing of us stays on a model that is not watched
+        raise
 
 
 class Watch(Measuring):
@@ -113,12 +118,11 @@ class Watch(Measuring):
     def __init__(
         self,
         model: nn.Module,
+        capture: Capture,
         name: str,
         url: str,
         token: str | None,
-        layers: Choice,
         budget: float | None,
-        kinds: Sequence[str],
         schedule: Schedule | None,
         file: str | os.PathLike[str] | None,
         alerts: Iterable[str | Rule] | None,
@@ -130,34 +134,16 @@ class Watch(Measuring):
         self._place = place
         self._budget = place.budget(budget) if place else Budget(budget)
         self._sending = Border("sending what was watched failed")
-        self._capture = capture = Capture(model, layers, kinds)
-        try:
-            self._begin(model, name, token, schedule, file, alerts, on_alert, place)
-        except BaseException:
-            capture.close()  # nothing of us stays on a model that is not watched
-            raise
-
-    def _begin(
-        self,
-        model: nn.Module,
-        name: str,
-        token: str | None,
-        schedule: Schedule | None,
-        file: str | os.PathLike[str] | None,
-        alerts: Iterable[str | Rule] | None,
-        on_alert: Callable[[wire.Alert], object] | None,
-        place: Place | None,
-    ) -> None:
-        """All that can go wrong before there is a process beside this one, then that process."""
-        capture = self._capture
+        self._capture = capture
         self._asides = Asides(model, capture, alike=place is not None)
-        hello = wire.Hello(secrets.token_urlsafe(16), wire.made_text(name, 200), capture.layers, token, versions(model))
+        key, label = secrets.token_urlsafe(16), wire.made_text(name, 200)
+        hello = wire.Hello(key, label, capture.layers, token, versions(model))
         self._telling = Telling(on_alert)
         rules = chosen(alerts, [x.name for x in capture.layers], [(s.layer, s.kind) for s in capture.slots])
         if place is not None:
             hello, file, schedule = place.join(capture, model, hello, file, schedule)
         self._schedule = schedule or scheduling.every(1)
-        first = bool(self._schedule(0))
+        capture.active = bool(self._schedule(0))
         patience = place.patience if place else None
         self._controls = controls = Controls(lambda paused: self._sender.state(paused), patience)
         self._sender = Sender(
@@ -166,14 +152,11 @@ class Watch(Measuring):
         )  # fmt: skip
         self._waiting: deque[tuple[int, float, dict[str, Any], Seen]] = deque()
         self._step = 0
-        self._outcome: dict[str, float | None] = {}
         self._spent = self._speed = self._beside = 0.0
         self._told = -math.inf
         self._began = time.perf_counter()
-        self._closed = False
-        self._process = os.getpid()
+        self._closed, self._process = False, os.getpid()
         self._capture.write_to(*self._sender.place())
-        self._capture.active = first
 
     @property
     def stopped(self) -> bool:
@@ -290,10 +273,6 @@ class Watch(Measuring):
             numbers = {name: v.item() if isinstance(v, Tensor) else v for name, v in series.items()}
             self._sender.put(step, when, numbers, seen)
 
-    def conclude(self, **numbers: float) -> None:
-        """Sum the run up in some numbers, which its end tells; what is not finite is told as missing."""
-        self._outcome |= {name: float(v) if math.isfinite(v) else None for name, v in numbers.items()}
-
     def close(self, error: BaseException | None = None) -> None:
         """End the run: remove the hooks, hand over what is left, say how it ended. A second call does nothing."""
         if self._closed or os.getpid() != self._process:  # a forked copy has nothing to say
@@ -301,11 +280,11 @@ class Watch(Measuring):
         self._closed = True
         self._capture.close()
         if self.stopped or isinstance(error, KeyboardInterrupt):
-            end = wire.End("stopped", outcome=self._outcome)
+            end = wire.End("stopped", outcome=self._asides.outcome)
         elif error is not None:
-            end = wire.End("failed", wire.made_text(f"{type(error).__name__}: {error}", 2000), self._outcome)
+            end = wire.End("failed", wire.made_text(f"{type(error).__name__}: {error}", 2000), self._asides.outcome)
         else:
-            end = wire.End("finished", outcome=self._outcome)
+            end = wire.End("finished", outcome=self._asides.outcome)
         with self._sending:
             self._send_arrived(whole=True)
         self._sender.made(self._step)

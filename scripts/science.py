@@ -24,7 +24,8 @@ HOUSE = Path(__file__).parent.parent
 sys.path.insert(0, str(HOUSE))
 
 from normscope.catalogue import CLAIMS  # noqa: E402  the house itself
-from normscope.findings import MIN_SEEDS, Evidence, Outcome, interval, judge  # noqa: E402
+from normscope.findings import MIN_SEEDS, Evidence, Outcome, judge  # noqa: E402
+from normscope.intervals import interval  # noqa: E402
 from normscope.spec import check_settings  # noqa: E402
 from scripts.forest import forest  # noqa: E402
 from scripts.ranks import rank_losses  # noqa: E402

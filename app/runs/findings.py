@@ -60,7 +60,7 @@ class Findings:
             min_seeds=MIN_SEEDS,
             command=command(claim, experiment.settings, arms),
             settings=experiment.settings,
-            own=claim.own(check_settings(claim.settings, _known(claim, experiment.settings)), arms),
+            own=claim.own({s.name: experiment.settings.get(s.name, s.default) for s in claim.settings}, arms),
             versions=[dict(pairs) for pairs in dict.fromkeys(tuple(run.versions.items()) for run in runs) if pairs],
         )
 
@@ -87,12 +87,6 @@ def _done(runs: Sequence[Run]) -> list[list[Run]]:
 def _outcome(run: Run) -> Outcome:
     numbers = {name: math.nan if value is None else value for name, value in run.outcome.items()}
     return Outcome(run.arm, run.seed, varied(run), numbers)
-
-
-def _known(claim: Claim, settings: dict[str, Any]) -> dict[str, Any]:
-    """Those that there are today: an experiment may be older than a setting, or have one that is gone."""
-    names = {setting.name for setting in claim.settings}
-    return {name: value for name, value in settings.items() if name in names}
 
 
 def _evidence(found: Evidence) -> EvidenceOut:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import weakref
 from functools import partial
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from ..wire import Layer
 from .calls import Listening
+from .forks import opened
 from .hooks import Border, End, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
@@ -37,8 +37,6 @@ log = logging.getLogger("normscope")
 
 _ENOUGH: Final = 10
 """Steps that were looked at, after which a layer that was not seen is probably never seen."""
-
-_captures: Final[weakref.WeakSet[Capture]] = weakref.WeakSet()
 
 
 class Capture:
@@ -110,7 +108,7 @@ class Capture:
             after.append((model, suited(model, End)(lambda *_: self._end_forward())))
         self._listening = Listening(before, after, quickly=hook is Hook)
         self.attach()
-        _captures.add(self)
+        opened.add(self)
 
     def attach(self) -> None:
         """Put the hooks where they belong; does nothing if they are there."""
@@ -264,10 +262,8 @@ class Capture:
 
     def _see_resting(self) -> None:
         """Summarize parameters, their gradients and what batch normalization keeps, of modules that are still there."""
-        model = self._model()
-        there = set() if model is None else set(map(id, model.modules()))
-        if any(id(module) not in there for _, module, _ in self.at_rest):  # others stand in their places
-            self.at_rest = [row for row in self.at_rest if id(row[1]) in there]
+        there = set(map(id, model.modules())) if (model := self._model()) is not None else set()
+        self.at_rest = [row for row in self.at_rest if id(row[1]) in there]  # others may stand in their places
         for slot, module, kind in self.at_rest:
             for x in resting(module, kind):
                 self._at_once(slot, x)
@@ -302,13 +298,3 @@ class Capture:
                 seen.away, seen.events = to_host(self._away)
             self._away = []
         return seen
-
-
-def _stay_out_of_forks() -> None:
-    """What a forked process does with a copy of the model is no part of the run; and the memory is the parent's."""
-    for capture in list(_captures):
-        capture.close()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_stay_out_of_forks)

@@ -206,6 +206,7 @@ _ELEVEN: Final = Claim(
         activation="relu",
         target=0.5,
         data="digits",
+        measure_every=20,
         seeds=10,
     ),
     rule=(

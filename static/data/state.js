@@ -52,8 +52,7 @@ export class State {
     /** Their layers. @type {import("./net.js").Net} */
     this.net = { layers: [], edges: [] };
     this.#choose();
-    /** Whether news can come: of what goes on, nobody knows while they cannot. */
-    this.connected = true;
+    this.connected = true; // else nobody knows what goes on
     /** Grows whenever anything that charts show may have changed. */
     this.version = 1;
     /** @type {Set<(what: "frames" | "run" | "view") => void>} */
@@ -62,13 +61,6 @@ export class State {
     this.exact = new Map();
     /** What is shown of the view's span, by run. @type {Map<string, Closeup>} */
     this.closeups = new Map();
-  }
-
-  /** @param {boolean} connected */
-  connect(connected) {
-    if (this.connected === connected) return;
-    this.connected = connected;
-    this.changed("run");
   }
 
   /** @param {(what: "frames" | "run" | "view") => void} listener */
@@ -290,11 +282,10 @@ export class State {
 
   /** Lay everything along another axis, on which no place is what it was. */
   #turn() {
-    const { by } = this.view;
     this.exact.clear();
     this.closeups.clear();
     for (const id of this.wholes.keys()) this.#lay(id);
-    this.laid = by;
+    this.laid = this.view.by;
   }
 
   /** The view as the URL holds it. */

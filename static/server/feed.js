@@ -50,13 +50,13 @@ export class Feed {
     this.live = new LiveSocket(api.socket("/ws/live"), {
       opened: () => {
         this.generation = 0;
-        state.connect(true);
+        this.#connected(true);
         if (api.link === null) this.live.send({ type: "list" }); // who comes by a link has to ask
         void this.#watch();
         void this.#lookAround();
       },
       closed: (note, final) => {
-        state.connect(false);
+        this.#connected(false);
         this.tell(note, final);
       },
       text: (message) => this.#hear(message),
@@ -73,6 +73,13 @@ export class Feed {
       shown = idsOf(state.runs);
       void this.#watch();
     });
+  }
+
+  /** @param {boolean} connected */
+  #connected(connected) {
+    if (this.state.connected === connected) return;
+    this.state.connected = connected;
+    this.state.changed("run");
   }
 
   /** Fetch what there is of the runs that are shown, then ask for all that comes after it. */

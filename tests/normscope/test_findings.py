@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from normscope.findings import Criterion, Outcome, interval, judge
+from normscope.findings import Criterion, Outcome, judge
+from normscope.intervals import interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

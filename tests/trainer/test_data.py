@@ -293,7 +293,7 @@ def test_a_wrong_checksum_is_refused(server: type[OpenMl]) -> None:
     server.checksum = "0" * 32
     with pytest.raises(
         NormscopeError,
-        match=r"mnist cannot be downloaded.*md5.*; digits, gaussian, shapes, mixture and even_mixture need",
+        match=r"mnist cannot be downloaded.*md5.*; digits, gaussian, shapes, mixture, even_mixture and phrases need",
     ):
         data.load("mnist")
 

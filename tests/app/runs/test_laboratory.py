@@ -16,7 +16,7 @@ from scipy import stats
 
 from normscope import catalogue, wire
 from normscope.command.arguments import arguments, experiment
-from normscope.findings import interval
+from normscope.intervals import interval
 
 from ...conftest import wait_for
 from ...frames import Trainer
