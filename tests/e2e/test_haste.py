@@ -162,10 +162,11 @@ def test_a_server_that_is_gone_is_not_called_live(emptied_server: Server, visit:
     gone = ("WebSocket connection", "ERR_CONNECTION_REFUSED", "Failed to load resource")
     run = emptied_server.begin(steps=100_000, pace=20)["runs"][0]
     page = visit(f"{emptied_server.url}/e/{run['experiment']}", expected=gone)
-    expect(page.get_by_test_id("status").first).to_have_text("live")
+    status = page.get_by_test_id("status").first
+    expect(status).to_have_text("live", timeout=60_000)
     emptied_server.kill()
-    expect(page.get_by_test_id("status").first).to_have_text("disconnected")
-    expect(page.get_by_test_id("rate")).to_have_text("–")
+    expect(status).to_have_text("disconnected", timeout=20_000)
+    expect(page.get_by_test_id("rate")).to_have_text("–", timeout=20_000)
     emptied_server.start()
-    expect(page.get_by_test_id("status").first).to_have_text("live", timeout=20_000)
+    expect(status).to_have_text("live", timeout=60_000)
     emptied_server.post(f"/api/experiments/{run['experiment']}/stop")
