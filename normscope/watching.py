@@ -22,7 +22,7 @@ from .background import CORES
 from .capture.capture import Capture
 from .capture.hooks import Border
 from .capture.layers import check_kinds, unwrapped
-from .capture.seen import to_host_too
+from .capture.seen import numbers_to_host
 from .control import Controls
 from .machine import versions
 from .ranks import Place
@@ -259,7 +259,7 @@ class Watch(Measuring):
         """Send what was seen of a step, or have it wait for its device behind those that do."""
         if self._waiting or seen.events or any(isinstance(v, Tensor) for v in series.values()):
             seen.settle()
-            self._waiting.append((step, time.time(), to_host_too(series, seen), seen))
+            self._waiting.append((step, time.time(), numbers_to_host(series, seen), seen))
             self._send_arrived()
         else:
             self._sender.put(step, time.time(), series, seen)

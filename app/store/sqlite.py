@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Given to the driver as it is: what SQLAlchemy does for each row takes longer than SQLite does.
-_KEEP: Final = "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_KEEP: Final = (
+    "INSERT INTO blocks (run, level, number, first_step, last_step, data) VALUES (?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT DO NOTHING"
+)
 READING: dict[str, Any] = {}
 """Options of connections that only read."""
 APART = False

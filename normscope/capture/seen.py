@@ -95,7 +95,7 @@ class Seen:
         return Raw(self.values, self.records, self.slots, self.lengths, self.known, self.numbers)
 
 
-def to_host_too(series: dict[str, Any], seen: Seen) -> dict[str, Any]:
+def numbers_to_host(series: dict[str, Any], seen: Seen) -> dict[str, Any]:
     """Numbers beside a step, those on a GPU on their way to the host; that they are here, what was seen waits for.
 
     To read them where they are would wait for all that the GPU was given since, which is the next step.

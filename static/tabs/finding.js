@@ -146,7 +146,7 @@ function makeRepeat({ command, settings, own, versions }, claim) {
   });
   for (const [arm, fields] of Object.entries(own)) {
     const text = claim.settings.flatMap(({ name, label, unit }) => (name in fields ? [`${label} ${fields[name]} ${unit}`.trim()] : []));
-    values.push(make("div", {}, make("dt", {}, `Of its own, ${arm}`), make("dd", {}, text.join(", "))));
+    values.push(make("div", { class: "own" }, make("dt", {}, `${arm}, of its own`), make("dd", {}, text.join(", "))));
   }
   const machines = versions.map((found) => make("p", {}, Object.entries(found).map(([name, version]) => `${name} ${version}`).join(" · ")));
   return make(

@@ -213,14 +213,10 @@ def test_small_frames_of_many_layers_are_merged_in_little_memory(compiled: bool)
 def test_messages_are_never_packed_and_have_a_bound(shared_server: Server, path: str) -> None:
     socket = SOCKETS.enter_context(connect(f"ws://127.0.0.1:{shared_server.port}{path}", max_size=None))
     assert socket.protocol.extensions == []  # packing was offered, as browsers do
-
-    def send() -> None:
-        socket.send("0" * (48 << 20))
-        drain(socket, 10)
-
-    with pytest.raises(ConnectionClosed):  # maybe before all of it was sent
-        send()
-    assert "Traceback" not in shared_server.log
+    # A text that is announced to have 48 MB, masked as a client has to: what is on its way to a closed socket may keep
+    # the reason from arriving, so that nothing follows.
+    socket.socket.sendall(b"\x81\xff" + (48 << 20).to_bytes(8, "big") + bytes(4))
+    assert refusal(socket)[0] == 1009
 
 
 ODD: list[Any] = [

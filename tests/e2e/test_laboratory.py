@@ -258,4 +258,7 @@ def test_nothing_hangs_over_the_edge(shared_server: Server, visit: Visit, width:
         page = visit(f"{shared_server.url}{path}", width=width, height=height)
         if "finding" in path:
             expect(page.get_by_test_id("criterion").first).to_be_visible(timeout=30_000)  # it is weighed first
+            for summary in page.locator(".finding summary").all():
+                summary.click()
+            expect(page.get_by_test_id("csv")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
