@@ -62,7 +62,10 @@ class Progress(Bar):
     def show(self, runs: Sequence[Mapping[str, Any]]) -> None:
         """Say how far these are."""
         share = sum(_share(run) for run in runs) / len(runs)
-        self.move(share, f"{sum(run['status'] in ENDED for run in runs)} of {len(runs)} runs, {share:.0%}")
+        ended = sum(run["status"] in ENDED for run in runs)
+        if ended < len(runs):
+            share = min(share, 0.99)  # a run that has taken its last step has not ended yet: the whole is for those
+        self.move(share, f"{ended} of {len(runs)} runs, {int(100 * share)}%")
 
 
 def _share(run: Mapping[str, Any]) -> float:
