@@ -11,7 +11,7 @@ enum {
     PER_SIGN = (32 + 64) << (23 - SHIFT), /* bins of either sign */
     BINS = 2 * PER_SIGN + 3,
     ZERO_BIN = PER_SIGN + 1,
-    ALL = 1 << 14, /* values up to which all of a tensor are counted; of a larger one, a sample is */
+    ALL = 1 << 14, /* values up to which all of a tensor stand in its histogram; of a larger one, some do */
 };
 
 /* What is asked of a tensor. */

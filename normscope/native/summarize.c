@@ -20,7 +20,10 @@ enum {
     TABLES = 8,
     APART = 128,      /* counts between two tables: at equal places in a page, writes and reads wait for each other */
     TABLE = CODES + APART,
-    SAMPLE = 8192,    /* values of a sample, at most */
+    MOST = 65535,     /* values that are counted, at most: what a count of 16 bits can be */
+    KEPT = 8192,      /* of those of a large tensor, so many stand in its histogram */
+    APACE = 4,        /* values far from each other that are counted at once, into tables of their own */
+    UNIT = 16,        /* neighbours that are counted together, where most values are */
     PART = 1 << 15,   /* values that make another thread worth while */
     PARTS = 16,
 };
@@ -269,23 +272,45 @@ static Scan scan_and_tally(const float *x, const uint32_t *bits, int n, Tables c
 }
 #endif
 
-/* A part of a tensor: the values from `at` up to `end`, of which every `stride`-th of the tensor's is counted. */
-static Scan read_part(const Source *source, int64_t at, int64_t end, float low, float high, int64_t stride, Tables counts) {
+/* Which values are counted: of every `of` units of neighbours the first `take`. */
+typedef struct {
+    int64_t take, of, unit;
+} Share;
+
+/* Those of the `n` values from the tensor's value `at` on, into so many tables; with larger units, `at` begins one. */
+static void tally_some(const uint32_t *bits, int64_t n, int64_t at, Share share, Tables counts, int tables) {
+    const int64_t group = share.of * share.unit;
+    int64_t first = at / group * group - at; /* where the group begins that value `at` is of */
+    if (share.unit > 1) {
+        for (; first < n; first += group) {
+            const int64_t from = first > 0 ? first : 0, end = first + share.take * share.unit, to = end < n ? end : n;
+            if (tables == TABLES && from < to) tally(bits + from, (int)(to - from), counts);
+            for (int64_t i = from; tables < TABLES && i < to; i++) counts[0][bits[i] >> SHIFT]++;
+        }
+        return;
+    }
+    if (first < 0) first += group;
+    if (tables == TABLES) {
+        for (; first + (APACE - 1) * group < n; first += APACE * group)
+            for (int k = 0; k < APACE; k++) counts[k][bits[first + k * group] >> SHIFT]++;
+    }
+    for (; first < n; first += group) counts[0][bits[first] >> SHIFT]++;
+}
+
+/* A part of a tensor: the values from `at` up to `end`, of which a share is counted; if not all, into so many tables. */
+static Scan read_part(const Source *source, int64_t at, int64_t end, float low, float high, Share share, Tables counts,
+                      int tables) {
     const int bounded = low > -INFINITY || high < INFINITY;
     Scan all = NOTHING;
-    int64_t next = (at + stride - 1) / stride * stride;
     const float *x;
     for (; at < end; at += BLOCK) {
         const int n = block(source, at, &x);
         const int32_t *bits = (const int32_t *)x;
-        /* All values are counted into all tables; a sample, which is no row of neighbours, into the first alone. */
-        Scan part = stride == 1 ? scan_and_tally(x, (const uint32_t *)bits, n, counts)
-                                : scan_finite(x, (const uint32_t *)bits, n);
+        Scan part = share.of == 1 ? scan_and_tally(x, (const uint32_t *)bits, n, counts)
+                                  : scan_finite(x, (const uint32_t *)bits, n);
         if (!is_finite(ordered(part.low)) || !is_finite(ordered(part.high))) part = scan_mixed(x, bits, n);
         if (bounded) part.saturated = count_outside(x, bits, n, low, high);
-        if (stride > 1) {
-            for (; next < at + n; next += stride) counts[0][(uint32_t)bits[next - at] >> SHIFT]++;
-        }
+        if (share.of > 1) tally_some((const uint32_t *)bits, n, at, share, counts, tables);
         merge(&all, &part);
     }
     return all;
@@ -295,7 +320,7 @@ static Scan read_part(const Source *source, int64_t at, int64_t end, float low, 
 typedef struct {
     const Source *source;
     float low, high;
-    int64_t stride;
+    Share share;
     int parts, taken[PARTS];
     int (*number)(void); /* which of the threads asks */
     Scan scans[PARTS];
@@ -319,7 +344,7 @@ static void help(void *shared) {
         source.room = room;
         memset(work->counts[k], 0, sizeof work->counts[k]);
         work->scans[k] =
-            read_part(&source, cut(work, k), cut(work, k + 1), work->low, work->high, work->stride, work->counts[k]);
+            read_part(&source, cut(work, k), cut(work, k + 1), work->low, work->high, work->share, work->counts[k], 1);
     }
 }
 
@@ -333,9 +358,9 @@ typedef struct {
     int64_t count;
 } Threads;
 
-static Scan read_shared(const Source *source, float low, float high, int64_t stride, Tables counts,
+static Scan read_shared(const Source *source, float low, float high, Share share, Tables counts,
                         const Threads *threads, int parts) {
-    Shared work = {.source = source, .low = low, .high = high, .stride = stride, .parts = parts, .number = threads->number};
+    Shared work = {.source = source, .low = low, .high = high, .share = share, .parts = parts, .number = threads->number};
     /* Always all threads: a region of fewer would end the others, and torch would have to start them anew. */
     threads->parallel(help, &work, 0, 0);
     Scan all = NOTHING;
@@ -347,13 +372,13 @@ static Scan read_shared(const Source *source, float low, float high, int64_t str
 }
 
 /* One pass, or two where the variance would be lost in the mean. */
-static Scan read_all(const Source *source, float low, float high, int64_t stride, Head *head, Tables counts,
+static Scan read_all(const Source *source, float low, float high, Share share, Head *head, Tables counts,
                      const Threads *threads) {
     const int64_t worth = source->count / PART < PARTS ? source->count / PART : PARTS;
     const int parts = (int)(worth < threads->count ? worth : threads->count);
-    const Scan all = threads->parallel && parts > 1 && stride > 1
-                         ? read_shared(source, low, high, stride, counts, threads, parts)
-                         : read_part(source, 0, source->count, low, high, stride, counts);
+    const Scan all = threads->parallel && parts > 1 && share.of > 1
+                         ? read_shared(source, low, high, share, counts, threads, parts)
+                         : read_part(source, 0, source->count, low, high, share, counts, TABLES);
     head->values = (double)source->count, head->zeros = (double)all.zeros, head->saturated = (double)all.saturated;
     head->broken = (double)(source->count - all.finite);
     if (all.finite == 0) {
@@ -428,18 +453,48 @@ static void gather(Tables counts, const Scan *all, Filled *out) {
     }
 }
 
-/* Every how many-th of `count` values is sampled. It shares no factor with the count, hence with no side of the tensor:
- * a sample never keeps to a few columns. As `stride` in normscope/capture/reduction.py. */
-static int64_t stride_of(int64_t count) {
-    if (count <= ALL) return 1;
-    for (int64_t step = (count + SAMPLE - 1) / SAMPLE;; step++) {
-        int64_t a = count, b = step;
+/* Of the values that were counted, every so many-th in the order of values, KEPT in all: as good a histogram as what
+ * was counted, for a fraction of its bytes. Where they begin is drawn from what the tensor is like, so that over many
+ * steps every value has the same chance to be among them, the rarest too. */
+static void thin(Filled *out, int64_t counted, const Scan *all) {
+    uint64_t draw = (uint64_t)all->zeros;
+    for (int k = 0; k < 3; k++) {
+        const uint32_t more = (uint32_t[]){(uint32_t)all->low, (uint32_t)all->high, (uint32_t)all->least}[k];
+        draw = ((draw ^ more) + 1) * 0x9e3779b97f4a7c15u; /* the golden ratio, as in Fibonacci hashing */
+        draw ^= draw >> 32;
+    }
+    const int64_t start = (int64_t)((draw >> 40) * (uint64_t)counted >> 24);
+    int64_t seen = 0, kept = 0;
+    int filled = 0;
+    for (int i = 0; i < out->filled; i++) {
+        seen += out->counts[i];
+        const int64_t upto = (seen * KEPT + start) / counted;
+        if (upto > kept) out->bins[filled] = out->bins[i], out->counts[filled++] = (uint16_t)(upto - kept);
+        kept = upto;
+    }
+    out->filled = filled;
+}
+
+/* The smallest number from `least` on that shares no factor with the count. */
+static int64_t coprime(int64_t count, int64_t least) {
+    for (;; least++) {
+        int64_t a = count, b = least;
         while (b) {
             const int64_t rest = a % b;
             a = b, b = rest;
         }
-        if (a == 1) return step;
+        if (a == 1) return least;
     }
+}
+
+/* Which of `count` values are counted. A group of neighbours shares no factor with the count, hence with no side of the
+ * tensor: what is counted never keeps to a few columns. As `stride` in normscope/capture/reduction.py. */
+static Share share_of(int64_t count) {
+    if (count <= MOST) return (Share){1, 1, 1};
+    if (count > 2 * MOST) return (Share){1, coprime(count, (count + MOST - 1) / MOST), 1};
+    /* More than half of the values. A group that is cut off at the end may have all that it may take. */
+    const int64_t units = count / UNIT, of = coprime(units, UNIT);
+    return (Share){(MOST / UNIT - of) * of / units, of, UNIT};
 }
 
 /* A place that is watched. */
@@ -479,8 +534,13 @@ static int64_t write(const Job *job, const Slot *slot, void *record, int64_t roo
     Filled found;
     Head *head = record;
     const Source source = {job->values, job->count, (int)job->kind, block_room};
-    const Scan all = read_all(&source, slot->low, slot->high, stride_of(job->count), head, counts, threads);
+    const Scan all = read_all(&source, slot->low, slot->high, share_of(job->count), head, counts, threads);
     gather(counts, &all, &found);
+    if (job->count > ALL) {
+        int64_t counted = 0;
+        for (int i = 0; i < found.filled; i++) counted += found.counts[i];
+        if (counted > KEPT) thin(&found, counted, &all);
+    }
     if (record_length(found.filled) > room) found.filled = 0;
     head->slot = (uint32_t)job->slot, head->filled = (uint32_t)found.filled;
     uint16_t *rest = (uint16_t *)(head + 1);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -14,7 +15,7 @@ from normscope import native, sketch
 from normscope.capture.capture import Capture
 from normscope.capture.reduction import flat, reduce_here, reduce_there, stride
 from normscope.capture.seen import Seen
-from normscope.capture.summary import NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
+from normscope.capture.summary import ALL, NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,9 +122,80 @@ def test_histograms_are_those_of_the_sampled_values(road: Road, name: str) -> No
     found = road([CASES[name]], [NEVER])
     dense = np.zeros(sketch.BINS, np.int64)
     dense[found.bins] = found.counts
+    if road is summarized and native.available() and values.size > ALL:
+        counted = sketch.histogram(values[places_counted(values.size)])
+        assert dense.sum() == SAMPLE
+        below, wanted = np.cumsum(dense) / SAMPLE, np.cumsum(counted) / counted.sum()
+        assert np.abs(below - wanted).max() <= 1 / SAMPLE
+        return
     sampled = values if road is end_to_end else values[:: stride(values.size)]
     assert np.array_equal(dense, sketch.histogram(sampled))
     assert road is end_to_end or min(values.size, SAMPLE // 2) <= dense.sum() <= SAMPLE
+
+
+def places_counted(size: int) -> NDArray[np.int64]:
+    """Which values of a large tensor the core counts: every so many-th, or units of 16, the first few of each group."""
+    most, unit = 65_535, 16
+    if size <= most:
+        return np.arange(size)
+    if size > 2 * most:
+        return np.arange(0, size, stride(size, most))
+    units = size // unit
+    group = next(n for n in range(unit, units) if math.gcd(n, units) == 1)
+    take = (most // unit - group) * group // units
+    found = np.flatnonzero(np.arange(size) // unit % group < take)
+    assert most / 2 < len(found) <= most
+    return found
+
+
+@pytest.mark.parametrize("size", [16_385, 65_535, 65_536, 98_304, 131_070, 131_072, 2 * 3 * 5 * 7 * 500, 1_000_000])
+@pytest.mark.skipif(not native.available(), reason="without a compiler a plain sample is taken")
+def test_of_any_large_tensor_many_values_are_counted(size: int) -> None:
+    """Ramps, along which each place has a value of its own."""
+    values = np.linspace(1, 2, size, dtype=np.float32)
+    found = summarized([torch.from_numpy(values)], [NEVER])
+    counted = sketch.histogram(values[places_counted(size)])
+    np.testing.assert_allclose(found.counts / SAMPLE, counted[found.bins] / counted.sum(), atol=1 / SAMPLE)
+
+
+@pytest.mark.parametrize("size", [20_000, 65_536, 1_000_003])
+@pytest.mark.parametrize("name", ["normal", "relu", "heavy", "bimodal", "tiny", "huge", "constant"])
+def test_percentiles_of_large_tensors_are_close_to_numpys(name: str, size: int) -> None:
+    rng = np.random.default_rng([size, len(name)])
+    match name:
+        case "relu":
+            drawn = np.maximum(rng.normal(0.3, 1, size), 0)
+        case "heavy":
+            drawn = rng.standard_t(3, size)
+        case "bimodal":
+            drawn = np.where(rng.random(size) < 0.4, rng.normal(-3, 0.5, size), rng.normal(2, 0.8, size))
+        case "constant":
+            drawn = np.full(size, 0.7)
+        case _:
+            drawn = {"tiny": 1e-6, "huge": 1e6}.get(name, 1.0) * rng.normal(0.5, 1, size)
+    values = drawn.astype(np.float32)
+    found = summarized([torch.from_numpy(values)], [NEVER])
+    dense = np.zeros(sketch.BINS, np.int64)
+    dense[found.bins] = found.counts
+    shares = [0.05, 0.25, 0.5, 0.75, 0.95]
+    got = sketch.quantiles(dense, shares, *found.moments[0, 2:])
+    wanted = np.quantile(values.astype(np.float64), shares)
+    spread = wanted[3] - wanted[1]
+    assert (np.abs(got - wanted) <= np.maximum(0.01 * spread, 0.02 * np.abs(wanted))).all(), got - wanted
+
+
+@pytest.mark.skipif(not native.available(), reason="without a compiler a plain sample is taken")
+def test_rare_values_stand_in_the_histograms_as_often_as_they_are_there() -> None:
+    """Not in each, which keeps one in eight of what it counts; over many steps in as many as they should."""
+    rng = np.random.default_rng(7)
+    found = []
+    for _ in range(400):
+        values = rng.normal(size=60_000).astype(np.float32)
+        values[rng.integers(60_000)] = 100.0
+        summary = summarized([torch.from_numpy(values)], [NEVER])
+        found.append(int(summary.counts[summary.bins == sketch.bin_index(100.0)].sum()))
+    assert set(found) == {0, 1}
+    assert sum(found) == pytest.approx(400 * SAMPLE / 60_000, rel=0.5)  # 55, of which 7 are a standard deviation
 
 
 @roads
