@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from .traces import NAME, STEP, area, axes, figure, line, points
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from normscope.catalogue import Chart
 
-Json = dict[str, Any]
+    from .traces import Json
 
-MARGIN: Final = {"l": 54, "r": 12, "t": 8, "b": 36, "pad": 0}
-"""The same in every chart: `static/style.css` places the cursor by it."""
 FONT: Final = 'ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 CONFIG: Final[Json] = {"displayModeBar": False, "responsive": False, "doubleClick": False, "scrollZoom": False}
 
@@ -23,8 +23,6 @@ ARMS: Final = {
 }
 RIDGES: Final = 12
 """Densities over steps that show a run, as in `static/lines/shares.js`."""
-_STEP: Final = "step %{x:,.0f}"
-_NAME: Final = "<extra>%{meta.name}</extra>"
 _INK: Final = {
     "light": {
         "ink": "#161d25",
@@ -64,6 +62,7 @@ def build(experiment: Mapping[str, Any], measured: Mapping[str, Sequence[Chart]]
     charts = [chart for tab in tabs.values() for chart in tab]
     over_layers = {chart.series: _profile(chart) for chart in charts if chart.over == "layers"}
     over_steps = {chart.series: _measured(chart) for chart in charts if chart.over == "steps"}
+    over_steps |= {f"{chart.series} by layer": _by_layer(chart) for chart in charts if chart.over == "steps"}
     return {
         "themes": themes,
         "config": CONFIG,
@@ -89,40 +88,6 @@ def _theme(ink: Mapping[str, str]) -> Json:
     }  # fmt: skip
 
 
-def _layout(x: str, y: str, **more: Any) -> Json:
-    """A layout with titled axes that the pointer cannot zoom: dragging is for the step cursor."""
-    shared: Json = {
-        "fixedrange": True,
-        "showline": False,
-        "ticks": "",
-        "automargin": False,
-        "zeroline": False,
-        "exponentformat": "power",
-    }
-    return {
-        "margin": MARGIN, "showlegend": False, "hovermode": "closest", "dragmode": False, "uirevision": "page",
-        "xaxis": {**shared, "title": {"text": x, "standoff": 4}, "nticks": 7, "showgrid": False, "ticks": "outside",
-                  "ticklen": 4, "showline": True, "tickangle": 0},
-        "yaxis": {**shared, "title": {"text": y, "standoff": 4}, "nticks": 5},
-        **more,
-    }  # fmt: skip
-
-
-def _line(width: float, hover: str | None, **more: Any) -> Json:
-    quiet: Json = {"hoverinfo": "skip"} if hover is None else {"hovertemplate": hover}
-    return {"type": "scatter", "mode": "lines", "line": {"width": width, "simplify": False}, "x": [], "y": [],
-            **quiet, **more}  # fmt: skip
-
-
-def _area(alpha: float, width: float = 0, opaque: bool = False) -> Json:
-    """A closed outline, filled with the arm's colour at this strength, which the page reads from `meta`."""
-    return _line(width, None, fill="toself", meta={"alpha": alpha, "opaque": opaque})
-
-
-def _chart(title: str, sentence: str, layout: Json, *roles: Json) -> Json:
-    return {"title": title, "sentence": sentence, "layout": layout, "roles": list(roles)}
-
-
 def _over_steps(planned: int, measured: Json) -> Json:
     charts = _progress() | _series() | _distributions() | _landscape() | measured
     for chart in charts.values():
@@ -134,25 +99,25 @@ def _over_steps(planned: int, measured: Json) -> Json:
 def _progress() -> Json:
     """How well the nets do."""
     return {
-        "loss": _chart(
+        "loss": figure(
             "Loss", "How wrong each net is on its own mini-batch. Lower is better; sooner is what the claim is about.",
-            _layout("step", "loss"),
-            _line(1.6, f"{_STEP}<br>loss %{{y:.4~g}}{_NAME}"),
+            axes("step", "loss"),
+            line(1.6, f"{STEP}<br>loss %{{y:.4~g}}{NAME}"),
         ),
-        "accuracy": _chart(
+        "accuracy": figure(
             "Accuracy", "Share of samples classified right: thin on the mini-batch, bold on data it never trained on.",
-            _layout("step", "samples right, %"),
-            _line(0.9, None, opacity=0.5),
-            _line(2.2, f"{_STEP}<br>test %{{y:.1f}} %{_NAME}"),
+            axes("step", "samples right, %"),
+            line(0.9, None, opacity=0.5),
+            line(2.2, f"{STEP}<br>test %{{y:.1f}} %{NAME}"),
         ),
     }  # fmt: skip
 
 
 def _series() -> Json:
     """Whatever else a run tells at a step; the page names each."""
-    chart = _chart(
-        "Series", "A number that each net, or the loop around it, has told over its steps.", _layout("step", "value"),
-        _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+    chart = figure(
+        "Series", "A number that each net, or the loop around it, has told over its steps.", axes("step", "value"),
+        line(1.6, f"{STEP}<br>%{{y:.4~g}}{NAME}"),
     )  # fmt: skip
     return {"series": chart}
 
@@ -161,31 +126,31 @@ def _distributions() -> Json:
     """A layer's outputs; the traces of the bands are the outer one, the inner one, the median."""
     band = "<br>".join(f"{p} % %{{customdata[{i}]:.4~g}}" for i, p in reversed([*enumerate((5, 25, 50, 75, 95))]))
     return {
-        "bands": _chart(
+        "bands": figure(
             "Distribution over steps",
             "Half of the layer's outputs lie in the dark band, nine in ten in the light one; the line is the median.",
-            _layout("step", "value"),
-            _area(0.16),
-            _area(0.30),
-            _line(1.6, f"{_STEP}<br>{band}{_NAME}"),
+            axes("step", "value"),
+            area(0.16),
+            area(0.30),
+            line(1.6, f"{STEP}<br>{band}{NAME}"),
         ),
-        "heat": _chart(
+        "heat": figure(
             "Histogram over steps",
             "Each column is the layer's histogram at a step: the stronger the colour, the more outputs.",
-            _layout("step", "value"),
+            axes("step", "value"),
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-                "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{_NAME}",
+                "hovertemplate": f"{STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{NAME}",
             },
         ),
-        "difference": _chart(
+        "difference": figure(
             "Difference over steps",
             "Each column compares two histograms at a step: where one arm has more of its outputs than the other, "
             "that arm’s colour shows how many more.",
-            _layout("step", "value"),
+            axes("step", "value"),
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-                "hovertemplate": f"{_STEP}<br>%{{y:.3~g}}: %{{z:.2%}} more{_NAME}",
+                "hovertemplate": f"{STEP}<br>%{{y:.3~g}}: %{{z:.2%}} more{NAME}",
             },
         ),
     }  # fmt: skip
@@ -194,95 +159,114 @@ def _distributions() -> Json:
 def _landscape() -> Json:
     """What lies along the gradient, and between runs; traces of a band are the area, its upper and its lower end."""
     return {
-        "landscape": _chart(
+        "landscape": figure(
             "Loss along the gradient",
             "At some steps the loss is tried at eight distances along the gradient: the band is smallest to largest. "
             "A narrow band means that steps of any length are safe.",
-            _layout("step", "loss"),
-            _area(0.26),
-            _line(1.2, f"{_STEP}<br>highest %{{y:.4~g}}{_NAME}"),
-            _line(1.2, f"{_STEP}<br>lowest %{{y:.4~g}}{_NAME}"),
+            axes("step", "loss"),
+            area(0.26),
+            line(1.2, f"{STEP}<br>highest %{{y:.4~g}}{NAME}"),
+            line(1.2, f"{STEP}<br>lowest %{{y:.4~g}}{NAME}"),
         ),
-        "spread": _chart(
+        "spread": figure(
             "Spread of losses over runs",
             "From the smallest to the largest loss of those runs of an arm that are shown: how much the outcome "
             "depends on what differs between them. These nets are at different places; the band along the gradient is "
             "of one net at one place.",
-            _layout("step", "loss"),
-            _area(0.26),
-            _line(1.2, f"{_STEP}<br>largest of these runs %{{y:.4~g}}<extra></extra>"),
-            _line(1.2, f"{_STEP}<br>smallest of these runs %{{y:.4~g}}<extra></extra>"),
+            axes("step", "loss"),
+            area(0.26),
+            line(1.2, f"{STEP}<br>largest of these runs %{{y:.4~g}}<extra></extra>"),
+            line(1.2, f"{STEP}<br>smallest of these runs %{{y:.4~g}}<extra></extra>"),
         ),
-        "predictiveness": _chart(
+        "predictiveness": figure(
             "Gradient predictiveness",
-            "How much the gradient changes while moving along it, at worst. Lower: a step can be trusted.",
-            _layout("step", "‖Δgradient‖₂"),
-            _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+            "How much the gradient changes while moving along it, over the eight distances: the bold line is the "
+            "worst. Lower: a step can be trusted.",
+            axes("step", "‖Δgradient‖₂"),
+            *_from_worst_to_best(),
         ),
-        "beta": _chart(
+        "beta": figure(
             "Effective β-smoothness",
-            "How fast the gradient changes per distance moved, at worst. Lower: a smoother landscape.",
-            _layout("step", "‖Δgradient‖₂ / ‖Δweights‖₂"),
-            _line(1.6, f"{_STEP}<br>%{{y:.4~g}}{_NAME}"),
+            "How fast the gradient changes per distance moved, over the eight distances: the bold line, the worst, is "
+            "the effective smoothness. Lower: a smoother landscape.",
+            axes("step", "‖Δgradient‖₂ / ‖Δweights‖₂"),
+            *_from_worst_to_best(),
         ),
     }  # fmt: skip
+
+
+def _from_worst_to_best() -> tuple[Json, Json, Json]:
+    """The traces of what is the better the lower, over the distances along the gradient."""
+    return (
+        area(0.2),
+        line(1.6, f"{STEP}<br>at worst %{{y:.4~g}}{NAME}"),
+        line(0.7, f"{STEP}<br>at best %{{y:.4~g}}{NAME}"),
+    )
 
 
 def _surface() -> Json:
     """The plane of a run's path; the traces are the losses and the path."""
     where = "%{x:.3~g}, %{y:.3~g}"
-    return _chart(
+    return figure(
         "Loss over the plane of the path",
         "Each net’s loss around its last weights, on the plane in which it has moved most, with the path it took. "
         "Each line away from a valley’s floor is the same factor; directions differ from net to net. Losses are of the "
         "first 256 training samples, in training mode: batch normalization uses these samples’ own statistics.",
-        _layout("along the first direction", "along the second"),
+        axes("along the first direction", "along the second"),
         {
             "type": "contour", "showscale": False, "ncontours": 16, "contours": {"coloring": "fill"},
-            "meta": {"alpha": 0.6}, "x": [], "y": [], "z": [], "hovertemplate": f"{where}<br>loss 10^%{{z:.2f}}{_NAME}",
+            "meta": {"alpha": 0.6}, "x": [], "y": [], "z": [], "hovertemplate": f"{where}<br>loss 10^%{{z:.2f}}{NAME}",
         },
-        _line(1.5, None, mode="lines+markers", marker={"size": 3}, meta={"ink": True}),
+        line(1.5, None, mode="lines+markers", marker={"size": 3}, meta={"ink": True}),
     )  # fmt: skip
 
 
 def _measured(chart: Chart) -> Json:
     """What a claim measures: of a vector the mean over layers, and the band from the least to the most."""
-    return _chart(
-        chart.title, chart.sentence, _layout("step", chart.axis),
-        _area(0.16), _points(f"{_STEP}<br>%{{customdata[0]:.4~g}}{_NAME}"),
+    return figure(
+        chart.title, chart.sentence, axes("step", chart.axis),
+        area(0.16), points(f"{STEP}<br>%{{customdata[0]:.4~g}}{NAME}"),
+    )  # fmt: skip
+
+
+def _by_layer(chart: Chart) -> Json:
+    """The same, of a vector each layer by itself; the page says how strong a cell's colour is, beside its number."""
+    return figure(
+        chart.title,
+        f"Each row is a layer, the first at the bottom; the stronger the colour, the larger ({chart.axis}).",
+        axes("step", "layer, from the input"),
+        {
+            "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
+            "hovertemplate": f"{STEP}<br>layer %{{y}}: %{{customdata:.4~g}}{NAME}",
+        },
     )  # fmt: skip
 
 
 def _profile(chart: Chart) -> Json:
-    layout = _layout("layer, from the input", chart.axis)
-    return _chart(chart.title, chart.sentence, layout, _points(f"layer %{{x}}<br>%{{customdata[0]:.4~g}}{_NAME}"))
-
-
-def _points(hover: str) -> Json:
-    """A line that is seen even if there is only one point."""
-    return _line(1.6, hover, mode="lines+markers", marker={"size": 4})
+    layout = axes("layer, from the input", chart.axis)
+    return figure(chart.title, chart.sentence, layout, points(f"layer %{{x}}<br>%{{customdata[0]:.4~g}}{NAME}"))
 
 
 def _at_the_cursor() -> Json:
     return {
-        "histogram": _chart(
+        "histogram": figure(
             "At the cursor",
             "How the layer’s outputs are spread at the step of the cursor, as a density: each arm has area 1.",
-            _layout("value", "density"),
-            _area(0.22),
-            _line(1.5, f"%{{customdata[0]:.4~g}}<br>density %{{y:.3~g}}{_NAME}"),
+            axes("value", "density"),
+            area(0.22),
+            line(1.5, f"%{{customdata[0]:.4~g}}<br>density %{{y:.3~g}}{NAME}"),
         ),
-        "ridges": _chart(
+        "ridges": figure(
             "Ridges over steps",
             "Each ridge is how the layer’s outputs are spread at a step; later steps lie further up.",
-            _layout("value", "step"),
-            *(_area(0.22, 1.1, opaque=True) for _ in range(RIDGES)),
+            axes("value", "step"),
+            *(area(0.22, 1.1, opaque=True) for _ in range(RIDGES)),
         ),
-        "curve": _chart(
+        "curve": figure(
             "Loss while moving along the gradient, at the cursor",
             "The loss after moving the weights by η against the gradient, at the last probed step up to the cursor.",
-            _layout("step length η", "loss"),
-            _line(1.8, f"η %{{x:.4~g}}<br>loss %{{y:.4~g}}{_NAME}", mode="lines+markers", marker={"size": 6}),
+            axes("step length η", "loss"),
+            line(1.8, f"η %{{x:.4~g}}<br>loss %{{y:.4~g}}{NAME}", mode="lines+markers", marker={"size": 6}),
         ),
         "surface": _surface(),
     }  # fmt: skip

@@ -23,6 +23,7 @@ import { makePreview } from "./preview.js";
  * @property {Float64Array} y
  * @property {Float64Array[]} z
  * @property {number} [most] of z, from 0; else all of z is shown
+ * @property {Float64Array[]} [values] what z stands for, if that is something else
  *
  * @typedef {object} Drawing what a chart shall show now
  * @property {[number, number]} x
@@ -155,7 +156,7 @@ export class Chart {
       const { hovertemplate } = roles[i % roles.length];
       if (along && hovertemplate) trace.hovertemplate = String(hovertemplate).replace(AXES.step.hover, along.hover);
       const heat = heats[i];
-      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}) });
+      if (heat) Object.assign(trace, { x: heat.x, y: heat.y, z: heat.z, ...(heat.most ? { zmin: 0, zmax: heat.most } : {}), ...(heat.values ? { customdata: heat.values } : {}) });
       else Object.assign(trace, lines[i].points, { customdata: lines[i].more.length ? lines[i].more : undefined });
     });
   }

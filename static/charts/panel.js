@@ -14,6 +14,7 @@ import { make } from "../element.js";
  * @property {boolean} [first] drawn before all others
  * @property {number} [period] least milliseconds between two drawings
  * @property {string} [layer] whose numbers it shows
+ * @property {boolean} [layered] whether it shows each layer of one run by itself
  * @property {string} [series] the one that it shows, where each has a chart
  * @property {import("../lines/table.js").Table} [table] its numbers in full
  */

@@ -1,7 +1,8 @@
-/** The menu that saves a panel's chart: as a picture that stands alone, or its numbers. */
+/** The menu that saves a chart: as a picture that stands alone, or its numbers. */
 
 import { makeMenu } from "../controls/menu.js";
 import { make } from "../element.js";
+import { still } from "./still.js";
 import { csvOf, fileName } from "../lines/table.js";
 
 /**
@@ -16,12 +17,40 @@ const TYPES = { png: "image/png", svg: "image/svg+xml", csv: "text/csv" };
  * @param {Panel} panel
  */
 export function takeMenu(desk, panel) {
+  const about = [panel.options.layer, panel.chart.figure.title].filter(Boolean).join(", ");
+  return menu(about, (ending) => take(desk, panel, ending));
+}
+
+/**
+ * The same for what the page draws itself.
+ * @param {object} options
+ * @param {SVGElement} options.drawing
+ * @param {string} options.about
+ * @param {() => string[]} options.names what tells a file from others
+ * @param {() => [string, string]} options.heading
+ * @param {() => string} options.csv
+ */
+export function stillMenu({ drawing, about, names, heading, csv }) {
+  return menu(about, async (ending) => {
+    save(fileName(names(), ending), ending === "csv" ? addressOf(csv()) : await still(drawing, ending, heading()));
+  });
+}
+
+/**
+ * @param {string} about
+ * @param {(ending: keyof typeof TYPES) => Promise<void>} taken
+ */
+function menu(about, taken) {
   const buttons = /** @type {(keyof typeof TYPES)[]} */ (Object.keys(TYPES)).map((ending) => {
-    const click = () => void take(desk, panel, ending);
+    const click = () => void taken(ending);
     return make("button", { type: "button", "data-testid": `take-${ending}`, click }, ending.toUpperCase());
   });
-  const about = [panel.options.layer, panel.chart.figure.title].filter(Boolean).join(", ");
   return makeMenu({ sign: "⤓", label: `Save this chart: ${about}`, testid: "take" }, buttons);
+}
+
+/** @param {string} csv */
+function addressOf(csv) {
+  return URL.createObjectURL(new Blob([csv], { type: TYPES.csv }));
 }
 
 /**
@@ -34,7 +63,7 @@ async function take(desk, panel, ending) {
   if (ending === "csv") {
     const conditions = desk.state.differing.filter((condition) => condition !== "seed");
     const csv = panel.options.table ? csvOf(panel.options.table, panel.runs, conditions) : "";
-    return save(name, URL.createObjectURL(new Blob([csv], { type: TYPES.csv })));
+    return save(name, addressOf(csv));
   }
   const { title } = panel.chart.figure;
   const heading = [panel.options.layer, title].filter(Boolean).join(": ");

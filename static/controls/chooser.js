@@ -14,10 +14,22 @@ export class Chooser {
     this.tally = find("tally", HTMLElement);
     this.progress = find("progress", HTMLProgressElement);
     this.cut = find("cut", HTMLElement);
-    const { conditions } = desk.state;
-    this.selects = [...conditions].map(([name, values]) => this.#select(name, values));
-    find("conditions", HTMLElement).append(...this.selects.map(({ element }) => element));
+    this.conditions = find("conditions", HTMLElement);
+    /** @type {{name: string, values: string[], select: HTMLSelectElement, element: HTMLElement}[]} */
+    this.selects = [];
+    this.offered = "";
     this.key = "";
+  }
+
+  /** Offer what differs from run to run; a run that joins may bring another value, or differ in more. */
+  #offer() {
+    const { conditions } = this.desk.state;
+    const offered = JSON.stringify([...conditions]);
+    if (offered === this.offered) return this.selects;
+    this.offered = offered;
+    this.selects = [...conditions].map(([name, values]) => this.#select(name, values));
+    this.conditions.replaceChildren(...this.selects.map(({ element }) => element));
+    return this.selects;
   }
 
   /** @param {string} name @param {string[]} values */
@@ -36,8 +48,8 @@ export class Chooser {
   /** Show what the view says. */
   arrange() {
     const { state } = this.desk;
-    for (const { name, values, select } of this.selects) select.value = chosenValue(state.view, name, values);
-    const key = JSON.stringify([state.runs.map((run) => run.id), this.desk.theme]);
+    for (const { name, values, select } of this.#offer()) select.value = chosenValue(state.view, name, values);
+    const key = JSON.stringify([state.runs.map((run) => run.id), state.experiment.runs.length, this.desk.theme]);
     if (key === this.key) return;
     this.key = key;
     this.arms.replaceChildren(...state.arms.map((arm, place) => this.#arm(arm, place)));

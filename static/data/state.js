@@ -1,6 +1,7 @@
 /** What the page knows: the experiment, each run's history, and the view. Everything that draws reads from here. */
 
 import { AXES, lay } from "./axis.js";
+import { closeupOf, sameSpan, sharpened } from "./closeup.js";
 import { KINDS } from "./frame.js";
 import { bound, History } from "./history.js";
 import { netOf } from "./net.js";
@@ -13,11 +14,7 @@ import { formatView, parseView } from "./view.js";
  * @typedef {import("../types.js").Experiment} Experiment
  * @typedef {import("./view.js").View} View
  * @typedef {import("./frame.js").Frame} Frame
- *
- * @typedef {object} Closeup what is known of a span of a run's steps
- * @property {[number, number]} span
- * @property {History} history
- * @property {boolean} sharp whether the store has no more of it to show
+ * @typedef {import("./closeup.js").Closeup} Closeup
  *
  * @typedef {object} Layer a layer as the page lists it
  * @property {string} name
@@ -86,13 +83,9 @@ export class State {
     const whole = this.whole(id);
     const { span } = this.view;
     if (!span) return whole;
-    const known = this.closeups.get(id);
-    if (known && sameSpan(known.span, span)) return known.history;
-    const source = known?.sharp && known.span[0] <= span[0] && span[1] <= known.span[1] ? known.history : whole;
-    const history = source.cut(span);
-    const sharp = history.frames.length > 0 && history.frames.every((frame) => frame.level === 0);
-    this.closeups.set(id, { span, history, sharp });
-    return history;
+    const closeup = closeupOf(whole, this.closeups.get(id), span);
+    this.closeups.set(id, closeup);
+    return closeup.history;
   }
 
   /**
@@ -148,12 +141,24 @@ export class State {
    */
   sharpen(id, span, frames) {
     if (!this.view.span || !sameSpan(this.view.span, span)) return;
-    const history = new History(this.whole(id).limit);
-    lay(this.view.by, this.whole(id).frames, frames);
-    const end = frames.length ? frames[frames.length - 1].end : 0;
-    history.add([...frames, ...this.history(id).frames.filter((frame) => frame.seq >= end)]);
-    this.closeups.set(id, { span, history, sharp: true });
+    const whole = this.whole(id);
+    lay(this.view.by, whole.frames, frames);
+    this.closeups.set(id, sharpened(whole.limit, this.history(id), span, frames));
     this.changed("frames");
+  }
+
+  /** Runs that have joined the experiment since the page was opened. @param {Run[]} runs */
+  join(runs) {
+    const fresh = runs.filter((run) => !this.wholes.has(run.id));
+    if (!fresh.length) return;
+    for (const run of fresh) {
+      this.wholes.set(run.id, new History(bound(summariesOf(run))));
+      if (!this.arms.includes(run.arm)) this.arms.push(run.arm);
+      this.experiment.runs.push(run);
+    }
+    this.conditions = conditionsOf(this.experiment.runs);
+    this.#choose();
+    this.changed("run");
   }
 
   /** Runs as the server now describes them, whole or in short. @param {(Run | BriefRun)[]} runs */
@@ -292,9 +297,4 @@ export class State {
   get query() {
     return formatView(this.view);
   }
-}
-
-/** @param {[number, number]} a @param {[number, number]} b */
-function sameSpan(a, b) {
-  return a[0] === b[0] && a[1] === b[1];
 }

@@ -9,6 +9,7 @@ import { KINDS } from "./frame.js";
  * @typedef {"linear" | "asinh" | "log"} Scale
  * @typedef {"order" | "drift" | "trouble"} Sort
  * @typedef {"contours" | "relief"} Shape
+ * @typedef {"mean" | "layers"} Each
  * @typedef {import("./axis.js").By} By
  *
  * @typedef {object} View
@@ -18,6 +19,7 @@ import { KINDS } from "./frame.js";
  * @property {Scale} scale
  * @property {Sort} sort
  * @property {Shape} shape how surfaces are drawn
+ * @property {Each} each how what is measured of layers is drawn
  * @property {By} by what runs are laid along
  * @property {string[]} layers names or globs; none: every layer
  * @property {string[]} series names or globs of what is told as numbers; none: all
@@ -28,7 +30,7 @@ import { KINDS } from "./frame.js";
  * @property {[number, number] | null} span the first and the last of the places that charts show; null: all
  */
 
-/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[], by: By[]}} */
+/** @type {{tab: Tab[], kind: Kind[], mode: Mode[], scale: Scale[], sort: Sort[], shape: Shape[], each: Each[], by: By[]}} */
 const CHOICES = {
   tab: ["distributions", "landscape", "series", "gradients", "normalizer", "evidence", "finding"],
   kind: KINDS.map(([name]) => name),
@@ -36,6 +38,7 @@ const CHOICES = {
   scale: ["linear", "asinh", "log"],
   sort: ["order", "drift", "trouble"],
   shape: ["contours", "relief"],
+  each: ["mean", "layers"],
   by: ["step", "time", "epoch"],
 };
 
@@ -53,6 +56,7 @@ export function parseView(query) {
     scale: pick(CHOICES.scale, given.get("scale")),
     sort: pick(CHOICES.sort, given.get("sort")),
     shape: pick(CHOICES.shape, given.get("shape")),
+    each: pick(CHOICES.each, given.get("each")),
     by: pick(CHOICES.by, given.get("by")),
     layers: names(given.get("layers")),
     series: names(given.get("series")),
@@ -97,7 +101,7 @@ function pairs(list) {
  */
 export function formatView(view) {
   const parts = [];
-  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape", "by"])) {
+  for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape", "each", "by"])) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);

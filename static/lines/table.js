@@ -50,6 +50,24 @@ export function seriesTable(quantities, framesOf) {
 }
 
 /**
+ * A vector with a number for each layer, over steps.
+ * @param {string} series
+ * @param {number} layers
+ * @param {(run: Run) => Frame[]} framesOf
+ * @returns {Table}
+ */
+export function vectorTable(series, layers, framesOf) {
+  const columns = Array.from({ length: layers }, (_, i) => `${series} layer ${i + 1}`);
+  const rows = (/** @type {Run} */ run) => {
+    return framesOf(run).flatMap((frame) => {
+      const found = frame.series.get(series);
+      return found ? [[...stepsOf(frame), ...columns.map((_, i) => found.mean[i] ?? NaN)]] : [];
+    });
+  };
+  return { columns: [...STEPS, ...columns], rows };
+}
+
+/**
  * A layer's percentiles over steps.
  * @param {string} layer
  * @param {(run: Run) => Frame[]} framesOf

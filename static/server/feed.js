@@ -36,6 +36,11 @@ export class Feed {
     this.api = api;
     this.tell = tell;
     this.generation = 0;
+    /** Whether there was a connection before. */
+    this.opened = false;
+    /** Whether runs that are new here are being asked for, and whether more have come since. */
+    this.joining = false;
+    this.more = false;
     /** How often it was decided what to watch. */
     this.turn = 0;
     /** About what the page has said that it could not get it. */
@@ -54,6 +59,8 @@ export class Feed {
         if (api.link === null) this.live.send({ type: "list" }); // who comes by a link has to ask
         void this.#watch();
         void this.#lookAround();
+        if (this.opened) void this.#join(); // what joined meanwhile was told to nobody here
+        this.opened = true;
       },
       closed: (note, final) => {
         this.#connected(false);
@@ -120,6 +127,26 @@ export class Feed {
     this.looking = setTimeout(() => void this.#lookAround(), pause);
   }
 
+  /** Take in the runs that have joined the experiment: who comes by a link sees those that it was made for. */
+  async #join() {
+    const { experiment } = this.state;
+    this.more = true;
+    if (!experiment.id || this.api.link !== null || this.joining) return;
+    this.joining = true;
+    try {
+      while (this.more) {
+        this.more = false;
+        /** @type {import("../types.js").Experiment} */
+        const { runs } = await this.api.get(`/api/experiments/${encodeURIComponent(experiment.id)}`);
+        this.state.join(runs);
+      }
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error; // the next connection asks again
+    } finally {
+      this.joining = false;
+    }
+  }
+
   /** @param {BriefRun} run */
   #watches(run) {
     return this.watched.includes(run.id);
@@ -129,6 +156,7 @@ export class Feed {
   #hear(message) {
     if (message.type === "run") {
       this.news.add(message.run.id);
+      if (message.run.experiment === this.state.experiment.id && !this.state.wholes.has(message.run.id)) void this.#join();
       // Of a watched run the whole story comes beside; its short one may be older.
       if ("layers" in message.run || !this.#watches(message.run)) this.state.setRuns([message.run]);
     } else if (message.type === "skipped") void this.#complete(message.run);

@@ -4,6 +4,7 @@ import { ApiError } from "../server/api.js";
 import { method, sentenceOf, wanted } from "./criterion.js";
 import { copy, make, write } from "../element.js";
 import { makeInterval } from "../charts/interval.js";
+import { stillMenu } from "../charts/take.js";
 import { makeTable, toCsv } from "./outcomes.js";
 import { number } from "../lines/scale.js";
 import { isDone } from "../data/shown.js";
@@ -77,9 +78,9 @@ export class FindingTab {
     this.content.replaceChildren(
       makeHead(finding),
       make("p", { class: "literature" }, make("b", {}, "Found before: "), this.claim.literature),
-      makeCriteria("What the verdict rests on", decisive),
+      makeCriteria("What the verdict rests on", decisive, this.state.experiment.name),
       make("p", { class: "sentence" }, LEGEND),
-      ...(beside.length ? [makeCriteria("Beside it", beside)] : []),
+      ...(beside.length ? [makeCriteria("Beside it", beside, this.state.experiment.name)] : []),
       makeNumbers(finding, this.state.experiment.id),
       makeRepeat(finding, this.claim),
     );
@@ -95,14 +96,14 @@ function makeHead({ verdict, reason, seeds, min_seeds }) {
   return make("header", {}, makeVerdict(verdict), make("div", {}, because, make("p", { class: "seeds" }, text)));
 }
 
-/** @param {string} title @param {Evidence[]} evidence */
-function makeCriteria(title, evidence) {
-  const list = make("ul", { class: "criteria" }, ...evidence.map(makeCriterion));
+/** @param {string} title @param {Evidence[]} evidence @param {string} experiment */
+function makeCriteria(title, evidence, experiment) {
+  const list = make("ul", { class: "criteria" }, ...evidence.map((found) => makeCriterion(found, experiment)));
   return make("section", {}, make("h2", {}, title), list);
 }
 
-/** @param {Evidence} evidence */
-function makeCriterion(evidence) {
+/** @param {Evidence} evidence @param {string} experiment its name */
+function makeCriterion(evidence, experiment) {
   const { name, estimate, low, high, unit, seeds, missing } = evidence;
   const interval = low === null || high === null ? "no interval yet" : `${number(low)} to ${number(high)}`;
   const value = estimate === null ? "–" : `${number(estimate)}${unit && ` ${unit}`}`;
@@ -113,10 +114,23 @@ function makeCriterion(evidence) {
     "li",
     { "data-testid": "criterion", "data-verdict": evidence.verdict },
     make("div", { class: "what" }, make("b", {}, name), about),
-    count ? makeInterval(evidence) : make("span", { class: "interval none" }, "no numbers yet"),
+    count ? makePictured(evidence, experiment, `${value} (${interval}), ${evidence.verdict}`) : make("span", { class: "interval none" }, "no numbers yet"),
     make("div", { class: "value", title: "Mean over seeds, with its 95 % interval" }, make("b", {}, value), make("small", {}, interval)),
     makeVerdict(evidence.verdict),
   );
+}
+
+/** An interval, which may be saved. @param {Evidence} evidence @param {string} experiment @param {string} words what came out */
+function makePictured(evidence, experiment, words) {
+  const drawing = makeInterval(evidence);
+  const menu = stillMenu({
+    drawing,
+    about: evidence.name,
+    names: () => [experiment, evidence.name],
+    heading: () => [evidence.name, `${words}; expected ${wanted(evidence)}; ${experiment}`],
+    csv: () => [["seed", "effect"], ...Object.entries(evidence.seeds)].map((row) => `${row.join()}\r\n`).join(""),
+  });
+  return make("div", { class: "pictured" }, drawing, menu);
 }
 
 /** @param {Finding} finding @param {string} experiment */

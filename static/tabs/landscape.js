@@ -24,9 +24,9 @@ export class Landscape {
     this.spread = spreadPanel(desk);
     this.empty = make("p", { class: "empty" }, "Nothing was sampled along the gradient yet. It is done every few steps, if the settings ask for it.");
     this.surfaces = new Surfaces(desk);
-    const grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
+    this.grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
     const runs = make("div", { class: "pair" }, this.spread.element);
-    this.element = make("section", { class: "landscape" }, this.empty, grid, runs, this.surfaces.element);
+    this.element = make("section", { class: "landscape" }, this.empty, this.grid, runs, this.surfaces.element);
     this.key = "";
   }
 
@@ -34,6 +34,7 @@ export class Landscape {
   reveal() {
     const { state } = this.desk;
     this.empty.hidden ||= state.runs.some((run) => state.whole(run.id).lastWith("landscape.loss", null));
+    this.grid.hidden = !this.empty.hidden;
     this.spread.element.hidden = !state.runs.some((run) => siblings(state, run).length > 1);
     this.surfaces.arrange(this.desk.theme);
   }
@@ -73,21 +74,7 @@ function spreadPanel(desk) {
 
 /** @param {Desk} desk */
 function rangePanel(desk) {
-  const { state } = desk;
-  return desk.linesPanel(
-    "landscape",
-    { testid: "chart-landscape", table: seriesTable([quantity("landscape.loss", "low"), quantity("landscape.loss", "high")], desk.framesOf) },
-    (run, [range, high, low]) => {
-      extremeLine(state.history(run.id), "landscape.loss", "high", high);
-      extremeLine(state.history(run.id), "landscape.loss", "low", low);
-      between(low, high, range);
-    },
-    (run) => {
-      const series = probed(desk, run, "landscape.loss");
-      return series ? Math.max(...series.high) - Math.min(...series.low) : NaN;
-    },
-    { floor: 0, about: "largest less smallest loss at the cursor" },
-  );
+  return alongPanel(desk, "landscape", "landscape.loss", ({ low, high }) => Math.max(...high) - Math.min(...low), "largest less smallest loss at the cursor");
 }
 
 /**
@@ -95,14 +82,32 @@ function rangePanel(desk) {
  * @param {"predictiveness" | "beta"} name
  */
 function largestPanel(desk, name) {
+  return alongPanel(desk, name, `landscape.${name}`, ({ high }) => Math.max(...high), "at worst, at the cursor");
+}
+
+/**
+ * From the smallest to the largest of what was found along the gradient.
+ * @param {Desk} desk
+ * @param {string} name of the chart
+ * @param {string} series
+ * @param {(found: import("../data/frame.js").Series) => number} read the number at the cursor
+ * @param {string} about it
+ */
+function alongPanel(desk, name, series, read, about) {
   const { state } = desk;
-  const series = `landscape.${name}`;
   return desk.linesPanel(
     name,
-    { testid: `chart-${name}`, table: seriesTable([quantity(series, "high")], desk.framesOf) },
-    (run, [largest]) => extremeLine(state.history(run.id), series, "high", largest),
-    (run) => Math.max(...(probed(desk, run, series)?.high ?? [NaN])),
-    { floor: 0 },
+    { testid: `chart-${name}`, table: seriesTable([quantity(series, "low"), quantity(series, "high")], desk.framesOf) },
+    (run, [range, high, low]) => {
+      extremeLine(state.history(run.id), series, "high", high);
+      extremeLine(state.history(run.id), series, "low", low);
+      between(low, high, range);
+    },
+    (run) => {
+      const found = probed(desk, run, series);
+      return found ? read(found) : NaN;
+    },
+    { floor: 0, about },
   );
 }
 
@@ -119,7 +124,8 @@ function probed({ state }, run, name) {
 /** @param {Desk} desk */
 function curvePanel(desk) {
   const { state } = desk;
-  const lines = state.experiment.runs.map(() => new Column());
+  /** @type {Column[]} */
+  const lines = [];
   /** @type {[number, number] | null} */
   let range = null;
   const table = pointsTable(["eta", "loss"], (run) => {
@@ -128,6 +134,7 @@ function curvePanel(desk) {
     return { step: state.lastWith(run.id, "landscape.eta")?.firstStep ?? NaN, line };
   });
   return desk.panel("curve", { testid: "chart-curve", period: 120, table }, (panel) => {
+    while (lines.length < state.runs.length) lines.push(new Column());
     const mine = lines.slice(0, state.runs.length);
     state.runs.forEach((run, i) => fillCurve(desk, run, mine[i]));
     const { low, high } = extent(mine);

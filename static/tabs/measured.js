@@ -1,18 +1,22 @@
 /** A tab of what is measured beside the layers' values: a chart for each quantity. */
 
 import { niceRange, steadyRange, Column } from "../lines/column.js";
-import { make } from "../element.js";
+import { make, write } from "../element.js";
+import { layered, layeredRange } from "../lines/layered.js";
 import { extent, measuredLines, profileLines } from "../lines/lines.js";
-import { pointsTable, seriesTable } from "../lines/table.js";
-import { LINEAR, LOGARITHMIC } from "../lines/scale.js";
+import { LINEAR, LOGARITHMIC, number } from "../lines/scale.js";
+import { pointsTable, seriesTable, vectorTable } from "../lines/table.js";
 
 /**
  * @typedef {import("../charts/desk.js").Desk} Desk
+ * @typedef {import("../charts/panel.js").Panel} Panel
  * @typedef {import("../types.js").Run} Run
  */
 
 /** Measuring is seldom, and its charts are slow: they have markers. */
 const PERIOD = 500;
+/** @type {Map<string, Run[]>} */
+const NONE = new Map();
 
 export class MeasuredTab {
   /**
@@ -21,14 +25,20 @@ export class MeasuredTab {
    */
   constructor(desk, charts) {
     this.desk = desk;
+    this.charts = charts;
     this.names = charts.map(({ name }) => name);
-    this.panels = charts.map(({ name, logarithmic, over }) => {
-      return (over === "layers" ? profilePanel : measuredPanel)(desk, name, logarithmic ? LOGARITHMIC : LINEAR);
-    });
-    this.grid = make("div", { class: "pair" }, ...this.panels.map((panel) => panel.element));
+    /** @type {Panel[]} */
+    this.panels = [];
+    this.grid = make("div", { class: "pair" });
     const text = "Nothing was measured yet. The first numbers come when training begins, then more every few steps, as the settings ask.";
     this.empty = make("p", { class: "empty" }, text);
-    this.element = make("section", { class: "measured" }, this.empty, this.grid);
+    const each = [["mean", "Mean", "The mean over layers, and the band from the least to the most"], ["layers", "Layers", "Each layer by itself, over steps"]].map(([value, words, title]) =>
+      make("button", { type: "button", "data-view": `each=${value}`, title }, words),
+    );
+    this.choice = make("div", { class: "segments each", role: "group", "aria-label": "How what is measured of layers is drawn" }, ...each);
+    this.element = make("section", { class: "measured" }, this.empty, this.choice, this.grid);
+    /** Of which quantities each layer is shown by itself. */
+    this.shape = "";
     this.key = "";
   }
 
@@ -38,16 +48,80 @@ export class MeasuredTab {
     const known = () => state.runs.some((run) => this.names.some((name) => state.whole(run.id).lastWith(name, null)));
     this.empty.hidden ||= known();
     this.grid.hidden = !this.empty.hidden;
+    if (!this.element.hidden) this.#build();
   }
 
   arrange() {
-    const { state, theme } = this.desk;
     this.reveal();
-    const key = [theme, ...state.runs.map((run) => run.id)].join();
+  }
+
+  /** Make the charts, where they are not those that are there. */
+  #build() {
+    const { desk } = this;
+    const { runs, view } = desk.state;
+    /** The runs of which a quantity is there for several layers. @type {Map<string, Run[]>} */
+    const vectors = new Map();
+    for (const { name, over } of this.charts) {
+      const of = over === "steps" ? runs.filter((run) => layersOf(desk, run, name) > 1) : [];
+      if (of.length) vectors.set(name, of);
+    }
+    this.choice.hidden = this.grid.hidden || !vectors.size;
+    const layers = view.each === "layers" ? vectors : NONE;
+    const shape = [...layers].map(([name, of]) => `${name} ${of.length}`).join();
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.key = "";
+      for (const panel of this.panels) desk.remove(panel);
+      this.panels = [];
+    }
+    const key = [desk.theme, ...runs.map((run) => run.id)].join();
     if (key === this.key) return;
     this.key = key;
-    for (const panel of this.panels) this.desk.dress(panel);
+    for (const panel of this.panels.filter(({ options }) => options.layered)) desk.remove(panel);
+    const kept = new Map(this.panels.filter(({ options }) => !options.layered).map((panel) => [panel.options.testid, panel]));
+    this.panels = this.charts.flatMap(({ name, logarithmic, over }) => {
+      const scale = logarithmic ? LOGARITHMIC : LINEAR;
+      const of = layers.get(name);
+      if (of) return of.map((run) => layeredPanel(desk, name, scale, run));
+      const panel = kept.get(`chart-${name}`) ?? (over === "layers" ? profilePanel : measuredPanel)(desk, name, scale);
+      desk.dress(panel);
+      return [panel];
+    });
+    this.grid.replaceChildren(...this.panels.map((panel) => panel.element));
   }
+}
+
+/**
+ * Of how many layers something was measured.
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {string} name
+ */
+function layersOf({ state }, run, name) {
+  return state.whole(run.id).lastWith(name, null)?.series.get(name)?.mean.length ?? 0;
+}
+
+/**
+ * Each layer by itself over steps, in one run; colours mean the same in all that are shown.
+ * @param {Desk} desk
+ * @param {string} name
+ * @param {import("../lines/scale.js").Scale} scale
+ * @param {Run} run
+ */
+function layeredPanel(desk, name, scale, run) {
+  const { state } = desk;
+  const table = vectorTable(name, layersOf(desk, run, name), desk.framesOf);
+  const options = { testid: `chart-${name}`, steps: true, quiet: true, layered: true, period: PERIOD, table };
+  const panel = desk.panel(`${name} by layer`, options, () => {
+    const range = layeredRange(state.runs.map(({ id }) => state.history(id)), name, scale);
+    const found = layered(state.history(run.id), name, scale, range);
+    write(panel.readout, number(measured(desk, run, name)));
+    return { ...desk.along, y: [0.5, Math.max(1, found.y.length) + 0.5], lines: [], heats: [found] };
+  });
+  panel.readout.title = "at the cursor, mean over layers";
+  panel.title.append(" · ", make("span", { style: `color:var(--text${desk.colorOf(run)})` }, desk.nameOf(run)));
+  desk.dress(panel, [run]);
+  return panel;
 }
 
 /**

@@ -30,6 +30,7 @@ export class Relief {
    * @param {{color: string, paper: string, ink: string}} options.colors
    * @param {Eye} options.eye shared, so that all surfaces are seen from one place
    * @param {() => void} options.turned draws all of them
+   * @param {(drawing: SVGElement) => HTMLElement} options.menu saves it
    */
   constructor(options) {
     this.options = options;
@@ -37,7 +38,7 @@ export class Relief {
     this.svg = makeSvg("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", tabindex: 0 });
     const title = make("h3", { style: options.style }, options.name);
     this.readout = make("span", { class: "readout", role: "status" });
-    this.element = make("figure", { class: "panel relief", "data-testid": "chart-relief" }, make("figcaption", {}, title, this.readout), this.svg);
+    this.element = make("figure", { class: "panel relief", "data-testid": "chart-relief" }, make("figcaption", {}, title, this.readout, options.menu(this.svg)), this.svg);
     this.shown = "";
     this.svg.addEventListener("pointerdown", (event) => this.#drag(event));
     this.svg.addEventListener("keydown", (event) => {

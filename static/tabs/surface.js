@@ -1,6 +1,7 @@
 /** Each run's surface: the loss over the plane in which it has moved most, with its path; coarse until all of it is computed. */
 
 import { Column } from "../lines/column.js";
+import { stillMenu } from "../charts/take.js";
 import { make, write } from "../element.js";
 import { isDone } from "../data/shown.js";
 import { Relief } from "./relief.js";
@@ -71,10 +72,29 @@ export class Surfaces {
       };
       const colors = { color: themes[this.desk.theme].arms[color], paper: hoverlabel.bgcolor, ink: font.color };
       const turned = () => this.reliefs.forEach((other) => other.draw());
-      return new Relief({ name: this.desk.nameOf(run), style: `color:var(--text${color})`, data, colors, eye: this.eye, turned });
+      const menu = (/** @type {SVGElement} */ drawing) => reliefMenu(this.desk, run, drawing);
+      return new Relief({ name: this.desk.nameOf(run), style: `color:var(--text${color})`, data, colors, eye: this.eye, turned, menu });
     });
     this.grid.replaceChildren(...this.reliefs.map((shown) => shown.element));
   }
+}
+
+/**
+ * @param {Desk} desk
+ * @param {Run} run
+ * @param {SVGElement} drawing
+ */
+function reliefMenu(desk, run, drawing) {
+  const { title } = desk.figures.charts.surface;
+  const { name } = desk.state.experiment;
+  const called = desk.nameOf(run);
+  return stillMenu({
+    drawing,
+    about: `${called}, ${title}`,
+    names: () => [name, title, called],
+    heading: () => [`${called}: ${title}`, `Height and strength of colour are log10 of the loss; ${name}`],
+    csv: () => [["a", "b", "loss"], ...pointsOf(frameOf(desk, run.id))].map((row) => `${row.join()}\r\n`).join(""),
+  });
 }
 
 /**

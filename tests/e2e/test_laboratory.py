@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.conftest import wait_for
 
@@ -78,6 +80,16 @@ def test_a_size_fills_the_form_and_wrong_values_are_explained(shared_server: Ser
     expect(visit(page.url).get_by_label("Data: path of a file")).to_have_value("/nowhere/mine.npz")
 
 
+def saved(page: Page, chart: Locator, ending: str) -> bytes:
+    """A chart as the file that its menu saves."""
+    chart.get_by_test_id("take").focus()
+    page.keyboard.press("Enter")
+    with page.expect_download() as download:
+        chart.get_by_test_id(f"take-{ending}").click()
+    assert download.value.suggested_filename.endswith(f".{ending}")
+    return Path(download.value.path()).read_bytes()
+
+
 def test_from_a_claim_to_its_finding(shared_server: Server, visit: Visit) -> None:
     page = visit(f"{shared_server.url}/c/10")
     for name, text in (("steps", "5"), ("rates", "0.1, 1"), ("init_scales", "1"), ("seeds", "3")):
@@ -94,6 +106,13 @@ def test_from_a_claim_to_its_finding(shared_server: Server, visit: Visit) -> Non
     expect(page.get_by_test_id("command")).to_have_value(re.compile(r"^normscope run 10 .*steps=5"))
     page.get_by_text("Numbers of all 12 runs").click()
     expect(page.get_by_test_id("finding").locator("tbody tr")).to_have_count(12)
+    criterion = page.get_by_test_id("criterion").first
+    picture = ET.fromstring(saved(page, criterion, "svg"))
+    dots = picture.findall(".//{http://www.w3.org/2000/svg}circle")
+    assert len(dots) == 3
+    assert all(dot.get("fill", "").startswith("rgb") for dot in dots)  # as no style sheet comes along
+    assert criterion.locator("b").first.inner_text() in " ".join(picture.itertext())
+    assert len(saved(page, criterion, "csv").splitlines()) == 1 + 3
     with page.expect_download() as download:
         page.get_by_test_id("csv").click()
     lines = download.value.path().read_text().splitlines()
@@ -148,6 +167,21 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
     for tab, chart in (("Gradients", "chart-health.update"), ("Normalizer", "chart-normalizer.gamma")):
         page.get_by_role("button", name=tab).click()
         expect(page.locator(painted.format(chart))).to_be_attached()
+    page.get_by_role("button", name="Gradients").click()
+    page.get_by_role("button", name="Layers", exact=True).click()
+    expect(page).to_have_url(re.compile("each=layers"))
+    by_layer = page.get_by_test_id("chart-health.update")
+    expect(by_layer).to_have_count(2)  # one for each run
+    expect(by_layer.nth(1).locator(".heatmaplayer image")).to_be_attached()
+    head, *told = saved(page, page.locator("figure.panel").filter(has=by_layer).first, "csv").decode().splitlines()
+    assert head.count("health.update layer") == 4  # those that are fully connected
+    assert [row.split(",")[3] for row in told] == ["0", "5", "10", "15", "20"]
+    page.get_by_role("button", name="Evidence").click()
+    expect(page.get_by_test_id("chart-normalized.mean_error")).to_have_count(1)  # the other arm has no normalizer
+    page.get_by_role("button", name="Gradients").click()
+    page.get_by_role("button", name="Mean", exact=True).click()
+    expect(by_layer).to_have_count(1)
+    expect(page.locator(painted.format("chart-health.update"))).to_be_attached()
     page.get_by_role("button", name="Landscape").click()
     surfaces = page.get_by_test_id("chart-surface")
     expect(surfaces).to_have_count(2)
@@ -165,6 +199,14 @@ def test_all_that_was_recorded_is_shown(shared_server: Server, visit: Visit) -> 
     assert all(old != new for old, new in zip(before, turned, strict=True))  # both are seen from one place
     reliefs.first.drag_to(reliefs.first, source_position={"x": 100, "y": 100}, target_position={"x": 200, "y": 120})
     assert reliefs.first.evaluate(places) != turned[0]
+    relief = page.get_by_test_id("chart-relief").first
+    assert saved(page, relief, "png").startswith(b"\x89PNG\r\n\x1a\n")
+    picture = ET.fromstring(saved(page, relief, "svg"))
+    cells = picture.findall(".//{http://www.w3.org/2000/svg}polygon")
+    assert len(cells) == relief.locator("polygon").count()
+    head, *points = saved(page, relief, "csv").decode().splitlines()
+    assert head == "a,b,loss"
+    assert len(points) >= len(cells)
     page.get_by_role("button", name="Distributions").click()
     rows = page.get_by_test_id("layer-row")
     page.get_by_test_id("kind").select_option("weight")
