@@ -140,7 +140,7 @@ def _distributions() -> Json:
             axes("step", "value"),
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-                "hovertemplate": f"{STEP}<br>%{{y:.3~g}}: %{{z:.2%}} of outputs{NAME}",
+                "hovertemplate": f"{STEP}<br>%{{customdata:.4~g}}: %{{z:.2%}} of outputs{NAME}",
             },
         ),
         "difference": figure(
@@ -150,7 +150,7 @@ def _distributions() -> Json:
             axes("step", "value"),
             {
                 "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-                "hovertemplate": f"{STEP}<br>%{{y:.3~g}}: %{{z:.2%}} more{NAME}",
+                "hovertemplate": f"{STEP}<br>%{{customdata:.4~g}}: %{{z:.2%}} more{NAME}",
             },
         ),
     }  # fmt: skip

@@ -23,7 +23,7 @@ import { makePreview } from "./preview.js";
  * @property {Float64Array} y
  * @property {Float64Array[]} z
  * @property {number} [most] of z, from 0; else all of z is shown
- * @property {Float64Array[]} [values] what z stands for, if that is something else
+ * @property {Float64Array[]} [values] what is said of each cell where the pointer is
  *
  * @typedef {object} Drawing what a chart shall show now
  * @property {[number, number]} x

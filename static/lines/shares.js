@@ -75,13 +75,15 @@ function sharesOf(group, place, values) {
  * @param {Float64Array} edges
  * @param {number[]} steps
  * @param {Float64Array[]} columns
+ * @param {Scale} scale
  * @returns {Heat}
  */
-function heatOf(edges, steps, columns) {
+function heatOf(edges, steps, columns, scale) {
   const y = Float64Array.from({ length: CELLS }, (_, i) => (edges[i] + edges[i + 1]) / 2);
+  const values = Array.from(y, (place) => new Float64Array(columns.length).fill(scale.from(place)));
   const z = Array.from(y, (_, cell) => Float64Array.from(columns, (shares) => shares[cell]));
   const most = Math.max(3 / CELLS, ...columns.map((shares) => Math.min(STRONGEST, Math.max(...shares))));
-  return { x: Float64Array.from(steps), y, z, most };
+  return { x: Float64Array.from(steps), y, z, most, values };
 }
 
 /**
@@ -95,7 +97,7 @@ export function heat(source, scale, range) {
   const values = edges.map(scale.from);
   const groups = groupsOf(source, COLUMNS);
   const steps = groups.map((group) => middle(group[group.length >> 1]));
-  return heatOf(edges, steps, groups.map((group) => sharesOf(group, source.place, values)));
+  return heatOf(edges, steps, groups.map((group) => sharesOf(group, source.place, values)), scale);
 }
 
 /**
@@ -118,7 +120,7 @@ export function difference(one, other, scale, range) {
     return there.length ? sharesOf(group, one.place, values).map((share, i) => share - theirs[i]) : theirs;
   });
   /** @param {number} sign */
-  const part = (sign) => heatOf(edges, steps, changes.map((shares) => shares.map((share) => Math.max(0, sign * share))));
+  const part = (sign) => heatOf(edges, steps, changes.map((shares) => shares.map((share) => Math.max(0, sign * share))), scale);
   const both = /** @type {[Heat, Heat]} */ ([part(1), part(-1)]);
   const most = Math.max(...both.map((found) => found.most ?? 0));
   for (const found of both) found.most = most;

@@ -238,6 +238,31 @@ def test_a_value_out_of_range_is_explained_beside_its_field(shared_server: Serve
     assert len(shared_server.get("/api/experiments")["experiments"]) == before
 
 
+def test_a_heat_map_tells_values_whatever_its_scale_is(shared_server: Server, visit: Visit) -> None:
+    """Of values about a thousand, whose asinh is about eight."""
+    model = nn.Identity()
+    with normscope.watch(model, name="thousands", url=shared_server.url, budget=None) as watch:
+        for _ in range(20):
+            model(torch.full((64, 4), 1000.0) + torch.randn(64, 4))
+            watch.step(loss=1.0)
+    known = shared_server.get("/api/experiments")["experiments"]
+    (run,) = (run["id"] for e in known if e["name"] == "thousands" for run in e["runs"])
+    for scale in ("asinh", "log"):
+        page = visit(f"{shared_server.url}/r/{run}?mode=heat&scale={scale}")
+        chart = page.get_by_test_id("chart-bands").first
+        chart.locator(".heatmaplayer image").wait_for(state="attached")
+        box = chart.bounding_box()
+        assert box is not None
+        label = chart.locator(".hoverlayer .hovertext")
+
+        for share in (0.3, 0.4, 0.5):
+            page.mouse.move(box["x"] + share * box["width"], box["y"] + 0.4 * box["height"])
+        expect(label).to_be_visible()
+        said = label.locator("tspan.line").all_text_contents()
+        (value,) = (line.partition(":")[0] for line in said if "of outputs" in line)
+        assert 900 < float(value) < 1100, said
+
+
 def test_a_net_from_a_users_own_loop_is_watched_without_a_reload(shared_server: Server, visit: Visit) -> None:
     page = visit(shared_server.url)
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 1))
