@@ -21,7 +21,7 @@ from .asides import Asides, Measuring
 from .background import CORES
 from .capture.capture import Capture
 from .capture.hooks import Border
-from .capture.layers import check_kinds, unwrapped
+from .capture.layers import check_kinds, name_of, unwrapped
 from .capture.seen import numbers_to_host
 from .control import Controls
 from .machine import versions
@@ -102,7 +102,7 @@ def watch(
     if not (schedule is None or callable(schedule)):
         raise TypeError(f"schedule: {schedule!r} is not a function of a step's number")
     model = unwrapped(model)
-    name = name or type(model).__name__
+    name = name or name_of(model)
     place = Place.among(ranks)
     capture = Capture(model, layers, check_kinds(kinds))
     try:

@@ -16,7 +16,8 @@ from .summary import NEVER, Slot
 
 Choice: TypeAlias = str | Callable[[str, nn.Module], bool] | None
 """Every leaf (None), a glob over dotted names, or a function of name and module."""
-_WRAPPED: Final = ("_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_COMPILED: Final = "_orig_mod"
+_WRAPPED: Final = ("_fsdp_wrapped_module", "_checkpoint_wrapped_module", _COMPILED)
 """What wrappers of torch's call what is in them."""
 STATISTICS: Final = KINDS[-4:]
 """What "statistics" stands for: those of a mini-batch and those that batch normalization keeps."""
@@ -47,6 +48,13 @@ def unwrapped(model: nn.Module) -> nn.Module:
     while isinstance(model, nn.parallel.DistributedDataParallel):
         model = model.module
     return model
+
+
+def name_of(model: nn.Module) -> str:
+    """What the net that someone wrote is called: its class, also where `torch.compile` has wrapped it."""
+    while isinstance(written := model._modules.get(_COMPILED), nn.Module):
+        model = written
+    return type(model).__name__
 
 
 def _named(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -50,6 +50,16 @@ export function momentsOf(frame, row) {
 }
 
 /**
+ * How many values a row is of, and how many of them stand in its histogram.
+ * @param {Frame} frame
+ * @param {number} row
+ */
+export function countsOf(frame, row) {
+  const [values, , , broken] = frame.counters.subarray(4 * row, 4 * row + 4);
+  return { values, finite: values - broken, counted: frame.histogram(row).counts.reduce((sum, n) => sum + n, 0) };
+}
+
+/**
  * Percentiles 5, 25, 50, 75 and 95 of a row, reckoned once per frame.
  * @param {Frame} frame
  * @param {number} row

@@ -2,7 +2,7 @@
 
 import { Column, niceRange, steadyRange } from "../lines/column.js";
 import { make, write } from "../element.js";
-import { momentsOf, percentilesOf, placeOf, warm } from "../data/layer.js";
+import { countsOf, momentsOf, percentilesOf, placeOf, warm } from "../data/layer.js";
 import { bandExtent, bandLines, densityLines } from "../lines/lines.js";
 import { histogramTable, percentilesTable } from "../lines/table.js";
 import { makeScale, number, unitOf } from "../lines/scale.js";
@@ -178,10 +178,11 @@ export class LayerRow {
       const { mean, std } = momentsOf(at.frame, at.row);
       return `${number(mean)} ± ${number(std)}`;
     });
-    while (this.numbers.childElementCount < texts.length) this.numbers.append(make("b", { title: "mean ± standard deviation at the cursor" }));
+    while (this.numbers.childElementCount < texts.length) this.numbers.append(make("b"));
     texts.forEach((text, i) => {
       const element = /** @type {HTMLElement} */ (this.numbers.children[i]);
       write(element, text);
+      element.title = `Mean ± standard deviation at the cursor${basisOf(shown[i])}`;
       element.style.color = `var(--text${this.desk.colorOf(this.state.runs[i])})`;
     });
     this.#sayDistance(shown);
@@ -230,6 +231,20 @@ function rowAtCursor(state, run, name) {
   const frame = state.frameAtCursor(run.id);
   const row = frame?.row(placeOf(run, name, state.kind)) ?? -1;
   return frame && row >= 0 && !Number.isNaN(percentilesOf(frame, row)[2]) ? { frame, row } : null;
+}
+
+/**
+ * What the numbers at the cursor are of, and how exact.
+ * @param {ReturnType<typeof rowAtCursor>} at
+ */
+function basisOf(at) {
+  if (!at) return "";
+  const { values, finite, counted } = countsOf(at.frame, at.row);
+  const [all, some] = [values, counted].map((n) => n.toLocaleString("en"));
+  // At the median, where it is largest: twice the standard error of a share of one half, √(¼ / n).
+  const rank = number(100 / Math.sqrt(counted), 2);
+  const histogram = counted >= finite ? "The histogram is of all of them" : `The histogram is of ${some}: a percentile’s rank may be off by ${rank} %`;
+  return `, exact, of ${all} values. ${histogram}.`;
 }
 
 /** The height to show: a lone spike, such as a rectifier's zeros, may run out of the picture. @param {Column} line */

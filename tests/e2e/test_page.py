@@ -243,7 +243,7 @@ def test_a_heat_map_tells_values_whatever_its_scale_is(shared_server: Server, vi
     model = nn.Identity()
     with normscope.watch(model, name="thousands", url=shared_server.url, budget=None) as watch:
         for _ in range(20):
-            model(torch.full((64, 4), 1000.0) + torch.randn(64, 4))
+            model(torch.full((6000, 4), 1000.0) + torch.randn(6000, 4))
             watch.step(loss=1.0)
     known = shared_server.get("/api/experiments")["experiments"]
     (run,) = (run["id"] for e in known if e["name"] == "thousands" for run in e["runs"])
@@ -251,6 +251,8 @@ def test_a_heat_map_tells_values_whatever_its_scale_is(shared_server: Server, vi
         page = visit(f"{shared_server.url}/r/{run}?mode=heat&scale={scale}")
         chart = page.get_by_test_id("chart-bands").first
         chart.locator(".heatmaplayer image").wait_for(state="attached")
+        basis = page.get_by_test_id("layer-row").locator(".numbers b").get_attribute("title") or ""
+        assert "of 24,000 values. The histogram is of 8,192: a percentile’s rank may be off by 1.1 %." in basis
         box = chart.bounding_box()
         assert box is not None
         label = chart.locator(".hoverlayer .hovertext")
@@ -280,6 +282,9 @@ def test_a_net_from_a_users_own_loop_is_watched_without_a_reload(shared_server: 
         wait_painted(page, 49)
         expect(page.get_by_test_id("layer-row")).to_have_count(3)
     expect(page.get_by_test_id("status")).to_contain_text("finished")
+    numbers = page.get_by_test_id("layer-row").first.locator(".numbers b")
+    basis = "Mean ± standard deviation at the cursor, exact, of 128 values. The histogram is of all of them."
+    expect(numbers).to_have_attribute("title", basis)
 
 
 class Around(nn.Module):

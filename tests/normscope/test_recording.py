@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -221,3 +221,21 @@ def test_import_is_a_command(tmp_path: Path) -> None:
         env=os.environ | {"COLUMNS": "100"},
     )  # fmt: skip
     assert "made by watch(model, file=FILE)" in done.stdout
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # torch.compile asks, not we
+@pytest.mark.parametrize("part", [None, "1"])
+def test_a_compiled_net_is_called_what_it_is_called_without(tmp_path: Path, part: str | None) -> None:
+    """So that it can be compared with one that is not, layer by layer; the whole of it, or a part."""
+    net = nn.Sequential(nn.Linear(4, 8), nn.Sequential(nn.ReLU(), nn.Linear(8, 1)))
+    compiled = torch.compile(net if part is None else net[1], backend="eager")
+    if part is not None:
+        net[1] = cast("nn.Module", compiled)
+    model = cast("nn.Module", compiled) if part is None else net
+    with normscope.watch(model, file=tmp_path / "run.normscope", budget=None) as watch:
+        for _ in range(3):
+            model(torch.randn(16, 4)).sum().backward()
+            watch.step()
+    found = normscope.open(tmp_path / "run.normscope")
+    assert [layer.name for layer in found.layers] == ["0", "1.0", "1.1"]
+    assert found.hello.name == "Sequential"

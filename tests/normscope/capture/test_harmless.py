@@ -206,7 +206,7 @@ UNSEEN = "nothing was seen of {}"
 SAID = {
     oddities: [UNSEEN.format("a_complex, a_integer, a_nothing")],
     reader: [UNSEEN.format("never")],
-    compiled_whole: [UNSEEN.format("_orig_mod.0, _orig_mod.1, _orig_mod.2, _orig_mod.3, _orig_mod.4 and 1 more")],
+    compiled_whole: [UNSEEN.format("0, 1, 2, 3, 4 and 1 more")],
     compiled_later: [UNSEEN.format("0, 1, 2, 3, 4 and 1 more")],
 }
 """What a user is told in the log, where only outputs are watched, beside alerts; nothing otherwise."""
