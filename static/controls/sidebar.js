@@ -193,9 +193,9 @@ export class Sidebar {
       const found = troubleOf(history, placeOf(run, item.layer.name), history.indexAt(state.step), this.rules);
       if (!found) continue;
       item.worst ??= found;
-      sentences.push(`${this.desk.nameOf(run)}: its output ${found.sentence} since step ${found.since}`);
+      sentences.push(`${this.desk.nameOf(run)}: its output ${found.sentence} since ${found.about ? "about " : ""}step ${found.since}`);
     }
-    write(item.trouble, item.worst ? `${item.worst.kind} since ${item.worst.since}` : "");
+    write(item.trouble, item.worst ? `${item.worst.kind} since ${item.worst.about ? "≈ " : ""}${item.worst.since}` : "");
     item.trouble.title = sentences.join("\n");
   }
 }

@@ -19,6 +19,7 @@ import { quantiles } from "./sketch.js";
  * @property {string} kind
  * @property {string} sentence
  * @property {number} since the step at which it began
+ * @property {boolean} about whether that is known to several steps only, as these were merged
  */
 
 export const PROBABILITIES = [0.05, 0.25, 0.5, 0.75, 0.95];
@@ -128,15 +129,21 @@ const RELATIONS = { ">": (a, b) => a > b, ">=": (a, b) => a >= b, "<": (a, b) =>
 export function troubleOf({ frames }, place, at, rules) {
   for (const { name, measure, relation, bound, steps, words } of rules) {
     let since = -1;
+    let about = false;
     for (let i = at; i >= 0; i--) {
       const row = frames[i].row(place);
       if (row < 0) continue;
       const slice = [4 * row, 4 * row + 4];
       const value = STATISTICS[measure](frames[i].counters.subarray(...slice), frames[i].moments.subarray(...slice));
-      if (!RELATIONS[relation](value, bound)) break;
+      const merged = frames[i].level > 0;
+      if (!RELATIONS[relation](value, bound)) {
+        about ||= merged; // it may have begun within these
+        break;
+      }
       since = frames[i].firstStep;
+      about = merged;
     }
-    if (since >= 0 && frames[at].lastStep - since + 1 >= steps) return { kind: name, sentence: words, since };
+    if (since >= 0 && frames[at].lastStep - since + 1 >= steps) return { kind: name, sentence: words, since, about };
   }
   return null;
 }
