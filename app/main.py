@@ -39,6 +39,7 @@ from .runs.queue import Queue
 from .runs.supervision import Supervision
 from .runs.webhooks import Webhooks
 from .store import StoreError, is_shared, open_store
+from .works import Works
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -66,13 +67,19 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.lookout = Lookout(store, shared=shared)
         app.state.visits = visits = Visits(store, bus)
         supervision = Supervision(experiments)
-        lookouts = (duty.serve(), supervision.watch_exits(), supervision.watch_over(), visits.watch_over())
-        works = (*lookouts, Queue(experiments).serve(), webhooks.serve())
-        tasks = [asyncio.create_task(work) for work in (*works, asyncio.to_thread(packed_plotly, "zstd"))]
+        app.state.works = works = Works(
+            {
+                "being on duty": duty.serve,
+                "watching how processes end": supervision.watch_exits,
+                "watching over runs": supervision.watch_over,
+                "watching over visits": visits.watch_over,
+                "the queue": Queue(experiments).serve,
+                "calling webhooks": webhooks.serve,
+                "packing plotly.js": _pack,
+            }
+        )
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await works.close()
         await duty.leave()
         await launcher.close()
         await bus.close()
@@ -95,6 +102,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Proxies, settings=settings)
     app.add_middleware(Headers, frames=settings.frames)
     return app
+
+
+async def _pack() -> None:
+    """So that the first page does not wait for it."""
+    await asyncio.to_thread(packed_plotly, "zstd")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

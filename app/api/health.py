@@ -24,7 +24,7 @@ async def healthz() -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse)
 async def readyz(request: Request) -> Response:
-    """Whether store and bus can be reached: 200, or 503 and what cannot."""
+    """Whether store and bus can be reached and the server does all its work: 200, or 503 and what is wrong."""
     store: Store = request.app.state.store
     try:
         await store.find(Lease, 1)
@@ -32,6 +32,8 @@ async def readyz(request: Request) -> Response:
         return PlainTextResponse(f"the store: {error}", 503)
     if not await request.app.state.bus.reachable():
         return PlainTextResponse("the bus: it cannot be reached; it is tried again", 503)
+    if trouble := request.app.state.works.trouble:
+        return PlainTextResponse(f"the server: {trouble}", 503)
     return PlainTextResponse("ok")
 
 
