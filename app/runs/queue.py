@@ -52,11 +52,10 @@ class Queue:
                         if await self._start_next(line[0]):
                             line.append(line[0])  # there may be more, after the others' turn
                         del line[0]
-                except NormscopeError:  # a full disk, say, of which the store has told: look again later
-                    await asyncio.sleep(_AGAIN)
-                else:
                     if duty.held:
                         line = await self._next(subscription)
+                except NormscopeError:  # a full disk, say, of which the store has told: look again later
+                    await asyncio.sleep(_AGAIN)
 
     async def _next(self, subscription: Subscription) -> list[str]:
         """Where a run may have its turn now. Where several servers are, news may be lost: then the store is asked."""

@@ -91,12 +91,14 @@ def _attempt(connection: Connection, operation: Callable[[Connection], Any]) -> 
     try:
         result = operation(connection)
         savepoint.commit()
-    except Exception as error:  # noqa: BLE001  it belongs to the operation's caller, not to the batch
+    except Exception as error:
         try:
             savepoint.rollback()
         except DatabaseError:
             # A full disk makes the database undo the whole transaction, savepoint and all: so it fails for everyone.
             raise error from None
+        if connection.invalidated:
+            raise  # the connection is lost, and with it what others have done in this commit
         return None, error
     return result, None
 

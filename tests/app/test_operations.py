@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from app.runs.lookout import LOOK
 
 from ..conftest import HOUSE, Server, wait_for
 from ..frames import Trainer
@@ -118,7 +121,11 @@ def test_a_database_that_is_away_is_told_and_found_again(postgres: Postgres, tmp
     postgres.allow(name, False)
     wait_for(lambda: one.http.get(f"{one.url}/readyz").status_code == 503, "the server to miss its store")
     assert one.http.get(f"{one.url}/api/experiments").status_code == 507
+    time.sleep(1.5 * LOOK)  # the queue, too, has looked by now
     postgres.allow(name, True)
     wait_for(lambda: one.http.get(f"{one.url}/readyz").text == "ok", "the server to find its store again")
     assert one.get("/api/experiments") == {"experiments": []}
+    (run, *_) = one.begin(steps=5, pace=0)["runs"]
+    one.wait_status(run["id"], "finished")
+    assert "has failed" not in one.log  # none of the server's works has ended over it
     one.close()
