@@ -77,6 +77,7 @@ def test_frames_that_were_merged_on_their_way_stand_for_those_that_they_hold(sha
     run = trainer.hear()["run"]
     with open_socket(shared_server, "/ws/live") as viewer:
         viewer.send(json.dumps({"type": "watch", "runs": [run]}))
+        viewer.recv(timeout=10)  # from here on frames come
         trainer.send(*range(4))
         trainer.say(*(wire.encode(wire.merge([frame(i) for i in range(at, at + 4)])) for at in (4, 8, 12)))
         trainer.acknowledged(15)
