@@ -75,10 +75,11 @@ def create_app(settings: Settings) -> FastAPI:
                 "watching over visits": visits.watch_over,
                 "the queue": Queue(experiments).serve,
                 "calling webhooks": webhooks.serve,
-                "packing plotly.js": _pack,
             }
         )
+        packing = asyncio.create_task(asyncio.to_thread(packed_plotly, "zstd"))  # the first page is not to wait for it
         yield
+        packing.cancel()
         await works.close()
         await duty.leave()
         await launcher.close()
@@ -102,11 +103,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Proxies, settings=settings)
     app.add_middleware(Headers, frames=settings.frames)
     return app
-
-
-async def _pack() -> None:
-    """So that the first page does not wait for it."""
-    await asyncio.to_thread(packed_plotly, "zstd")
 
 
 async def _refused(_: Request, error: Exception) -> Response:

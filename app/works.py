@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("normscope")
 
 AGAIN: Final = 1.0
-"""Seconds after which a work that has failed is begun anew."""
+"""Seconds after which a work that has failed is begun anew; twice as many each time that it fails again soon."""
+AT_MOST: Final = 16.0
+"""Seconds that it waits at most."""
 REMEMBERED: Final = 30.0
 """Seconds for which its server is not ready."""
 
@@ -26,13 +28,16 @@ class Works:
         self._tasks = [asyncio.create_task(self._keep(name, work), name=name) for name, work in works.items()]
 
     async def _keep(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        pause = AGAIN
         while True:
+            began = time.monotonic()
             try:
                 return await work()
             except Exception as error:  # whatever it is: without its works a server only seems to be well
                 self._failed[name] = time.monotonic(), f"{type(error).__name__}: {error}"
                 log.exception("%s has failed, and is begun anew", name)
-                await asyncio.sleep(AGAIN)
+                pause = min(2 * pause, AT_MOST) if time.monotonic() - began < REMEMBERED else AGAIN
+                await asyncio.sleep(pause)
 
     @property
     def trouble(self) -> str:

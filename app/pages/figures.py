@@ -233,7 +233,8 @@ def _by_layer(chart: Chart) -> Json:
     """The same, of a vector each layer by itself; the page says how strong a cell's colour is, beside its number."""
     return figure(
         chart.title,
-        f"Each row is a layer, the first at the bottom; the stronger the colour, the larger ({chart.axis}).",
+        f"Each row is a layer, the first at the bottom; the stronger the colour, the larger ({chart.axis}). Colours "
+        "mean the same in all runs; they are logarithmic where numbers differ by orders of magnitude.",
         axes("step", "layer, from the input"),
         {
             "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],

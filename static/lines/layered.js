@@ -1,6 +1,8 @@
 /** A measured vector as a heat map: a row for each of its layers, a column for each step at which it was measured. Pure. */
 
-import { middle } from "./lines.js";
+import { finiteMean, inGroups, middle } from "./lines.js";
+import { LINEAR, LOGARITHMIC } from "./scale.js";
+import { COLUMNS } from "./shares.js";
 
 /**
  * @typedef {import("../charts/charts.js").Heat} Heat
@@ -8,63 +10,67 @@ import { middle } from "./lines.js";
  * @typedef {import("./scale.js").Scale} Scale
  */
 
-/** Columns at most: more are merged. */
-const COLUMNS = 240;
 /** How strong the colour of the smallest number is: what was not measured has none. */
 const WEAKEST = 0.08;
+/** From how many times the smallest number on the largest one asks for a logarithmic scale. */
+const WIDE = 30;
 
 /**
- * The smallest and the largest number on a scale, of all runs that are to be compared.
+ * @typedef {object} Shades what colours mean, the same in all runs that are to be compared
+ * @property {Scale} scale
+ * @property {[number, number]} range the smallest and the largest number, on the scale
+ */
+
+/**
+ * A logarithmic scale where numbers differ by orders of magnitude, or the runs with small ones would have one colour.
  * @param {History[]} histories
  * @param {string} name
- * @param {Scale} scale
- * @returns {[number, number]}
+ * @param {boolean} logarithmic whatever the numbers are
+ * @returns {Shades}
  */
-export function layeredRange(histories, name, scale) {
+export function shadesOf(histories, name, logarithmic) {
   let low = Infinity;
+  let least = Infinity;
   let high = -Infinity;
   for (const { frames } of histories) {
     for (const frame of frames) {
       for (const value of frame.series.get(name)?.mean ?? []) {
-        const place = scale.to(value);
-        if (place > -Infinity && place < low) low = place;
-        if (place < Infinity && place > high) high = place;
+        if (!Number.isFinite(value)) continue;
+        if (value < low) low = value;
+        if (value > 0 && value < least) least = value;
+        if (value > high) high = value;
       }
     }
   }
-  return [low, high];
+  if (logarithmic || (low >= 0 && high > WIDE * least)) return { scale: LOGARITHMIC, range: [Math.log10(least), Math.log10(high)] };
+  return { scale: LINEAR, range: [low, high] };
 }
 
 /**
  * @param {History} history
  * @param {string} name
- * @param {Scale} scale
- * @param {[number, number]} range
+ * @param {Shades} shades
  * @returns {Heat & {values: Float64Array[]}}
  */
-export function layered({ frames }, name, scale, [low, high]) {
+export function layered({ frames }, name, { scale, range }) {
   const measured = frames.filter((frame) => frame.series.has(name));
   const rows = Math.max(0, ...measured.map((frame) => frame.series.get(name)?.mean.length ?? 0));
-  const every = Math.max(1, Math.ceil(measured.length / COLUMNS));
-  const groups = Array.from({ length: Math.ceil(measured.length / every) }, (_, i) => measured.slice(i * every, (i + 1) * every));
-  const strength = (/** @type {number} */ value) => (Number.isFinite(value) ? WEAKEST + (1 - WEAKEST) * share(scale.to(value), low, high) : NaN);
-  const values = Array.from({ length: rows }, (_, row) => Float64Array.from(groups, (group) => meanOf(group.map((frame) => frame.series.get(name)?.mean[row] ?? NaN))));
+  const groups = inGroups(measured, COLUMNS);
+  const values = Array.from({ length: rows }, (_, row) => Float64Array.from(groups, (group) => finiteMean(group.map((frame) => frame.series.get(name)?.mean[row] ?? NaN))));
   return {
     x: Float64Array.from(groups, (group) => middle(group[group.length >> 1])),
     y: Float64Array.from({ length: rows }, (_, row) => row + 1),
-    z: values.map((row) => row.map(strength)),
+    z: values.map((row) => row.map((value) => (Number.isFinite(value) ? WEAKEST + (1 - WEAKEST) * share(scale.to(value), range) : NaN))),
     most: 1,
     values,
   };
 }
 
-/** @param {number[]} values */
-function meanOf(values) {
-  const finite = values.filter(Number.isFinite);
-  return finite.reduce((sum, value) => sum + value, 0) / finite.length;
-}
-
-/** @param {number} place @param {number} low @param {number} high */
-function share(place, low, high) {
-  return high > low ? Math.max(0, Math.min(1, (place - low) / (high - low))) : 1;
+/**
+ * How far up a range a place is, from 0 to 1; what has no place on the scale is at its lower end.
+ * @param {number} place
+ * @param {[number, number]} range
+ */
+function share(place, [low, high]) {
+  return high > low ? Math.max(0, Math.min(1, (place - low) / (high - low) || 0)) : 1;
 }

@@ -12,6 +12,22 @@ import { percentilesOf, PROBABILITIES } from "../data/layer.js";
 
 const MISSING = new Float64Array(PROBABILITIES.length).fill(NaN);
 
+/** The mean of those values that are finite; NaN if none is. @param {ArrayLike<number>} values */
+export function finiteMean(values) {
+  const finite = Array.from(values).filter(Number.isFinite);
+  return finite.reduce((sum, value) => sum + value, 0) / finite.length;
+}
+
+/**
+ * Frames in so many groups at most, one after another.
+ * @param {Frame[]} frames
+ * @param {number} most
+ */
+export function inGroups(frames, most) {
+  const every = Math.max(1, Math.ceil(frames.length / most));
+  return Array.from({ length: Math.ceil(frames.length / every) }, (_, i) => frames.slice(i * every, (i + 1) * every));
+}
+
 /** Where a frame lies on the axis. @param {Frame} frame */
 export function middle(frame) {
   return (frame.from + frame.to) / 2;
@@ -136,7 +152,7 @@ export function measuredLines({ frames }, name, scale, [band, line]) {
     return values.length ? [{ x: middle(frame), values }] : [];
   });
   for (const { x, values } of shown) {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const mean = finiteMean(values);
     line.push(x, scale.to(mean));
     line.more.push([mean]);
   }

@@ -1,7 +1,7 @@
 /** Histograms over steps: as the columns of a heat map, as ridges, and what two runs differ in. Pure. */
 
 import { momentsOf } from "../data/layer.js";
-import { middle } from "./lines.js";
+import { inGroups, middle } from "./lines.js";
 import { addShares } from "../data/sketch.js";
 
 /**
@@ -17,7 +17,8 @@ import { addShares } from "../data/sketch.js";
  */
 
 const CELLS = 56;
-const COLUMNS = 240;
+/** Columns of a heat map at most: more steps are merged. */
+export const COLUMNS = 240;
 /** How many ridges show a run. */
 export const RIDGES = 12;
 /** How high the highest ridge is, in distances between two. */
@@ -53,9 +54,7 @@ export function addRow(frame, row, values, shares, weight) {
  * @param {number} most
  */
 function groupsOf({ history, place }, most) {
-  const frames = history.frames.filter((frame) => frame.row(place) >= 0);
-  const every = Math.max(1, Math.ceil(frames.length / most));
-  return Array.from({ length: Math.ceil(frames.length / every) }, (_, i) => frames.slice(i * every, (i + 1) * every));
+  return inGroups(history.frames.filter((frame) => frame.row(place) >= 0), most);
 }
 
 /**

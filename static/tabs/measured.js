@@ -2,8 +2,8 @@
 
 import { niceRange, steadyRange, Column } from "../lines/column.js";
 import { make, write } from "../element.js";
-import { layered, layeredRange } from "../lines/layered.js";
-import { extent, measuredLines, profileLines } from "../lines/lines.js";
+import { layered, shadesOf } from "../lines/layered.js";
+import { extent, finiteMean, measuredLines, profileLines } from "../lines/lines.js";
 import { LINEAR, LOGARITHMIC, number } from "../lines/scale.js";
 import { pointsTable, seriesTable, vectorTable } from "../lines/table.js";
 
@@ -80,9 +80,9 @@ export class MeasuredTab {
     for (const panel of this.panels.filter(({ options }) => options.layered)) desk.remove(panel);
     const kept = new Map(this.panels.filter(({ options }) => !options.layered).map((panel) => [panel.options.testid, panel]));
     this.panels = this.charts.flatMap(({ name, logarithmic, over }) => {
-      const scale = logarithmic ? LOGARITHMIC : LINEAR;
       const of = layers.get(name);
-      if (of) return of.map((run) => layeredPanel(desk, name, scale, run));
+      if (of) return of.map((run) => layeredPanel(desk, name, logarithmic, run));
+      const scale = logarithmic ? LOGARITHMIC : LINEAR;
       const panel = kept.get(`chart-${name}`) ?? (over === "layers" ? profilePanel : measuredPanel)(desk, name, scale);
       desk.dress(panel);
       return [panel];
@@ -105,16 +105,16 @@ function layersOf({ state }, run, name) {
  * Each layer by itself over steps, in one run; colours mean the same in all that are shown.
  * @param {Desk} desk
  * @param {string} name
- * @param {import("../lines/scale.js").Scale} scale
+ * @param {boolean} logarithmic
  * @param {Run} run
  */
-function layeredPanel(desk, name, scale, run) {
+function layeredPanel(desk, name, logarithmic, run) {
   const { state } = desk;
   const table = vectorTable(name, layersOf(desk, run, name), desk.framesOf);
   const options = { testid: `chart-${name}`, steps: true, quiet: true, layered: true, period: PERIOD, table };
   const panel = desk.panel(`${name} by layer`, options, () => {
-    const range = layeredRange(state.runs.map(({ id }) => state.history(id)), name, scale);
-    const found = layered(state.history(run.id), name, scale, range);
+    const shades = shadesOf(state.runs.map(({ id }) => state.history(id)), name, logarithmic);
+    const found = layered(state.history(run.id), name, shades);
     write(panel.readout, number(measured(desk, run, name)));
     return { ...desk.along, y: [0.5, Math.max(1, found.y.length) + 0.5], lines: [], heats: [found] };
   });
@@ -131,8 +131,7 @@ function layeredPanel(desk, name, scale, run) {
  * @param {string} name
  */
 function measured({ state }, run, name) {
-  const values = [...(state.lastWith(run.id, name)?.series.get(name)?.mean ?? [])].filter(Number.isFinite);
-  return values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : NaN;
+  return finiteMean(state.lastWith(run.id, name)?.series.get(name)?.mean ?? []);
 }
 
 /**
@@ -190,7 +189,6 @@ function measuredTable(desk, name) {
     const finite = (/** @type {import("../data/frame.js").Series} */ { mean }) => of([...mean].filter(Number.isFinite));
     return { column: `${name} ${column}`, series: name, of: finite };
   };
-  const mean = (/** @type {number[]} */ values) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const quantities = [over("mean", mean), over("low", (v) => Math.min(...v)), over("high", (v) => Math.max(...v))];
+  const quantities = [over("mean", finiteMean), over("low", (v) => Math.min(...v)), over("high", (v) => Math.max(...v))];
   return seriesTable(quantities, desk.framesOf);
 }

@@ -182,7 +182,8 @@ export class LayerRow {
     texts.forEach((text, i) => {
       const element = /** @type {HTMLElement} */ (this.numbers.children[i]);
       write(element, text);
-      element.title = `Mean ± standard deviation at the cursor${basisOf(shown[i])}`;
+      const about = `Mean ± standard deviation at the cursor${basisOf(shown[i])}`;
+      if (element.title !== about) element.title = about;
       element.style.color = `var(--text${this.desk.colorOf(this.state.runs[i])})`;
     });
     this.#sayDistance(shown);

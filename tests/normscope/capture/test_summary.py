@@ -17,6 +17,9 @@ from normscope.capture.reduction import flat, reduce_here, reduce_there, stride
 from normscope.capture.seen import Seen
 from normscope.capture.summary import ALL, NEVER, SAMPLE, Raw, Summaries, summarize, summarize_arrays
 
+from ..test_native import needs_core
+from ..test_sketch import close, drawn
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -149,7 +152,7 @@ def places_counted(size: int) -> NDArray[np.int64]:
 
 
 @pytest.mark.parametrize("size", [16_385, 65_535, 65_536, 98_304, 131_070, 131_072, 2 * 3 * 5 * 7 * 500, 1_000_000])
-@pytest.mark.skipif(not native.available(), reason="without a compiler a plain sample is taken")
+@needs_core
 def test_of_any_large_tensor_many_values_are_counted(size: int) -> None:
     """Ramps, along which each place has a value of its own."""
     values = np.linspace(1, 2, size, dtype=np.float32)
@@ -158,33 +161,19 @@ def test_of_any_large_tensor_many_values_are_counted(size: int) -> None:
     np.testing.assert_allclose(found.counts / SAMPLE, counted[found.bins] / counted.sum(), atol=1 / SAMPLE)
 
 
+@needs_core  # without it a plain sample is taken, whose percentiles are off by more
 @pytest.mark.parametrize("size", [20_000, 65_536, 1_000_003])
-@pytest.mark.parametrize("name", ["normal", "relu", "heavy", "bimodal", "tiny", "huge", "constant"])
+@pytest.mark.parametrize("name", ["normal", "relu", "heavy", "bimodal", "tiny", "huge", "sigmoid", "constant"])
 def test_percentiles_of_large_tensors_are_close_to_numpys(name: str, size: int) -> None:
-    rng = np.random.default_rng([size, len(name)])
-    match name:
-        case "relu":
-            drawn = np.maximum(rng.normal(0.3, 1, size), 0)
-        case "heavy":
-            drawn = rng.standard_t(3, size)
-        case "bimodal":
-            drawn = np.where(rng.random(size) < 0.4, rng.normal(-3, 0.5, size), rng.normal(2, 0.8, size))
-        case "constant":
-            drawn = np.full(size, 0.7)
-        case _:
-            drawn = {"tiny": 1e-6, "huge": 1e6}.get(name, 1.0) * rng.normal(0.5, 1, size)
-    values = drawn.astype(np.float32)
+    values = drawn(name, size)
     found = summarized([torch.from_numpy(values)], [NEVER])
     dense = np.zeros(sketch.BINS, np.int64)
     dense[found.bins] = found.counts
-    shares = [0.05, 0.25, 0.5, 0.75, 0.95]
-    got = sketch.quantiles(dense, shares, *found.moments[0, 2:])
-    wanted = np.quantile(values.astype(np.float64), shares)
-    spread = wanted[3] - wanted[1]
-    assert (np.abs(got - wanted) <= np.maximum(0.01 * spread, 0.02 * np.abs(wanted))).all(), got - wanted
+    shares = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+    assert close(sketch.quantiles(dense, shares, *found.moments[0, 2:]), values, shares)
 
 
-@pytest.mark.skipif(not native.available(), reason="without a compiler a plain sample is taken")
+@needs_core
 def test_rare_values_stand_in_the_histograms_as_often_as_they_are_there() -> None:
     """Not in each, which keeps one in eight of what it counts; over many steps in as many as they should."""
     rng = np.random.default_rng(7)
