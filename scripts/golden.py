@@ -25,6 +25,8 @@ def golden() -> dict[str, bytes]:
     frames = {f"step{i}": _frame(i) for i in range(wire.MERGE)}
     frames["merged"] = wire.merge(list(frames.values()))
     frames["twice_merged"] = wire.merge([frames["merged"]])
+    frames |= {f"unlike{i}": _sampled(i, share) for i, share in enumerate((1, 3, 7))}
+    frames["unlike"] = wire.merge([frames[f"unlike{i}"] for i in range(3)])
     frames["bare"] = wire.Frame(7, 7, 7, 1.5, series={"loss": wire.Series.of(float("nan"))})
     files = {f"{name}.bin": wire.encode(frame) for name, frame in frames.items()}
     expected: dict[str, Any] = {name: _expected(wire.decode(files[f"{name}.bin"])) for name in frames}
@@ -55,6 +57,18 @@ def _frame(step: int) -> wire.Frame:
         counters=np.array([[400, 0, 3, 0], [400, 200, 0, 0], [60, 0, 0, 10], [5, 0, 0, 5]]),
         bins=np.concatenate([row * sketch.BINS + bins for row, bins in enumerate(filled)]),
         counts=np.concatenate([c[bins] for c, bins in zip(counts, filled, strict=True)]),
+    )  # fmt: skip
+
+
+def _sampled(step: int, every: int) -> wire.Frame:
+    """A frame with a bell of which only so many-th values are counted."""
+    values = _values(step, 900) + _values(step + 9, 900) + step / 4
+    counts = sketch.histogram(values[::every])
+    bins = np.flatnonzero(counts)
+    return wire.Frame(
+        step, step, step, 1.7e9 + step, layers=np.array([0]), kinds=np.array([0]),
+        moments=np.array([[step / 4, 0.5, float(values.min()), float(values.max())]]),
+        counters=np.array([[900, 0, 0, 0]]), bins=bins, counts=counts[bins],
     )  # fmt: skip
 
 

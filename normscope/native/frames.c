@@ -21,6 +21,9 @@ enum {
     WORD = 64,    /* bits */
 };
 
+/* Counts up to which a sum of them is exact; only damaged frames have more. */
+static const double EXACT = 0x1p53;
+
 /* ---- bytes, from a place on up to an end */
 
 typedef struct {
@@ -174,8 +177,11 @@ static int next_bin(const Dense *dense, int bin, uint64_t flip) {
     return BINS;
 }
 
-/* A layer's integers: added to `totals` and, if it is there, to `dense`. Whether they are what they should be. */
-static int read_layer(Reader *from, uint64_t *totals, Dense *dense) {
+/* A layer's integers: added to `totals` and, if it is there, to `dense`, counts times a scale. Whether they are what
+ * they should be. `counted` becomes the sum of counts.
+ *
+ * What is summed up over bins is rounded, not each count: a rare value is neither always dropped nor always kept. */
+static int read_layer(Reader *from, uint64_t *totals, Dense *dense, double scale, double *counted) {
     for (int i = 0; i < 4; i++) totals[i] += read_integer(from);
     const uint64_t runs = read_integer(from);
     Reader spans = *from; /* read twice: the counts of all runs come behind the last run */
@@ -191,10 +197,17 @@ static int read_layer(Reader *from, uint64_t *totals, Dense *dense) {
         return !from->bad && from->at == from->end;
     }
     bin = 0;
+    double upto = 0;
+    *counted = 0;
     for (uint64_t run = 0; run < runs; run++) {
         bin += read_integer(&spans);
         for (const uint64_t stop = bin + read_integer(&spans); bin < stop; bin++) {
-            const uint64_t count = read_integer(from);
+            uint64_t count = read_integer(from);
+            *counted += (double)count;
+            if (scale != 1) {
+                const double next = floor(*counted * scale + 0.5);
+                count = (uint64_t)(next - upto), upto = next;
+            }
             dense->counts[bin] += count;
             dense->filled[bin / WORD] |= (uint64_t)(count != 0) << bin % WORD;
         }
@@ -309,7 +322,7 @@ int normscope_check(const uint8_t *data, int64_t size, int64_t kinds, int64_t fo
     for (int row = 0; row < frame.rows; row++) {
         uint64_t totals[4] = {0};
         Reader layer = {frame.counters.at, frame.counters.at + row_size(&frame, row), 0};
-        if (!read_layer(&layer, totals, NULL)) return 0;
+        if (!read_layer(&layer, totals, NULL, 1, NULL)) return 0;
         frame.counters.at = layer.at;
         const int64_t index = row_identity(&frame, row, (int)kinds) / kinds;
         if (index > largest) largest = index;
@@ -390,6 +403,25 @@ static int merge_all_series(Writer *to, const Frame *frames, int n) {
     return count;
 }
 
+/* What to multiply each part's counts by, so that each value has the same say; whether that is anything but 1.
+ *
+ * finite: values of each part. counted: how many of these its histogram holds. As in normscope/wire/merging.py. */
+static int find_scales(const double *finite, const double *counted, int n, double *scales) {
+    double all_finite = 0, all_counted = 0;
+    int unlike = 0;
+    for (int i = 0; i < n; i++) {
+        scales[i] = 1;
+        if (!(counted[i] > 0)) continue; /* nothing to weigh */
+        if (!(finite[i] > 0)) return 0;
+        all_finite += finite[i], all_counted += counted[i];
+    }
+    for (int i = 0; i < n; i++) unlike |= counted[i] > 0 && finite[i] * all_counted != all_finite * counted[i];
+    if (!unlike || all_counted > EXACT) return 0;
+    for (int i = 0; i < n; i++)
+        if (counted[i] > 0) scales[i] = finite[i] / counted[i] * (all_counted / all_finite);
+    return 1;
+}
+
 /* T. F. Chan, G. H. Golub and R. J. LeVeque, 1979. */
 static void merge_moments(const float (*moments)[4], const double *finite, int n, float *out) {
     double total = 0, mean = 0, spread = 0, low = INFINITY, high = -INFINITY;
@@ -455,17 +487,23 @@ int64_t normscope_merge(const uint8_t *const *datas, const int64_t *sizes, int64
     Dense dense = {0};
     for (int row = 0; row < rows; row++) {
         uint64_t totals[4] = {0};
-        double finite[MERGED];
+        double finite[MERGED], counted[MERGED], scales[MERGED];
         float parts[MERGED][4];
+        Reader layers[MERGED];
         for (int i = 0; i < n; i++) {
             Reader *from = &frames[i].counters;
-            Reader layer = {from->at, from->at + row_size(frames + i, row), 0};
+            Reader layer = layers[i] = (Reader){from->at, from->at + row_size(frames + i, row), 0};
             uint64_t mine[4] = {0};
-            if (!read_layer(&layer, mine, &dense)) return 0;
+            if (!read_layer(&layer, mine, &dense, 1, counted + i)) return 0;
             from->at = layer.at;
             for (int k = 0; k < 4; k++) totals[k] += mine[k];
             finite[i] = (double)mine[0] - (double)mine[3];
             memcpy(parts[i], frames[i].moments + MOMENTS * row, MOMENTS);
+        }
+        if (find_scales(finite, counted, n, scales)) { /* rarely: once more, each part by its weight */
+            memset(&dense, 0, sizeof dense);
+            uint64_t again[4] = {0};
+            for (int i = 0; i < n; i++) read_layer(layers + i, again, &dense, scales[i], counted + i);
         }
         float merged[4];
         merge_moments((const float (*)[4])parts, finite, n, merged);

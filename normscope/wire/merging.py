@@ -1,4 +1,8 @@
-"""Frames merge: four of one level are one of the next, and histograms just add."""
+"""Frames merge: four of one level are one of the next, and histograms add.
+
+Of a large tensor only some values stand in its histogram. Where the shares differ, as with the last and shorter
+mini-batch of an epoch, counts are weighed first, so that each value of either tensor has the same say.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 _DENSE: Final = 16 << 20
 """Bins of all layers up to which they are all made, to add into: 128 MB."""
+_EXACT: Final = 2.0**53
+"""Counts up to which a sum of them is exact as float64; only damaged frames have more."""
 MERGE: Final = 4
 """How many frames of one level make one frame of the next."""
 
@@ -25,7 +31,9 @@ MERGE: Final = 4
 def merge(frames: Sequence[Frame]) -> Frame:
     """Consecutive frames of one level as one frame of the next.
 
-    Counts add, moments combine (T. F. Chan et al., 1979), extremes are kept: nothing is lost but the time within.
+    Counts add, moments combine (T. F. Chan et al., 1979), extremes are kept: nothing is lost but the time within. Where
+    histograms hold unlike shares of their tensors' values, they are weighed by what they stand for; their counts then
+    add up to as many as before.
     """
     assert frames, "merging needs at least one frame"
     result = _merged_head(frames)
@@ -36,7 +44,7 @@ def merge(frames: Sequence[Frame]) -> Frame:
     result.moments = _merge_moments(moments, counters[:, 0] - counters[:, 3], row, len(names))
     result.counters = np.zeros((len(names), 4), np.int64)
     np.add.at(result.counters, row, counters)
-    result.bins, result.counts = _merge_histograms(frames, row, len(names))
+    result.bins, result.counts = _merge_histograms(frames, counters[:, 0] - counters[:, 3], row, len(names))
     return result
 
 
@@ -72,16 +80,17 @@ def _merged_head(frames: Sequence[Frame]) -> Frame:
 
 
 def _merge_histograms(
-    frames: Sequence[Frame], row: NDArray[np.int64], rows: int
+    frames: Sequence[Frame], finite: NDArray[np.int64], row: NDArray[np.int64], rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Bins and counts of `rows` layers, from frames whose layers go to these rows."""
+    """Bins and counts of `rows` layers, from frames whose layers have so many values and go to these rows."""
     cuts = np.cumsum([0, *(len(f.layers) for f in frames)]).tolist()
-    shifts = (row - np.arange(len(row))) * BINS
-    parts = []
-    for frame, cut in zip(frames, cuts, strict=False):
-        bins = frame.bins + cut * BINS
-        parts.append(bins + shifts[bins // BINS])
-    places, counts = np.concatenate(parts), np.concatenate([f.counts for f in frames])
+    bins = np.concatenate([frame.bins + cut * BINS for frame, cut in zip(frames, cuts, strict=False)])
+    counts = np.concatenate([f.counts for f in frames])
+    part = bins // BINS
+    scales = _scales(finite.astype(np.float64), np.bincount(part, counts, len(row)).astype(np.float64), row, rows)
+    if (scales != 1).any():
+        counts = _scaled(counts, part, scales)
+    places = bins + ((row - np.arange(len(row))) * BINS)[part]
     if rows * BINS > _DENSE:  # a small frame may announce very many layers
         bins, place = np.unique(places, return_inverse=True)
         counts = np.bincount(place, counts, len(bins)).astype(np.int64)
@@ -90,6 +99,44 @@ def _merge_histograms(
     dense = np.bincount(places, counts, rows * BINS)
     bins = np.flatnonzero(dense != 0)  # a comparison first: looking for nonzero booleans is several times as fast
     return bins, dense[bins].astype(np.int64)
+
+
+def _scales(
+    finite: NDArray[np.float64], counted: NDArray[np.float64], row: NDArray[np.int64], rows: int
+) -> NDArray[np.float64]:
+    """What to multiply each part's counts by, shape [parts]: 1 where all parts of a row hold the same share.
+
+    Args:
+        finite: Finite values of each part.
+        counted: How many of them its histogram holds.
+        row: Where each part goes.
+        rows: How many places there are.
+    """
+    some = counted > 0  # the others have nothing to weigh
+    sound = np.bincount(row, some & ~(finite > 0), rows) == 0  # a damaged frame may have counted more than there is
+    all_finite, all_counted = np.bincount(row, finite * some, rows), np.bincount(row, counted, rows)
+    unlike = some & (finite * all_counted[row] != all_finite[row] * counted)
+    weighed = (np.bincount(row, unlike, rows) > 0) & sound & (all_counted <= _EXACT)
+    scales = np.ones(len(row))
+    at = np.flatnonzero(weighed[row] & some)
+    scales[at] = finite[at] / counted[at] * (all_counted / np.maximum(all_finite, 1))[row[at]]
+    return scales
+
+
+def _scaled(counts: NDArray[np.int64], part: NDArray[np.int64], scales: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Counts times their part's scale, as whole numbers: of what is summed up over bins, the nearest ones.
+
+    So a rare value is neither always dropped nor always rounded up.
+    """
+    summed = np.cumsum(counts).astype(np.float64)
+    first = np.flatnonzero(np.diff(part, prepend=-1))
+    before = np.append(0.0, summed[first[1:] - 1]) if len(first) else summed
+    lengths = np.diff(np.append(first, len(part)))
+    upto = np.floor((summed - np.repeat(before, lengths)) * scales[part] + 0.5)
+    result = np.diff(upto, prepend=0.0)
+    result[first] = upto[first]
+    whole: NDArray[np.int64] = result.astype(np.int64)
+    return whole
 
 
 def _merge_moments(

@@ -118,7 +118,7 @@ export function mergeFrames(parts) {
     merged.kinds[row] = identity % KINDS.length;
     const mine = rows.get(identity) ?? [];
     mergeMoments(merged, row, mine);
-    return addHistograms(mine.map(([part, r]) => part.histogram(r)));
+    return addHistograms(mine.map(([part, r]) => ({ ...part.histogram(r), values: part.counters[4 * r] - part.counters[4 * r + 3] })));
   });
   merged.packed = among(histograms);
   return merged;

@@ -32,18 +32,42 @@ function makeEdges() {
 }
 
 /**
- * The sum of histograms.
- * @param {Histogram[]} parts
+ * The sum of histograms, each value having the same say: where they hold unlike shares of their tensors' values, they are
+ * weighed by what they stand for, as in normscope/wire/merging.py.
+ * @param {(Histogram & { values: number })[]} parts with the finite values of the tensor
  * @returns {Histogram}
  */
 export function addHistograms(parts) {
   const dense = new Float64Array(BINS);
-  for (const { bins, counts } of parts) {
-    for (let i = 0; i < bins.length; i++) dense[bins[i]] += counts[i];
+  const counted = parts.map(({ counts }) => counts.reduce((sum, count) => sum + count, 0));
+  const scales = scalesOf(parts.map(({ values }) => values), counted);
+  for (const [part, { bins, counts }] of parts.entries()) {
+    let sum = 0;
+    let before = 0;
+    for (let i = 0; i < bins.length; i++) {
+      sum += counts[i];
+      const upto = scales[part] === 1 ? sum : Math.floor(sum * scales[part] + 0.5); // of the sum, not of each count
+      dense[bins[i]] += upto - before;
+      before = upto;
+    }
   }
   const bins = [];
   for (let bin = 0; bin < BINS; bin++) if (dense[bin] > 0) bins.push(bin);
   return { bins: Uint16Array.from(bins), counts: Float64Array.from(bins, (bin) => dense[bin]) };
+}
+
+/**
+ * What to multiply each part's counts by: 1 where all hold the same share of their values.
+ * @param {number[]} values finite ones of each part
+ * @param {number[]} counted how many of them its histogram holds
+ */
+function scalesOf(values, counted) {
+  const some = counted.flatMap((count, i) => (count > 0 ? [i] : []));
+  const all = some.reduce((sum, i) => sum + values[i], 0);
+  const held = some.reduce((sum, i) => sum + counted[i], 0);
+  const sound = some.every((i) => values[i] > 0) && held <= 2 ** 53;
+  if (!sound || some.every((i) => values[i] * held === all * counted[i])) return counted.map(() => 1);
+  return counted.map((count, i) => (count > 0 ? (values[i] / count) * (held / all) : 1));
 }
 
 /** The cumulative distribution of the histogram last loaded: knots X, heights Y, both [0, knots). */

@@ -37,6 +37,8 @@ test("merges frames as Python does", () => {
   const parts = [0, 1, 2, 3].map((i) => decodeFrame(bytes(`step${i}`)));
   assertFrame(mergeFrames(parts), expected.frames.merged);
   assertFrame(mergeFrames([mergeFrames(parts)]), expected.frames.twice_merged);
+  const unlike = [0, 1, 2].map((i) => decodeFrame(bytes(`unlike${i}`)));
+  assertFrame(mergeFrames(unlike), expected.frames.unlike);
 });
 
 /**

@@ -166,6 +166,40 @@ def test_both_roads_merge_alike(other: wire.Frame, tensors: list[list[Values]]) 
         assert native.merge(same, len(wire.KINDS))  # which is not left to Python
 
 
+def sampled(values: Values, every: int, seq: int) -> wire.Frame:
+    """A frame of one layer, of whose values every so many-th is counted."""
+    frame = frame_of({0: wide(values)}, seq)
+    dense = sketch.histogram(finite(values)[::every])
+    frame.bins, frame.counts = np.flatnonzero(dense), dense[dense > 0]
+    return frame
+
+
+@given(st.lists(st.tuples(arrays, st.integers(1, 9)), min_size=1, max_size=4))
+def test_histograms_of_unlike_shares_are_weighed_by_the_values_they_stand_for(parts: list[tuple[Values, int]]) -> None:
+    some = [sampled(values, every, seq) for seq, (values, every) in enumerate(parts)]
+    merged = wire.merge(some)
+    counts = [frame.counts.sum() for frame in some]
+    values = [frame.counters[0, 0] - frame.counters[0, 3] for frame in some]
+    wanted = np.zeros(sketch.BINS)
+    for frame, n, all_n in zip(some, counts, values, strict=True):
+        if n:
+            wanted += frame.histogram(0) / n * all_n * (sum(counts) / sum(values))
+    # Sums up to any bin are rounded, of each part by itself, and so is the difference of two of them.
+    np.testing.assert_allclose(np.cumsum(merged.histogram(0)), np.cumsum(wanted), atol=len(some) / 2 + 1e-6)
+    np.testing.assert_allclose(merged.histogram(0), wanted, atol=len(some) + 1e-6)
+    found = wire.decode(wire.merge_encoded([wire.encode(frame) for frame in some]))
+    assert np.array_equal(found.histogram(0), merged.histogram(0))
+
+
+def test_a_short_last_mini_batch_has_no_more_say_than_its_values() -> None:
+    rng = np.random.default_rng(0)
+    large, small = rng.normal(0, 1, 1_000_000).astype(np.float32), rng.normal(3, 1, 50_000).astype(np.float32)
+    merged = wire.merge([sampled(large, 122, 0), sampled(small, 7, 1)])
+    found = sketch.quantiles(merged.histogram(0), [0.25, 0.5, 0.75, 0.95], *merged.moments[0, 2:])
+    wanted = np.quantile(np.concatenate([large, small]), [0.25, 0.5, 0.75, 0.95])
+    np.testing.assert_allclose(found, wanted, atol=0.03 * (wanted[2] - wanted[0]))  # what a sample of 8,192 may be off
+
+
 def test_both_roads_count_no_more_samples_than_there_is_room_for() -> None:
     data = bytearray(wire.encode(frame_of({}, 0, loss=1.0)))
     at = data.index(b"loss") + len(b"loss") + 2
