@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import statistics
 import tempfile
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -230,10 +232,32 @@ def measure(url: str, table: Table, seconds: float) -> None:
             f"watching every layer at every step, × plain step of {1000 * step:.3g} ms ({case.title})",
             middle(every), case.goal, ", ".join(beside),
         )  # fmt: skip
+        _memory(url, table, case)
         table.add(
             f"watching within `budget={BUDGET}`, total time over {seconds:g} s ({case.title})",
             f"{within:.3f}", "≤ 1.03", f"the page says {told:.3f}",
         )  # fmt: skip
+
+
+def _memory(url: str, table: Table, case: Case) -> None:
+    """What the training process holds for watching: in Python, and in the memory that it shares with the courier."""
+    net, batches = case.make()
+    layers = len([module for module in net.modules() if not any(module.children())])
+    steps = 4 * case.block
+    with normscope.watch(net, name="bench", url=url, budget=None) as watch:  # what is imported is not held for it
+        Loop(net, batches, lambda _, loss: watch.step(loss=loss)).block(steps)
+    gc.collect()
+    tracemalloc.start()
+    with normscope.watch(net, name="bench", url=url, budget=None) as watch:
+        Loop(net, batches, lambda _, loss: watch.step(loss=loss)).block(steps)
+        gc.collect()
+        held = tracemalloc.get_traced_memory()[0] + 4 * watch._sender._ring.size
+    tracemalloc.stop()
+    most = (2 << 20) + layers * (4 << 10)
+    table.add(
+        f"memory held by watching {layers} layers ({case.title})", f"{held / 1e6:.2f} MB", f"≤ {most / 1e6:.2f} MB",
+        f"of it shared with the process beside training: {4 * watch._sender._ring.size / 1e6:.2f} MB",
+    )  # fmt: skip
 
 
 def _every_step(url: str, plain: Loop, case: Case, *, viewed: bool = False) -> tuple[list[float], float]:

@@ -19,7 +19,7 @@ from .hooks import Border, End, Hook, suited
 from .layers import Choice, choose, resting, slots_of
 from .looks import Look, LookBefore, Way, in_backward
 from .recorder import recorder
-from .reduction import flat, reduce_there
+from .reduction import flat, reduce_there, widest
 from .seen import Seen, to_host
 from .summary import ALL, SAMPLE
 from .tensors import first_tensor, is_of_transform, local
@@ -256,9 +256,9 @@ class Capture:
         if x.is_cpu:
             self._recorder.add(slot, x)
         else:
-            most = min(self._place[2] // len(self.slots), SAMPLE)
+            most = SAMPLE if self._recorder.packs else min(self._place[2] // len(self.slots), SAMPLE)
             low, high = self.bounds[:, slot].tolist()
-            self._away.append((slot, reduce_there(x, low, high, most)))
+            self._away.append((slot, reduce_there(x, low, high, most, widest(x.device))))
 
     def _see_resting(self) -> None:
         """Summarize parameters, their gradients and what batch normalization keeps, of modules that are still there."""

@@ -36,6 +36,8 @@ class Recorder(Protocol):
 
     most: int
     """Units of 4 bytes that a tensor needs at most."""
+    packs: bool
+    """Whether it makes records, which are far shorter than samples are."""
 
     def begin(self, memory: NDArray[np.float32], start: int, most: int) -> None:
         """Write the next step's tensors into at most so many units of `memory`, from an even one on."""
@@ -89,6 +91,7 @@ class Packing:
     """Makes records with the compiled core."""
 
     most: int = native.LARGEST
+    packs: bool = True
 
     def __init__(self, bounds: NDArray[np.float32]) -> None:
         self._bounds = bounds
@@ -167,6 +170,7 @@ class Copying:
     """Copies small tensors; of a large one, takes the exact numbers and a sample."""
 
     most: int = SAMPLE
+    packs: bool = False
 
     def __init__(self, bounds: NDArray[np.float32]) -> None:
         self._bounds: list[tuple[float, float]] = [(float(low), float(high)) for low, high in bounds.T]

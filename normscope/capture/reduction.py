@@ -112,35 +112,45 @@ def _blocks(x: Tensor) -> tuple[Tensor, ...]:
     return x.split(_BLOCK)  # type: ignore[no-untyped-call,no-any-return]
 
 
-def reduce_there(x: Tensor, low: float, high: float, most: int = SAMPLE) -> Tensor:
-    """The NUMBERS of values on another device, then a sample of at most `most`, as float64, shape [8 + m].
+def widest(device: torch.device) -> torch.dtype:
+    """The type of the most exact numbers that a device computes with."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
-    Nothing here waits for the device.
+
+def reduce_there(x: Tensor, low: float, high: float, most: int = SAMPLE, wide: torch.dtype = torch.float64) -> Tensor:
+    """The NUMBERS of values on another device, then a sample of at most `most`, shape [8 + m].
+
+    Nothing here waits for the device. Numbers and sample are of the type `wide`, which has to hold a float32. Mean and
+    variance are as exact by float32 as by float64, and counts of up to 2^24 values.
     """
     x, total = x.float(), x.numel()
     if total == 0:
-        result = torch.zeros(len(NUMBERS), dtype=torch.float64, device=x.device)
+        result = torch.zeros(len(NUMBERS), dtype=wide, device=x.device)
         result[4:] = float("nan")
         return result
     finite = torch.isfinite(x)
     broken = total - finite.sum()
     safe = torch.where(finite, x, 0.0)
-    count = (total - broken).double()
+    count = (total - broken).to(wide)
     divisor = count.clamp(min=1)
-    mean = safe.sum(dtype=torch.float64) / divisor
+    mean = safe.sum(dtype=wide) / divisor
     infinity = float("inf")
     smallest, largest = torch.where(finite, x, infinity).amin(), torch.where(finite, x, -infinity).amax()
-    # About the mean as a float32, so that the differences are small numbers; their rest is corrected exactly.
+    # About the mean as a float32, so that the differences are small numbers; their rest is corrected.
     pivot = mean.float()
-    rest = mean - pivot.double()
     # In units of the largest difference, so that squares stay within float32.
     unit = torch.maximum(largest - pivot, pivot - smallest)
     unit = torch.where(unit > 0, unit, 1.0)
     deviation = torch.where(finite, (x - pivot) / unit, 0.0)
-    spread = deviation.square().sum(dtype=torch.float64) / divisor * unit.double().square() - rest.square()
+    if wide is torch.float64:
+        rest = mean - pivot.double()
+    else:  # a sum of large numbers has lost digits that the sum of their differences has not
+        rest = deviation.sum(dtype=wide) / divisor * unit
+        mean = pivot + rest
+    spread = deviation.square().sum(dtype=wide) / divisor - (rest / unit).square()
     # Zeros stand in for values that are not finite; they must not count as saturated.
     zeros, outside = (x == 0).sum(), ((safe < low) | (safe > high)).sum() - int(low > 0 or high < 0) * broken
-    numbers = torch.stack([mean, spread.clamp(min=0).sqrt(), smallest.double(), largest.double()])
+    numbers = torch.stack([mean, spread.clamp(min=0).sqrt() * unit, smallest.to(wide), largest.to(wide)])
     numbers = torch.where(count == 0, float("nan"), numbers)
-    shares = torch.stack([torch.full_like(mean, total), zeros.double(), outside.double(), broken.double()])
-    return torch.cat([shares, numbers, x[:: stride(total, most)].double()])
+    shares = torch.stack([torch.full_like(mean, total), zeros.to(wide), outside.to(wide), broken.to(wide)])
+    return torch.cat([shares, numbers, x[:: stride(total, most)].to(wide)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -70,16 +71,21 @@ class Seen:
         for event in self.events:
             event.synchronize()
 
-    def finish(self) -> None:
-        """Take in what came from other devices. Waits for them if it must."""
+    def finish(self, most: int | None = None) -> None:
+        """Take in what came from other devices. Waits for them if it must.
+
+        Where records would need more than `most` units of 4 bytes in all, the last ones lack a histogram.
+        """
         self.wait()
         if not self.away:
             return
         arrived = [self.values]
+        room = sys.maxsize if most is None else most - self.count - native.HEAD * len(self.away)
         for slot, found in self.away:
             numbers, sample = found[: len(NUMBERS)].tolist(), found[len(NUMBERS) :].float().numpy()
             if self.packed:
-                sample = native.record(slot, sample, numbers)
+                sample = native.record(slot, sample, numbers, native.HEAD + max(room, 0))
+                room -= len(sample) - native.HEAD
                 self.records += 1
             else:
                 self.known = [*self.known, len(self.slots)]

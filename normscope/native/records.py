@@ -99,12 +99,17 @@ def numbers(job: array[int], bounds: tuple[float, float]) -> list[float]:
     return found
 
 
-def record(slot: int, sample: NDArray[np.float32], known: list[float]) -> NDArray[np.float32]:
-    """The record of a tensor whose eight numbers are known and a sample of which is here, all of it counted."""
+def record(slot: int, sample: NDArray[np.float32], known: list[float], room: int = LARGEST) -> NDArray[np.float32]:
+    """The record of a tensor whose eight numbers are known and a sample of which is here, all of it counted.
+
+    It is of at most `room` units of 4 bytes, HEAD or more: without a histogram if that would need more.
+    """
     from array import array
 
     sample = np.ascontiguousarray(sample, np.float32)
-    found = _record(array("q", (address(sample), len(sample), KINDS["float32"], slot)), (-np.inf, np.inf), LARGEST)
+    found = _record(
+        array("q", (address(sample), len(sample), KINDS["float32"], slot)), (-np.inf, np.inf), min(room, LARGEST)
+    )
     found[: 2 * len(known)].view(np.float64)[:] = known
     return found
 

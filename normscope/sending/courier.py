@@ -111,6 +111,7 @@ class Courier:
         self._out = out
         self._often = _LOOK[0]
         self._speaking = threading.Lock()
+        self._unread = 0
         self._began = time.process_time_ns()
         listener = Listener(self._say, self._say, self._say)
 
@@ -183,7 +184,14 @@ class Courier:
         """Make the frame of a step, if there is room for it; what people may have to be told of is to be seen in it."""
         step = note.read(record.note)
         if self.delivery.has_room():
-            data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
+            try:
+                data, slots, numbers = encoded(step, record.values, self._places, self.delivery.seq)
+            except ValueError as error:  # one step's, which must not end all
+                self._ring.release(record)
+                if self._unread % 100 == 0:
+                    self._say(f"step {step.step} is left out: {error}")
+                self._unread += 1
+                return ()
             self.delivery.put(data)
             self._ring.release(record)
             return () if self._merges else (Sight(step.step, step.series, slots, numbers),)

@@ -139,7 +139,7 @@ class Sender:
         if seen.edges:
             self._say(wire.Graph(seen.edges[: wire.MOST_EDGES]))
         if seen.away:
-            seen.finish()
+            seen.finish(self._ring.most)
         more = (seen.slots, seen.lengths, seen.known, seen.numbers) if seen.slots else None
         note = self._notes.write(step, when, series, seen.records, more)
         if len(note) > self._ring.longest:

@@ -115,10 +115,13 @@ def test_a_file_that_was_cut_off_anywhere_is_read_as_far_as_it_is_whole(tmp_path
     path = tmp_path / "run.normscope"
     train(path, steps=4)
     data = path.read_bytes()
-    lengths = []
-    for end in range(400, len(data)):
+    lengths: list[int] = []
+    for end in range(200, len(data)):
         path.write_bytes(data[:end])
-        lengths.append(len(normscope.open(path)))
+        try:
+            lengths.append(len(normscope.open(path)))
+        except WireError:
+            assert not lengths  # only as long as it does not say of which run it is
     assert lengths == sorted(lengths)
     assert set(lengths) == {0, 1, 2, 3, 4}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from normscope.schedule import Budget, every, log_spaced
+from normscope.schedule import Budget, Nested, every, log_spaced
 
 
 def test_every_so_many_steps_from_the_first() -> None:
@@ -114,3 +114,33 @@ def test_the_share_holds_within_a_second_of_a_change(
         spent, seconds = sum(cost for _, cost in late), late[-1][0] - 1
         # One look may have begun before its price was known, and one is always allowed once enough has been saved.
         assert spent <= share * seconds * 1.5 + 2 * after[1]
+
+
+@given(
+    share=st.floats(0.005, 0.5),
+    prices=st.lists(st.tuples(st.floats(1e-4, 0.1), st.floats(1e-5, 0.05)), min_size=2, max_size=4),
+)
+def test_looks_of_nested_budgets_fall_together_and_each_keeps_its_share(
+    share: float, prices: list[tuple[float, float]]
+) -> None:
+    looks: list[set[int]] = []
+    steps = 6000
+    for plain, price in prices:
+        budget, mine, spent, late = Nested(share), set(), 0.0, 0.0
+        for step in range(steps):
+            looked = budget.allows()
+            cost = price if looked else 0.0
+            budget.note(cost, plain + cost, looked=looked)
+            if looked:
+                mine.add(step)
+            if step >= steps // 2:  # before, it finds out how often it may look
+                spent, late = spent + cost, late + plain + cost
+        assert mine
+        assert spent <= 1.5 * share * late + 2 * price
+        looks.append(mine)
+    # Once they are settled, whoever looks less often looks where the others look too.
+    settled = [{step for step in mine if step >= steps // 2} for mine in looks]
+    for rare in settled:
+        for often in settled:
+            if len(rare) < len(often) / 2:
+                assert len(rare & often) >= 0.8 * len(rare)

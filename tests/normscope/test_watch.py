@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import re
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 import normscope
-from normscope import wire
+from normscope import native, wire
+from trainer import nets
 
 from ..conftest import free_port, wait_for
+from .test_native import needs_core
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -359,6 +364,55 @@ def test_a_courier_that_stands_still_costs_frames_and_not_the_training(peer: Pee
     assert peer.steps()[:10] == list(range(10))
     assert peer.steps()[-10:] == list(range(510, 520))
     assert peer.messages[-1] == wire.End("finished")
+
+
+@needs_core
+def test_a_step_whose_record_is_damaged_is_left_out_and_the_others_come(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = Loop()
+    with normscope.watch(loop.net, url=peer.url, budget=None) as watch:
+        collect = watch._capture.collect
+
+        def damaged() -> Any:
+            seen = collect()
+            if len(loop.losses) == 4:
+                seen.values[native.HEAD - 1] = np.float32(1)  # where it says how many bins are filled
+            return seen
+
+        watch._capture.collect = damaged  # type: ignore[method-assign]
+        loop.run(watch, 6)
+    assert peer.steps() == [0, 1, 2, 4, 5]
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(r"normscope: step 3 is left out: 6 records of \d+ units are damaged", said)
+
+
+@needs_core
+@pytest.mark.parametrize("make", [lambda: Loop().net, lambda: nets.narrow("batch")], ids=["small", "500 layers"])
+def test_what_watching_holds_is_bounded(make: Callable[[], nn.Module], peer: Peer) -> None:
+    """In Python and in the memory that is shared with the process beside."""
+    net = make()
+    layers = len([m for m in net.modules() if not any(m.children())])
+    x = torch.randn(32, next(net.parameters()).shape[1])
+
+    def train(watch: normscope.Watch) -> None:
+        for _ in range(20):
+            loss = net(x).square().mean()
+            loss.backward()
+            watch.step(loss=loss)
+
+    with normscope.watch(net, url=peer.url, budget=None) as watch:  # what is imported is not held for it
+        train(watch)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        with normscope.watch(net, url=peer.url, budget=None) as watch:
+            train(watch)
+            gc.collect()
+            held = tracemalloc.get_traced_memory()[0] + 4 * watch._sender._ring.size
+    finally:
+        tracemalloc.stop()
+    assert held <= (2 << 20) + layers * (4 << 10)
 
 
 def test_a_frame_of_several_forwards_is_one_row_a_layer(peer: Peer) -> None:

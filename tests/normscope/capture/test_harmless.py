@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -217,8 +218,10 @@ ENOUGH = {deep: 50}
 
 
 def train(make: Make, steps: int, watched: Callable[[nn.Module], Any] | None = None) -> list[Tensor]:
-    """Everything that training leaves behind."""
+    """Everything that training leaves behind, the state of every source of random numbers too."""
     torch.manual_seed(3)
+    random.seed(3)
+    np.random.seed(3)
     torch.compiler.reset()
     net, loss_of_net = make()
     optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.01, momentum=0.9)
@@ -235,7 +238,9 @@ def train(make: Make, steps: int, watched: Callable[[nn.Module], Any] | None = N
     if watch:
         watch.close()
     gradients = [p.grad for p in net.parameters() if p.grad is not None]
-    return [*net.state_dict().values(), *gradients, torch.stack(losses), torch.get_rng_state()]
+    kept = [x for state in optimizer.state.values() for x in state.values() if isinstance(x, Tensor)]
+    draws = torch.tensor([random.random(), float(np.random.rand())])
+    return [*net.state_dict().values(), *gradients, *kept, torch.stack(losses), torch.get_rng_state(), draws]
 
 
 # The compiler looks at every tensor's .grad behind a graph break, and torch warns of that itself.
@@ -285,3 +290,27 @@ def test_every_kind_of_output_is_seen_or_left_out(peer: Peer) -> None:
     assert found["view"][0] == 24
     moments = dict(zip(names, peer.frames[1].moments, strict=True))
     np.testing.assert_allclose(moments["double"], moments["linear"], rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("budget", [None, 0.02])
+@pytest.mark.parametrize("kinds", ["output", EVERYTHING], ids=["outputs", "everything"])
+def test_a_compiled_net_is_compiled_once_in_no_more_parts_than_it_has_layers(
+    kinds: str | list[str], budget: float | None, peer: Peer
+) -> None:
+    parts: list[int] = []
+
+    def backend(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Any]:
+        parts.append(step)
+        return graph.forward
+
+    step, (net, loss_of_net) = 0, mlp()
+    compiled = cast(nn.Module, torch.compile(net, backend=backend))
+    torch.compiler.reset()
+    with normscope.watch(compiled, url=peer.url, budget=budget, kinds=kinds) as watch:
+        for step in range(40):  # noqa: B007  the backend looks at it
+            loss = loss_of_net(compiled)
+            loss.backward()  # type: ignore[no-untyped-call]
+            watch.step(loss=loss)
+    assert 0 < len(parts) <= len(list(net.children()))
+    assert set(parts) == {0}

@@ -52,11 +52,16 @@ def _captured(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summa
     return summarize(capture.collect().raw(), capture.bounds)
 
 
-def there(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+def there(tensors: list[Tensor], bounds: list[tuple[float, float]], wide: torch.dtype = torch.float64) -> Summaries:
     """As on another device; this machine's processor can play one."""
-    away = [(i, reduce_there(flat(t), *b)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
+    away = [(i, reduce_there(flat(t), *b, wide=wide)) for i, (t, b) in enumerate(zip(tensors, bounds, strict=True))]
     seen = Seen(np.zeros(0, np.float32), 0, 0, 0, packed=native.available(), away=away)
     return summarize(seen.raw(), np.array(bounds, np.float32).T)
+
+
+def there_by_float32(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
+    """As on a device that knows no wider numbers."""
+    return there(tensors, bounds, torch.float32)
 
 
 def there_without_core(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summaries:
@@ -73,7 +78,7 @@ def end_to_end(tensors: list[Tensor], bounds: list[tuple[float, float]]) -> Summ
     return summarize_arrays(values, lengths, low, high)
 
 
-ROADS = [summarized, copied, there, there_without_core, end_to_end]
+ROADS = [summarized, copied, there, there_by_float32, there_without_core, end_to_end]
 roads = pytest.mark.parametrize("road", ROADS)
 
 
@@ -261,3 +266,22 @@ def test_reducing_leaves_the_tensor_and_the_graph_alone() -> None:
     reduce_here(flat(output), *NEVER, np.zeros(SAMPLE, np.float32))
     assert output._version == version
     assert torch.equal(output, before)
+
+
+@needs_core
+def test_where_a_step_has_no_room_for_all_histograms_from_elsewhere_numbers_are_kept() -> None:
+    tensors = [normal(i, 1, 20_000) for i in range(4)]
+    away = [(i, reduce_there(flat(t), *NEVER)) for i, t in enumerate(tensors)]
+    bounds = np.array([NEVER] * 4, np.float32).T
+    whole = summarize(Seen(np.zeros(0, np.float32), 0, 0, 0, packed=True, away=away).raw(), bounds)
+    seen = Seen(np.zeros(0, np.float32), 0, 0, 0, packed=True, away=away)
+    seen.finish(450)
+    found = summarize(seen.raw(), bounds)
+    assert seen.count <= 450
+    assert np.array_equal(found.moments, whole.moments)
+    assert np.array_equal(found.counters, whole.counters)
+    rows = np.unique(found.bins // sketch.BINS)
+    assert 0 < len(rows) < 4
+    few = np.isin(whole.bins // sketch.BINS, rows)
+    assert np.array_equal(found.bins, whole.bins[few])
+    assert np.array_equal(found.counts, whole.counts[few])
