@@ -118,7 +118,7 @@ def _in_turns(spec: Spec, url: str) -> list[float]:
 def _bare(spec: Spec) -> Callable[[], None]:
     """A step of the same net on the same data in a loop that does nothing else."""
     task = load(spec)
-    net, loss = net_of(spec, task), loss_of(task)
+    net, loss = net_of(spec, task), loss_of(task, spec.reduction)
     optimizer = torch.optim.SGD(net.parameters(), lr=spec.rate)
     batches = task.batches(min(spec.batch, len(task.train)), spec.seed)
 
@@ -134,7 +134,7 @@ def _bare(spec: Spec) -> Callable[[], None]:
 def _surfaces(spec: Spec) -> list[float]:
     """A surface's seconds over those of the same one evaluated point by point, in turns."""
     task = load(spec)
-    net, loss = net_of(spec, task), loss_of(task)
+    net, loss = net_of(spec, task), loss_of(task, spec.reduction)
     x, y = next(iter(task.batches(min(spec.batch, len(task.train)), spec.seed)))
     directions = random_directions(net, 0)
     where = np.linspace(-1, 1, _GRID)

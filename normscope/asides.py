@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .capture.capture import Capture
     from .schedule import Schedule
 
-LONGEST: Final = 1024
+LONGEST: Final = 51 * 51
 """Numbers that a series may have at a step."""
 
 
@@ -142,7 +142,7 @@ class Measuring(ABC):
         return self._asides.apart()
 
     def add(self, **series: float | Tensor | Sequence[float] | NDArray[np.float64]) -> None:
-        """Show numbers or vectors (shape [n], at most 1,024 long) beside those of the next `step`.
+        """Show numbers or vectors (shape [n], at most 2,601 long) beside those of the next `step`.
 
         Raises:
             TypeError: If a value is neither.

@@ -121,6 +121,7 @@ class Spec:
         net: Which kind: mlp, cnn, vgg_a, vgg_16, dln, resnet20, resnet20_plain, transformer.
         norm: The normalizer, a key of `trainer.norms.NORMS`.
         ghost: Samples in a ghost batch, where there are any.
+        shift_first: Whether ℓp norms are of values whose mean was taken away, 0 or 1.
         depth: Hidden layers of an mlp; layers of a dln.
         width: Units in each.
         factor: Times 64 channels in the first layer, of a VGG net or a ResNet; times 512 units, of a transformer.
@@ -132,6 +133,7 @@ class Spec:
         batch: Samples in a mini-batch; the whole data set if it has no more.
         optimizer: Plain sgd, or adam.
         rate: Its learning rate.
+        reduction: Of squared errors over samples, where values are to be learned: sum or mean.
         target: The loss that counts as learned.
         measures: What is measured beside, by name; see `trainer.measures`.
         measure_every: Steps between two measurements.
@@ -142,6 +144,8 @@ class Spec:
         observe_every: Steps between two that are watched.
         frozen: Share of the steps, from the first, during which γ and β stay as they begin.
         detail: What is recorded beside: a key of DETAILS.
+        surface: What spans the plane of the loss surface: path or random; see `trainer.measures.detail.Surface`.
+        surface_points: Along each side of it.
         processes: How many train it together, each with its part of every mini-batch.
         device: Where: auto, cpu, cuda, or cuda:N; see `trainer.device.device_of`.
     """
@@ -155,6 +159,7 @@ class Spec:
     net: str = "mlp"
     norm: str = "none"
     ghost: int = 16
+    shift_first: int = 0
     depth: int = 3
     width: int = 100
     factor: float = 1.0
@@ -166,6 +171,7 @@ class Spec:
     batch: int = 60
     optimizer: str = "sgd"
     rate: float = 0.5
+    reduction: str = "sum"
     target: float = 0.5
     measures: tuple[str, ...] = ()
     measure_every: int = 20
@@ -176,6 +182,8 @@ class Spec:
     observe_every: int = 1
     frozen: float = 0.0
     detail: str = "outputs"
+    surface: str = "path"
+    surface_points: int = 21
     processes: int = 1
     device: str = "auto"
 

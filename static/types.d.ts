@@ -82,6 +82,8 @@ export interface Claim {
   rule: Criterion[];
   /** The first is what the form begins with. */
   sizes: Record<string, { sentence: string; settings: Record<string, Value>; arms: string[] | null }>;
+  /** The number that is shown first where several conditions were run; empty: that of the rule's first criterion. */
+  mapped: string;
   /** For each setting that is a list, what takes its values. */
   varied: Record<string, string>;
 }
@@ -206,6 +208,8 @@ export interface Measured {
   name: string;
   logarithmic: boolean;
   over: "steps" | "layers";
+  /** What each number of a vector belongs to. */
+  of: "layer" | "tenth";
 }
 
 export interface Figures {

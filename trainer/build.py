@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 
 from . import nets
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from normscope.spec import Spec
 
     from .data import Data
+    from .norms import Options
 
 Loss = "Callable[[Tensor, Tensor], Tensor]"
 
@@ -35,23 +36,28 @@ def net_of(spec: Spec, task: Data) -> nn.Module:
     return shape(spec, task)
 
 
+def _options(spec: Spec) -> Options:
+    """What some normalizers are told."""
+    return {"ghost": spec.ghost, "shift_first": bool(spec.shift_first)}
+
+
 def _mlp(spec: Spec, task: Data) -> nn.Module:
     return nets.mlp(
         spec.norm, spec.seed, inputs=task.shape[0], outputs=task.outputs, depth=spec.depth, width=spec.width,
         activation=spec.activation, init=spec.init, init_std=spec.init_std, init_scale=spec.init_scale,
-        skips=bool(spec.skips), ghost=spec.ghost,
+        skips=bool(spec.skips), **_options(spec),
     )  # fmt: skip
 
 
 def _dln(spec: Spec, task: Data) -> nn.Module:
-    return nets.dln(spec.norm, spec.seed, spec.depth, task.shape[0], spec.init_scale, ghost=spec.ghost)
+    return nets.dln(spec.norm, spec.seed, spec.depth, task.shape[0], spec.init_scale, **_options(spec))
 
 
 def _vgg(make: Callable[..., nn.Module]) -> Callable[[Spec, Data], nn.Module]:
     def build(spec: Spec, task: Data) -> nn.Module:
         return make(
             spec.norm, spec.seed, width=spec.factor, inputs=task.shape[0], classes=task.outputs, side=task.shape[1],
-            init=spec.init, init_scale=spec.init_scale, ghost=spec.ghost,
+            init=spec.init, init_scale=spec.init_scale, **_options(spec),
         )  # fmt: skip
 
     return build
@@ -59,7 +65,7 @@ def _vgg(make: Callable[..., nn.Module]) -> Callable[[Spec, Data], nn.Module]:
 
 def _cnn(spec: Spec, task: Data) -> nn.Module:
     return nets.small_cnn(
-        spec.norm, spec.seed, inputs=task.shape[0], classes=task.outputs, side=task.shape[1], ghost=spec.ghost
+        spec.norm, spec.seed, inputs=task.shape[0], classes=task.outputs, side=task.shape[1], **_options(spec)
     )
 
 
@@ -67,7 +73,7 @@ def _resnet(skip: bool) -> Callable[[Spec, Data], nn.Module]:
     def build(spec: Spec, task: Data) -> nn.Module:
         return nets.resnet20(
             spec.norm, spec.seed, skip, width=CHANNELS * spec.factor, inputs=task.shape[0], classes=task.outputs,
-            init=spec.init, init_scale=spec.init_scale, ghost=spec.ghost,
+            init=spec.init, init_scale=spec.init_scale, **_options(spec),
         )  # fmt: skip
 
     return build
@@ -76,7 +82,7 @@ def _resnet(skip: bool) -> Callable[[Spec, Data], nn.Module]:
 def _transformer(spec: Spec, task: Data) -> nn.Module:
     width = HEADS * max(2, round(UNITS * spec.factor / HEADS))
     return nets.transformer(
-        spec.norm, spec.seed, vocabulary=task.outputs, tokens=task.shape[0], width=width, heads=HEADS, ghost=spec.ghost
+        spec.norm, spec.seed, vocabulary=task.outputs, tokens=task.shape[0], width=width, heads=HEADS, **_options(spec)
     )
 
 
@@ -104,15 +110,18 @@ def takes_flat(spec: Spec) -> bool:
     return spec.net in _NETS and _NETS[spec.net][0] == "vectors"
 
 
-def loss_of(task: Data) -> Callable[[Tensor, Tensor], Tensor]:
+def loss_of(task: Data, reduction: str = "sum") -> Callable[[Tensor, Tensor], Tensor]:
     """The loss of a task: mean cross-entropy of classes, or of all tokens; of values, squared errors.
 
-    These are summed over samples and averaged over outputs, as Santurkar et al. 2018, arXiv 1805.11604, must have it
-    for their deep linear net: its loss begins at about 1e4 with 1,000 samples, as their figure does.
+    These are averaged over outputs and, for the reduction `sum`, summed over samples, as Santurkar et al. 2018, arXiv
+    1805.11604, must have it for their deep linear net: its loss begins at about 1e4 with 1,000 samples, as their figure
+    does. For `mean` they are averaged over samples as well.
     """
     if task.tokens:
         return _next_token
-    return cross_entropy if task.classification else _squared
+    if task.classification:
+        return cross_entropy
+    return mse_loss if reduction == "mean" else _squared
 
 
 def _next_token(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -115,6 +116,8 @@ class Run:
         self, spec: Spec, task: Data, net: nn.Module, optimizer: torch.optim.Optimizer, watch: normscope.Watch,
         team: Team,
     ) -> None:  # fmt: skip
+        if not task.classification and spec.reduction == "mean":  # the loss that counts is said of the sum
+            spec = replace(spec, target=spec.target / len(task.train))
         self.spec = spec
         self.task = task
         self.net = net
@@ -123,8 +126,9 @@ class Run:
         self._watch = watch
         self._team = team
         self._size = min(spec.batch, len(task.train))
-        self._criterion = loss_of(task)
+        self._criterion = loss_of(task, spec.reduction)
         self._classification = task.classification
+        self._averaged = task.classification or spec.reduction == "mean"
         self._measures = [MEASURES[name](spec, net, task, self.loss) for name in spec.all_measures]
         self._arriving = Arriving()
         self._test_every = tested(spec)
@@ -141,8 +145,8 @@ class Run:
         return self.loss(x, y) if count == 1 else self.loss(x, y) * (count * self._weight(x))
 
     def _weight(self, x: Tensor) -> float:
-        """How much the loss on this process's part of a mini-batch counts: of classes it is a mean, else a sum."""
-        return len(x) / self._size if self._classification else 1.0
+        """How much the loss on this process's part of a mini-batch counts, whether it is a mean or a sum."""
+        return len(x) / self._size if self._averaged else 1.0
 
     def train(self) -> None:
         """Make every step, unless someone stops the run or the loss is no number any more."""

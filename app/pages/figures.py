@@ -23,6 +23,11 @@ ARMS: Final = {
 }
 RIDGES: Final = 12
 """Densities over steps that show a run, as in `static/lines/shares.js`."""
+_FIRST: Final = {
+    "layer": ("the first at the bottom", "layer, from the input"),
+    "tenth": ("the sparsest at the bottom", "tenth, from the sparsest"),
+}
+"""What each number of a vector belongs to: where the first is, and what the axis says."""
 _INK: Final = {
     "light": {
         "ink": "#161d25",
@@ -68,7 +73,7 @@ def build(experiment: Mapping[str, Any], measured: Mapping[str, Sequence[Chart]]
         "config": CONFIG,
         "charts": _over_steps(planned, over_steps) | _at_the_cursor() | over_layers,
         "measured": {
-            name: [{"name": c.series, "logarithmic": c.logarithmic, "over": c.over} for c in tab]
+            name: [{"name": c.series, "logarithmic": c.logarithmic, "over": c.over, "of": c.of} for c in tab]
             for name, tab in tabs.items()
         },
     }
@@ -205,11 +210,12 @@ def _from_worst_to_best() -> tuple[Json, Json, Json]:
 
 
 def _surface() -> Json:
-    """The plane of a run's path; the traces are the losses and the path."""
+    """The plane through a run's last weights; the traces are the losses and the path."""
     where = "%{x:.3~g}, %{y:.3~g}"
     return figure(
-        "Loss over the plane of the path",
-        "Each net’s loss around its last weights, on the plane in which it has moved most, with the path it took. "
+        "Loss around the last weights",
+        "Each net’s loss on the plane in which it has moved most, with the path it took, or, if the settings say so, "
+        "on one of two random directions in which each filter is as long as the net’s own. "
         "Each line away from a valley’s floor is the same factor; directions differ from net to net. Losses are of the "
         "first 256 training samples, in training mode: batch normalization uses these samples’ own statistics.",
         axes("along the first direction", "along the second"),
@@ -233,12 +239,12 @@ def _by_layer(chart: Chart) -> Json:
     """The same, of a vector each layer by itself; the page says how strong a cell's colour is, beside its number."""
     return figure(
         chart.title,
-        f"Each row is a layer, the first at the bottom; the stronger the colour, the larger ({chart.axis}). Colours "
-        "mean the same in all runs; they are logarithmic where numbers differ by orders of magnitude.",
-        axes("step", "layer, from the input"),
+        f"Each row is a {chart.of}, {_FIRST[chart.of][0]}; the stronger the colour, the larger ({chart.axis}). "
+        "Colours mean the same in all runs; they are logarithmic where numbers differ by orders of magnitude.",
+        axes("step", _FIRST[chart.of][1]),
         {
             "type": "heatmap", "showscale": False, "zsmooth": False, "x": [], "y": [], "z": [],
-            "hovertemplate": f"{STEP}<br>layer %{{y}}: %{{customdata:.4~g}}{NAME}",
+            "hovertemplate": f"{STEP}<br>{chart.of} %{{y}}: %{{customdata:.4~g}}{NAME}",
         },
     )  # fmt: skip
 

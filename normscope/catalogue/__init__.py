@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from . import gradients, landscape, moments, rates, samples, shift, stability
-from .charts import CHARTS, Chart
+from . import course, gradients, landscape, moments, rates, samples, shift, stability
+from .chart import Chart
+from .charts import CHARTS
 from .claim import Arm, Claim, Size
 from .settings import NO_LIMIT
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHARTS", "CLAIMS", "NO_LIMIT", "Arm", "Chart", "Claim", "Size", "claim"]
 
-_ROOMS: Final = (rates, shift, gradients, moments, samples, landscape, stability)
+_ROOMS: Final = (rates, shift, gradients, moments, samples, landscape, stability, course)
 CLAIMS: Final[Mapping[int, Claim]] = {
     found.number: found for found in sorted((c for room in _ROOMS for c in room.CLAIMS), key=lambda c: c.number)
 }

@@ -1,34 +1,14 @@
-"""What the quantities that a claim measures look like over steps: series, titles and a sentence each."""
+"""The charts of what claims measure: series, titles and a sentence each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
+
+from .chart import Chart
+from .details import DETAILS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A measured quantity over steps.
-
-    Attributes:
-        series: The name under which runs send it: a number, or a vector with one number per layer.
-        title: A few words.
-        sentence: What it shows, and how to read it.
-        axis: What its numbers are, with their unit.
-        logarithmic: Whether its numbers span orders of magnitude.
-        over: What it is drawn over; layers for what is measured once.
-    """
-
-    series: str
-    title: str
-    sentence: str
-    axis: str
-    logarithmic: bool = False
-    over: Literal["steps", "layers"] = "steps"
-
 
 CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
     "drift": (
@@ -156,6 +136,35 @@ CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
             "|Δ loss| / loss",
             logarithmic=True,
         ),
+        Chart(
+            "jolts.left",
+            "What is left of that jump after ten steps",
+            "Ten steps on the same mini-batch from the turned weights, against ten from the weights as they are: the "
+            "difference of the losses, as a share of the jump. All is put back afterwards.",
+            "share of the jump",
+        ),
+        Chart(
+            "jolts.moved_scale",
+            "Later layers’ inputs: weights scaled",
+            "How far the inputs of each layer behind the first move when its weights are doubled. Line: mean over "
+            "layers; band: all of them.",
+            "Wasserstein-1, in spreads",
+            logarithmic=True,
+        ),
+        Chart(
+            "jolts.moved_shift",
+            "Later layers’ inputs: biases shifted",
+            "How far the inputs of each layer behind the first move when its biases are raised by 1.",
+            "Wasserstein-1, in spreads",
+            logarithmic=True,
+        ),
+        Chart(
+            "jolts.moved_turn",
+            "Later layers’ inputs: weights turned",
+            "How far the inputs of each layer behind the first move when its units’ weights are turned by 45°.",
+            "Wasserstein-1, in spreads",
+            logarithmic=True,
+        ),
     ),
     "restoring": (
         Chart(
@@ -200,66 +209,16 @@ CHARTS: Final[Mapping[str, tuple[Chart, ...]]] = {
             "The mean loss over the tenth of the training inputs that lie sparsest.",
             "loss",
         ),
-    ),
-    "health": (
         Chart(
-            "health.gradient",
-            "Length of the gradient",
-            "How long each layer’s gradient is. Line: mean over layers; band: all layers. A wide band means that some "
-            "layers learn far faster than others.",
-            "‖gradient‖₂",
-            logarithmic=True,
-        ),
-        Chart(
-            "health.update",
-            "Length of a step",
-            "How far an update moves each layer’s weights, as a share of their length. About a thousandth is healthy.",
-            "‖ΔW‖₂ / ‖W‖₂",
-            logarithmic=True,
+            "density.loss",
+            "Loss by density",
+            "The mean loss over each tenth of the training inputs, by how densely inputs lie there. Line: mean over "
+            "tenths; band: all of them.",
+            "loss",
+            of="tenth",
         ),
     ),
-    "normalizers": (
-        Chart(
-            "normalizer.gamma",
-            "Learned scale γ",
-            "How large γ is, the mean over each normalizer’s units. It begins at 1.",
-            "mean |γ|",
-        ),
-        Chart(
-            "normalizer.beta",
-            "Learned shift β",
-            "How large β is, the mean over each normalizer’s units. It begins at 0.",
-            "mean |β|",
-        ),
-        Chart(
-            "normalizer.mean_noise",
-            "Mini-batch mean against running mean",
-            "How far this mini-batch’s means lie from the running ones that evaluation uses: noise that regularizes.",
-            "root mean square, in spreads",
-            logarithmic=True,
-        ),
-        Chart(
-            "normalizer.scale_noise",
-            "Mini-batch spread against running spread",
-            "How much this mini-batch’s spreads differ from the running ones. 0.1: by about a tenth.",
-            "mean |log ratio|",
-            logarithmic=True,
-        ),
-        Chart(
-            "normalizer.rate",
-            "Effective learning rate",
-            "Of weights that a normalizer makes scale-free: the rate at which a unit vector would turn as they do.",
-            "η / ‖w‖²",
-            logarithmic=True,
-        ),
-        Chart(
-            "normalizer.angle",
-            "Turn of a step",
-            "By how many degrees an update turns those weights: all that it can do to what the net computes.",
-            "degrees",
-            logarithmic=True,
-        ),
-    ),
+    **DETAILS,
     "sharpness": (
         Chart(
             "sharpness.edge",

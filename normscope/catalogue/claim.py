@@ -69,6 +69,7 @@ class Claim:
         sizes: Sets of settings by name; the first is what the form begins with. `quick` is always there.
         fixed: Fields of a Spec that all its runs share.
         varied: For each setting that is a list, the field of a Spec that takes its values one after another.
+        mapped: The number that is shown first where several conditions were run; that of the rule unless given.
     """
 
     number: int
@@ -83,6 +84,7 @@ class Claim:
     sizes: Mapping[str, Size]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     varied: Mapping[str, str] = field(default_factory=dict)
+    mapped: str = ""
 
     def specs(self, settings: Mapping[str, Any], arms: Sequence[str]) -> list[Spec]:
         """One spec per seed, condition and arm, from settings that `check` has returned; a whole seed first."""

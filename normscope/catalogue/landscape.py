@@ -7,7 +7,7 @@ from typing import Final
 from ..findings import Criterion
 from .arms import BATCH, GROUP, INSTANCE, L1, L2, LAYER, LINF, NONE, RMS, WEIGHT
 from .claim import Claim, Size
-from .nets import DLN_BATCH, DLN_NONE, VGG, paper
+from .nets import DLN_BATCH, DLN_L1, DLN_L2, DLN_LINF, DLN_NONE, VGG, paper
 from .settings import settings
 
 _SIX: Final = Claim(
@@ -33,7 +33,9 @@ _SIX: Final = Claim(
         batch=64,
         optimizer="adam",
         rate=0.001,
+        init="glorot",
         dln_rate=1e-6,
+        reduction="sum",
         net="vgg_a",
         factor=0.125,
         data="shapes",
@@ -129,23 +131,46 @@ _SIX: Final = Claim(
 )
 
 _OTHERS: Final = ("layer", "group", "instance", "RMS", "weight", "ℓ1", "ℓ2", "ℓ∞")
+_DLN_LP: Final = ("DLN ℓ1", "DLN ℓ2", "DLN ℓ∞")
 _SEVEN: Final = Claim(
     number=7,
     title="So do other normalizations",
     sentence="Other normalizations smooth the loss landscape and speed up training too, whatever they do to moments.",
-    measures="As for the landscape of batch normalization, for nine normalizations of the same net; and their drift.",
+    measures=(
+        "As for the landscape of batch normalization, for nine normalizations of the same net, and five of the deep "
+        "linear net; and their drift."
+    ),
     literature=(
         "Santurkar et al. (2018, section 3.3): ℓ1, ℓ2 and ℓ∞ are comparable, ℓ1 better on the deep linear net, with "
         "more drift than the plain net."
     ),
-    arms=(NONE, BATCH, LAYER, GROUP, INSTANCE, RMS, WEIGHT, L1, L2, LINF),
-    default_arms=("none", "batch", *_OTHERS),
+    arms=(
+        NONE,
+        BATCH,
+        LAYER,
+        GROUP,
+        INSTANCE,
+        RMS,
+        WEIGHT,
+        L1,
+        L2,
+        LINF,
+        DLN_NONE,
+        DLN_BATCH,
+        DLN_L1,
+        DLN_L2,
+        DLN_LINF,
+    ),
+    default_arms=("none", "batch", *_OTHERS, "DLN none", "DLN batch", *_DLN_LP),
     settings=settings(
         steps=200,
         batch=32,
         optimizer="adam",
         rate=0.001,
         init="he",
+        dln_rate=1e-6,
+        reduction="sum",
+        shift_first=0,
         net="vgg_a",
         factor=0.125,
         data="shapes",
@@ -199,82 +224,47 @@ _SEVEN: Final = Claim(
             )
             for arm in ("batch", *_OTHERS)
         ),
+        Criterion(
+            "range of losses, ℓ1, ℓ2 and ℓ∞ ÷ none, deep linear net",
+            "loss_range",
+            _DLN_LP,
+            "<",
+            1.0,
+            how="ratio",
+            against="DLN none",
+            decisive=False,
+        ),
+        Criterion(
+            "final loss, ℓ1 ÷ batch, deep linear net",
+            "final_loss",
+            "DLN ℓ1",
+            "<",
+            1.0,
+            how="ratio",
+            against="DLN batch",
+            decisive=False,
+        ),
+        Criterion(
+            "drift, ℓ1, ℓ2 and ℓ∞ ÷ none, deep linear net",
+            "drift",
+            _DLN_LP,
+            ">",
+            1.0,
+            how="ratio",
+            against="DLN none",
+            decisive=False,
+        ),
     ),
     sizes={
-        "quick": Size("Ten nets, five seeds."),
+        "quick": Size("Ten nets, and five deep linear ones; five seeds."),
+        "deep linear": Size(
+            "The deep linear nets at the paper's full size: 10,000 steps.",
+            {"steps": 10_000, "landscape_every": 100, "measure_every": 200},
+            ("DLN none", "DLN batch", *_DLN_LP),
+        ),
         "paper": paper(landscape_every=250, init="glorot", target=0.5),
     },
     fixed={**VGG, "measures": ("along_gradient", "drift"), "observe_every": 5},
 )
 
-_COURSE: Final = Claim(
-    number=17,
-    title="A course’s exercise: VGG-A with and without it",
-    sentence="Trained at several rates, VGG-A’s losses spread less with batch normalization, and it trains better.",
-    measures=(
-        "VGG-A with and without batch normalization, at the four rates that courses ask for: the curves, the spread of "
-        "the losses over rates, and how far the gradient is to be trusted. The spread over runs is not the range of "
-        "losses along the gradient that Santurkar et al. plot: runs at other rates are at other places. Both are shown."
-    ),
-    literature=(
-        "Santurkar et al. (2018, figure 4) take the range along the gradient at one place. Many reproductions plot the "
-        "spread over runs under the same name."
-    ),
-    arms=(NONE, BATCH),
-    default_arms=("none", "batch"),
-    settings=settings(
-        steps=200,
-        batch=64,
-        optimizer="adam",
-        rates=(1e-4, 5e-4, 1e-3, 2e-3),
-        net="vgg_a",
-        factor=0.125,
-        data="shapes",
-        target=0.5,
-        landscape_every=20,
-    ),
-    rule=(
-        Criterion(
-            "spread of the mean loss over rates, batch ÷ none",
-            "mean_loss",
-            "batch",
-            "<",
-            1.0,
-            how="spread",
-            against="none",
-            over="rate",
-        ),
-        Criterion("final loss, batch ÷ none", "final_loss", "batch", "<", 1.0, how="ratio", against="none"),
-        Criterion(
-            "range of losses along the gradient, batch ÷ none",
-            "loss_range",
-            "batch",
-            "<",
-            1.0,
-            how="ratio",
-            against="none",
-            decisive=False,
-        ),
-        Criterion(
-            "gradient predictiveness, batch ÷ none",
-            "predictiveness",
-            "batch",
-            "<",
-            1.0,
-            how="ratio",
-            against="none",
-            decisive=False,
-        ),
-    ),
-    sizes={
-        "quick": Size("An eighth of the channels on synthetic images, four rates, five seeds."),
-        "paper": Size(
-            "VGG-A on CIFAR-10, twenty epochs, one seed. It downloads CIFAR-10 once.",
-            {"data": "cifar10", "steps": 7_800, "batch": 128, "factor": 1.0, "landscape_every": 30, "seeds": 1},
-        ),
-    },
-    fixed={**VGG, "measures": ("along_gradient",), "observe_every": 5},
-    varied={"rates": "rate"},
-)
-
-CLAIMS: Final = (_SIX, _SEVEN, _COURSE)
+CLAIMS: Final = (_SIX, _SEVEN)

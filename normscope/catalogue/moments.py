@@ -60,8 +60,9 @@ _TWELVE: Final = Claim(
     sentence="The learned γ and β act like a checkpoint: a layer's later neighbours do not notice how it changes.",
     measures=(
         "In mid-training the first layer's weights are scaled, its biases shifted, its weights turned into another "
-        "direction, and the loss on the same mini-batch is compared with before; then all is put back. If γ and β "
-        "absorb the change, nets without them must notice it."
+        "direction, and the loss on the same mini-batch and the inputs of all later layers are compared with before; "
+        "then all is put back. If γ and β absorb the change, nets without them must notice it. Beside it: how much of "
+        "the jump is left after ten steps from there."
     ),
     literature=(
         "A change of scale or shift per unit has exactly no effect behind any batch normalization; directions pass "
@@ -86,6 +87,62 @@ _TWELVE: Final = Claim(
         ),
         Criterion("jump of the loss when weights are scaled, none", "jump_scale", "none", ">", 1e-3, decisive=False),
         Criterion("jump of the loss when weights are turned, batch", "jump_turn", "batch", ">", 1e-3, decisive=False),
+        Criterion(
+            "movement of later layers' inputs when weights are scaled, batch",
+            "moved_scale",
+            "batch",
+            "<",
+            1e-2,
+            decisive=False,
+            unit="spreads",
+        ),
+        Criterion(
+            "movement of later layers' inputs when biases are shifted, batch",
+            "moved_shift",
+            "batch",
+            "<",
+            1e-2,
+            decisive=False,
+            unit="spreads",
+        ),
+        Criterion(
+            "movement of later layers' inputs when weights are scaled, none",
+            "moved_scale",
+            "none",
+            ">",
+            1e-2,
+            decisive=False,
+            unit="spreads",
+        ),
+        Criterion(
+            "movement of later layers' inputs when weights are turned, batch",
+            "moved_turn",
+            "batch",
+            ">",
+            1e-2,
+            decisive=False,
+            unit="spreads",
+        ),
+        Criterion(
+            "share of the turn's jump left after ten steps, batch with γ, β − without",
+            "jump_left",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            against="batch without γ, β",
+            decisive=False,
+        ),
+        Criterion(
+            "share of the turn's jump left after ten steps, batch − none",
+            "jump_left",
+            "batch",
+            "<",
+            0.0,
+            how="difference",
+            against="none",
+            decisive=False,
+        ),
         Criterion(
             "test accuracy, batch with γ, β − without",
             "test_accuracy",

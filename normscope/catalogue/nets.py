@@ -30,6 +30,9 @@ DLN_NONE: Final = Arm(
 DLN_BATCH: Final = Arm(
     "DLN batch", "The same with batch normalization between its layers.", {**_DLN, "norm": "batch"}, _TAKES
 )
+DLN_L1: Final = Arm("DLN ℓ1", "The same, divided by the mean magnitude.", {**_DLN, "norm": "l1"}, _TAKES)
+DLN_L2: Final = Arm("DLN ℓ2", "The same, divided by the root mean square.", {**_DLN, "norm": "l2"}, _TAKES)
+DLN_LINF: Final = Arm("DLN ℓ∞", "The same, divided by the largest magnitude.", {**_DLN, "norm": "linf"}, _TAKES)
 VGG: Final = {"init": "glorot", "activation": "relu", "test_every": 25}
 """At size quick it is trained by Adam: by plain gradient descent, at any rate, the net without normalization stays
 where guessing is for the whole run, and what is measured of a net that does not move says nothing of one that learns.

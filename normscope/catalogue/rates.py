@@ -177,6 +177,7 @@ _TEN: Final = Claim(
     sizes={"quick": Size("Four rates, three scales, five seeds.")},
     fixed={"init": "he", "observe_every": 10, "landscape_every": 0},
     varied={"rates": "rate", "init_scales": "init_scale"},
+    mapped="final_loss",
 )
 
 _ELEVEN: Final = Claim(

@@ -113,8 +113,8 @@ _FIFTEEN: Final = Claim(
     sentence="Where inputs lie densely the loss falls sooner than where they are sparse, normalized or not.",
     measures=(
         "Nine in ten inputs come from a narrow cluster, one from a wide one, each with its labels in quadrants about "
-        "its centre. The loss is followed for the densest and the sparsest tenth of the inputs, and steps are counted "
-        "until each is learned. Mind that the sparsest inputs lie farther from the borders between labels, too."
+        "its centre. The loss is followed for each tenth of the inputs, from the sparsest to the densest, and steps "
+        "are counted until each is learned. Mind that the sparsest inputs lie farther from borders between labels, too."
     ),
     literature="To be measured.",
     arms=(NONE, VARIANCE, BATCH),
@@ -144,6 +144,22 @@ _FIFTEEN: Final = Claim(
             1.0,
             how="ratio",
             against="none",
+            decisive=False,
+        ),
+        Criterion(
+            "rank correlation of sparsity and steps over all tenths, none",
+            "density_rank",
+            "none",
+            ">",
+            0.0,
+            decisive=False,
+        ),
+        Criterion(
+            "rank correlation of sparsity and steps over all tenths, batch",
+            "density_rank",
+            "batch",
+            ">",
+            0.0,
             decisive=False,
         ),
     ),

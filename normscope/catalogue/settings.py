@@ -68,6 +68,15 @@ _ALL: Final = (
         1.0,
     ),
     Setting(
+        "reduction",
+        "Loss of the deep linear net",
+        "choice",
+        "sum",
+        "Squared errors are summed over its 1,000 samples, as the figures of Santurkar et al. have it, or averaged: "
+        "then its rate is to be a thousand times as large.",
+        choices=("sum", "mean"),
+    ),
+    Setting(
         "rates",
         "Learning rates",
         "floats",
@@ -137,6 +146,16 @@ _ALL: Final = (
         0,
         1,
     ),
+    Setting(
+        "shift_first",
+        "Mean first",
+        "int",
+        0,
+        "What ℓ1, ℓ2 and ℓ∞ are of: 0 the values as they come, as Santurkar et al. have it; 1 those whose mean was "
+        "taken away.",
+        0,
+        1,
+    ),
     Setting("ghost", "Ghost batch", "int", 16, "How many samples a ghost batch has.", 2, _MOST, "samples"),
     Setting(
         "activation",
@@ -194,6 +213,24 @@ _ALL: Final = (
         choices=tuple(DETAILS),
     ),
     Setting(
+        "surface",
+        "Plane of the surface",
+        "choice",
+        "path",
+        "If everything is recorded, the loss is computed on a plane through the last weights: the one in which the run "
+        "has moved most, or one of two random directions, each filter as long as the net's own.",
+        choices=("path", "random"),
+    ),
+    Setting(
+        "surface_points",
+        "Points of the surface",
+        "int",
+        21,
+        "How many points each side of that plane has; Li et al. (2018) take 51.",
+        5,
+        51,
+    ),
+    Setting(
         "processes",
         "Processes",
         "int",
@@ -224,7 +261,7 @@ _ALL: Final = (
     ),
 )
 _BY_NAME: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _ALL}
-_LAST: Final = ("detail", "processes", "device", "seed", "seeds", "parallel", "pace")
+_LAST: Final = ("detail", "surface", "surface_points", "processes", "device", "seed", "seeds", "parallel", "pace")
 
 
 def settings(**defaults: Value) -> tuple[Setting, ...]:

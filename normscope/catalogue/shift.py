@@ -79,6 +79,7 @@ _FIVE: Final = Claim(
         batch=64,
         optimizer="adam",
         rate=0.001,
+        init="glorot",
         net="vgg_a",
         factor=0.125,
         data="shapes",

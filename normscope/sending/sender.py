@@ -41,8 +41,8 @@ _PATIENCE: Final = 2.0
 
 
 def _note(slots: int) -> int:
-    """Units for what is said of a step beside its values: at most the numbers of every slot."""
-    return 4096 + 24 * slots
+    """Units for what is said of a step beside its values: a surface of 51 × 51 points, or the numbers of every slot."""
+    return 6144 + 24 * slots
 
 
 class Sender:

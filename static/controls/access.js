@@ -38,7 +38,7 @@ class Access {
     };
     const foot = make("div", { class: "foot" });
     if (asks) foot.append(make("button", { type: "button", "data-testid": "change-token", click: () => void this.#change() }, "Change the owner’s token"));
-    if (session) foot.append(make("button", { type: "button", "data-testid": "log-out", click: () => void this.#leave() }, "Log out"));
+    if (session) foot.append(make("button", { type: "button", "data-testid": "log-out", click: () => void this.api.leave() }, "Log out"));
     foot.append(make("button", { type: "button", click: () => this.dialog.close() }, "Close"));
     const open = asks ? [] : [make("p", {}, "This server is for this machine alone and asks nobody for a token; with --host it is for others, too, and asks everyone.")];
     this.dialog = make(
@@ -73,11 +73,6 @@ class Access {
       this.name.value = "";
       await this.#listTokens();
     });
-  }
-
-  async #leave() {
-    await fetch(`${this.api.root}/logout`, { method: "POST" });
-    location.assign(`${this.api.root}/login`);
   }
 
   async #change() {

@@ -20,6 +20,7 @@ import { KINDS } from "./frame.js";
  * @property {Sort} sort
  * @property {Shape} shape how surfaces are drawn
  * @property {Each} each how what is measured of layers is drawn
+ * @property {string} map the number that is shown under each condition; empty: the one that the claim is about
  * @property {By} by what runs are laid along
  * @property {string[]} layers names or globs; none: every layer
  * @property {string[]} series names or globs of what is told as numbers; none: all
@@ -58,6 +59,7 @@ export function parseView(query) {
     shape: pick(CHOICES.shape, given.get("shape")),
     each: pick(CHOICES.each, given.get("each")),
     by: pick(CHOICES.by, given.get("by")),
+    map: given.get("map") ?? "",
     layers: names(given.get("layers")),
     series: names(given.get("series")),
     runs: names(given.get("runs")),
@@ -104,6 +106,7 @@ export function formatView(view) {
   for (const key of /** @type {const} */ (["tab", "kind", "mode", "scale", "sort", "shape", "each", "by"])) {
     if (view[key] !== CHOICES[key][0]) parts.push(`${key}=${view[key]}`);
   }
+  if (view.map) parts.push(`map=${encodeURIComponent(view.map)}`);
   if (view.layers.length) parts.push(`layers=${view.layers.map(encodeURIComponent).join(",")}`);
   if (view.series.length) parts.push(`series=${view.series.map(encodeURIComponent).join(",")}`);
   if (view.runs.length) parts.push(`runs=${view.runs.map(encodeURIComponent).join(",")}`);

@@ -22,6 +22,14 @@ export class Api {
     this.link = link;
     /** Answers that were asked for before they are needed, by address. @type {Map<string, Promise<Response>>} */
     this.early = new Map();
+    this.leaving = false;
+  }
+
+  /** Log out. What was asked meanwhile, and is refused for it, does not ask to log in and come back here. */
+  async leave() {
+    this.leaving = true;
+    await fetch(`${this.root}/logout`, { method: "POST" });
+    location.assign(`${this.root}/login`);
   }
 
   /** Whether nothing can be changed through it. */
@@ -66,7 +74,7 @@ export class Api {
     } catch {
       throw new ApiError("The server does not answer.", 0);
     }
-    if (response.status === 401 && this.link === null) {
+    if (response.status === 401 && this.link === null && !this.leaving) {
       const { pathname, search } = location;
       location.assign(`${this.root}/login?next=${encodeURIComponent(pathname + search)}`);
     }

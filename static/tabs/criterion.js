@@ -1,6 +1,6 @@
 /** A criterion in words, and the numbers of its evidence as places on an axis. Pure. */
 
-import { wordsOf } from "../data/shown.js";
+import { isDone, wordsOf } from "../data/shown.js";
 
 /**
  * @typedef {import("../types.js").Criterion} Criterion
@@ -36,6 +36,18 @@ export function method({ how, over }) {
 export function sentenceOf(criterion) {
   const opposite = wanted({ ...criterion, relation: criterion.relation === "<" ? ">" : "<" });
   return `${wanted(criterion)} supports the claim, ${opposite} contradicts it`;
+}
+
+/**
+ * Why a criterion has no number: what it compares was not run, or is not done.
+ * @param {Pick<Criterion, "arm" | "against" | "over">} criterion
+ * @param {Pick<import("../types.js").Run, "arm" | "status" | "varied">[]} runs
+ */
+export function whyNone({ arm, against, over }, runs) {
+  const lacking = [arm, against ?? []].flat().filter((one) => !runs.some((run) => run.arm === one));
+  if (lacking.length) return `no run of ${lacking.join(" or ")}`;
+  if (over !== null && !runs.some((run) => over in run.varied)) return `${wordsOf(over)} is the same in all runs`;
+  return runs.every(isDone) ? "these runs have no such number" : "no numbers yet";
 }
 
 /**

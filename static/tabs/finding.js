@@ -1,10 +1,11 @@
 /** The tab of the finding: the verdict, what it rests on, and all that is needed to check and to repeat it. */
 
 import { ApiError } from "../server/api.js";
-import { method, sentenceOf, wanted } from "./criterion.js";
+import { method, sentenceOf, wanted, whyNone } from "./criterion.js";
 import { copy, make, write } from "../element.js";
 import { makeInterval } from "../charts/interval.js";
 import { stillMenu } from "../charts/take.js";
+import { makeMap, numbersOf } from "./map.js";
 import { makeTable, toCsv } from "./outcomes.js";
 import { number } from "../lines/scale.js";
 import { isDone } from "../data/shown.js";
@@ -38,10 +39,15 @@ export class FindingTab {
     /** How many runs were done when the finding was asked for; -1 before. */
     this.weighed = -1;
     this.askedAt = -PERIOD;
+    /** What was weighed last. @type {Finding | null} */
+    this.finding = null;
+    this.map = make("div", { class: "mapped" });
+    this.mapped = "";
   }
 
   arrange() {
     this.reveal();
+    if (this.finding) this.#map();
   }
 
   /** Ask again if runs have ended meanwhile. */
@@ -72,19 +78,36 @@ export class FindingTab {
 
   /** @param {Finding} finding */
   #show(finding) {
+    this.finding = finding;
+    this.mapped = "";
     const opened = new Set([...this.content.querySelectorAll("details[open]")].map(({ className }) => className));
     const decisive = finding.evidence.filter((evidence) => evidence.decisive);
     const beside = finding.evidence.filter((evidence) => !evidence.decisive);
     this.content.replaceChildren(
       makeHead(finding),
       make("p", { class: "literature" }, make("b", {}, "Found before: "), this.claim.literature),
-      makeCriteria("What the verdict rests on", decisive, this.state.experiment.name),
+      makeCriteria("What the verdict rests on", decisive, this.state.experiment),
       make("p", { class: "sentence" }, LEGEND),
-      ...(beside.length ? [makeCriteria("Beside it", beside, this.state.experiment.name)] : []),
+      ...(beside.length ? [makeCriteria("Beside it", beside, this.state.experiment)] : []),
+      this.map,
       makeNumbers(finding, this.state.experiment.id),
       makeRepeat(finding, this.claim),
     );
     for (const details of this.content.querySelectorAll("details")) details.open = opened.has(details.className);
+    this.#map();
+  }
+
+  /** Show the number that the address names, or the one that the claim is about. */
+  #map() {
+    const { evidence = [], outcomes = [] } = this.finding ?? {};
+    const known = numbersOf(outcomes);
+    const name = [this.state.view.map, this.claim.mapped, evidence.find(({ decisive }) => decisive)?.of].find((one) => one && known.includes(one)) ?? known[0] ?? "";
+    if (name === this.mapped) return;
+    const focused = this.map.contains(document.activeElement);
+    this.mapped = name;
+    this.map.replaceChildren(...makeMap(outcomes, name, (map) => this.state.show({ map })));
+    this.map.hidden = !this.map.childElementCount;
+    if (focused) this.map.querySelector("select")?.focus();
   }
 }
 
@@ -96,13 +119,13 @@ function makeHead({ verdict, reason, seeds, min_seeds }) {
   return make("header", {}, makeVerdict(verdict), make("div", {}, because, make("p", { class: "seeds" }, text)));
 }
 
-/** @param {string} title @param {Evidence[]} evidence @param {string} experiment */
+/** @param {string} title @param {Evidence[]} evidence @param {import("../types.js").Experiment} experiment */
 function makeCriteria(title, evidence, experiment) {
   const list = make("ul", { class: "criteria" }, ...evidence.map((found) => makeCriterion(found, experiment)));
   return make("section", {}, make("h2", {}, title), list);
 }
 
-/** @param {Evidence} evidence @param {string} experiment its name */
+/** @param {Evidence} evidence @param {import("../types.js").Experiment} experiment */
 function makeCriterion(evidence, experiment) {
   const { name, estimate, low, high, unit, seeds, missing } = evidence;
   const interval = low === null || high === null ? "no interval yet" : `${number(low)} to ${number(high)}`;
@@ -114,7 +137,9 @@ function makeCriterion(evidence, experiment) {
     "li",
     { "data-testid": "criterion", "data-verdict": evidence.verdict },
     make("div", { class: "what" }, make("b", {}, name), about),
-    count ? makePictured(evidence, experiment, `${value} (${interval}), ${evidence.verdict}`) : make("span", { class: "interval none" }, "no numbers yet"),
+    count
+      ? makePictured(evidence, experiment.name, `${value} (${interval}), ${evidence.verdict}`)
+      : make("span", { class: "interval none" }, whyNone(evidence, experiment.runs)),
     make("div", { class: "value", title: "Mean over seeds, with its 95 % interval" }, make("b", {}, value), make("small", {}, interval)),
     makeVerdict(evidence.verdict),
   );

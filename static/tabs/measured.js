@@ -32,10 +32,10 @@ export class MeasuredTab {
     this.grid = make("div", { class: "pair" });
     const text = "Nothing was measured yet. The first numbers come when training begins, then more every few steps, as the settings ask.";
     this.empty = make("p", { class: "empty" }, text);
-    const each = [["mean", "Mean", "The mean over layers, and the band from the least to the most"], ["layers", "Layers", "Each layer by itself, over steps"]].map(([value, words, title]) =>
-      make("button", { type: "button", "data-view": `each=${value}`, title }, words),
-    );
-    this.choice = make("div", { class: "segments each", role: "group", "aria-label": "How what is measured of layers is drawn" }, ...each);
+    const title = "The mean, and the band from the least to the most";
+    const mean = make("button", { type: "button", "data-view": "each=mean", title }, "Mean");
+    this.each = make("button", { type: "button", "data-view": "each=layers", title: "Each by itself, over steps" });
+    this.choice = make("div", { class: "segments each", role: "group", "aria-label": "How what is measured of several is drawn" }, mean, this.each);
     this.element = make("section", { class: "measured" }, this.empty, this.choice, this.grid);
     /** Of which quantities each layer is shown by itself. */
     this.shape = "";
@@ -66,6 +66,7 @@ export class MeasuredTab {
       if (of.length) vectors.set(name, of);
     }
     this.choice.hidden = this.grid.hidden || !vectors.size;
+    write(this.each, this.charts.some(({ name, of }) => of === "layer" && vectors.has(name)) ? "Layers" : "Tenths");
     const layers = view.each === "layers" ? vectors : NONE;
     const shape = [...layers].map(([name, of]) => `${name} ${of.length}`).join();
     if (shape !== this.shape) {
@@ -79,11 +80,11 @@ export class MeasuredTab {
     this.key = key;
     for (const panel of this.panels.filter(({ options }) => options.layered)) desk.remove(panel);
     const kept = new Map(this.panels.filter(({ options }) => !options.layered).map((panel) => [panel.options.testid, panel]));
-    this.panels = this.charts.flatMap(({ name, logarithmic, over }) => {
-      const of = layers.get(name);
-      if (of) return of.map((run) => layeredPanel(desk, name, logarithmic, run));
+    this.panels = this.charts.flatMap(({ name, logarithmic, over, of }) => {
+      const several = layers.get(name);
+      if (several) return several.map((run) => layeredPanel(desk, name, logarithmic, run, of));
       const scale = logarithmic ? LOGARITHMIC : LINEAR;
-      const panel = kept.get(`chart-${name}`) ?? (over === "layers" ? profilePanel : measuredPanel)(desk, name, scale);
+      const panel = kept.get(`chart-${name}`) ?? (over === "layers" ? profilePanel : measuredPanel)(desk, name, scale, of);
       desk.dress(panel);
       return [panel];
     });
@@ -107,8 +108,9 @@ function layersOf({ state }, run, name) {
  * @param {string} name
  * @param {boolean} logarithmic
  * @param {Run} run
+ * @param {string} of what each row is
  */
-function layeredPanel(desk, name, logarithmic, run) {
+function layeredPanel(desk, name, logarithmic, run, of) {
   const { state } = desk;
   const table = vectorTable(name, layersOf(desk, run, name), desk.framesOf);
   const options = { testid: `chart-${name}`, steps: true, quiet: true, layered: true, period: PERIOD, table };
@@ -118,7 +120,7 @@ function layeredPanel(desk, name, logarithmic, run) {
     write(panel.readout, number(measured(desk, run, name)));
     return { ...desk.along, y: [0.5, Math.max(1, found.y.length) + 0.5], lines: [], heats: [found] };
   });
-  panel.readout.title = "at the cursor, mean over layers";
+  panel.readout.title = `at the cursor, mean over ${of}s`;
   panel.title.append(" · ", make("span", { style: `color:var(--text${desk.colorOf(run)})` }, desk.nameOf(run)));
   desk.dress(panel, [run]);
   return panel;
@@ -138,14 +140,15 @@ function measured({ state }, run, name) {
  * @param {Desk} desk
  * @param {string} name
  * @param {import("../lines/scale.js").Scale} scale
+ * @param {string} of what several numbers belong to
  */
-function measuredPanel(desk, name, scale) {
+function measuredPanel(desk, name, scale, of) {
   return desk.linesPanel(
     name,
     { testid: `chart-${name}`, period: PERIOD, table: measuredTable(desk, name) },
     (run, lines) => measuredLines(desk.state.history(run.id), name, scale, lines),
     (run) => measured(desk, run, name),
-    { scale, about: "at the cursor, mean over layers" },
+    { scale, about: `at the cursor, mean over ${of}s` },
   );
 }
 

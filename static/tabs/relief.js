@@ -34,7 +34,7 @@ export class Relief {
    */
   constructor(options) {
     this.options = options;
-    this.label = `Loss over the plane of the path of ${options.name}, in perspective: height and strength of colour are log10 of the loss. Turn it with the arrow keys.`;
+    this.label = `Loss around the last weights of ${options.name}, in perspective: height and strength of colour are log10 of the loss. Turn it with the arrow keys.`;
     this.svg = makeSvg("svg", { viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", tabindex: 0 });
     const title = make("h3", { style: options.style }, options.name);
     this.readout = make("span", { class: "readout", role: "status" });

@@ -1,4 +1,4 @@
-/** Each run's surface: the loss over the plane in which it has moved most, with its path; coarse until all of it is computed. */
+/** Each run's surface: the loss over a plane through its last weights, with its path; coarse until all of it is computed. */
 
 import { Column } from "../lines/column.js";
 import { stillMenu } from "../charts/take.js";
@@ -15,6 +15,7 @@ import { number } from "../lines/scale.js";
  */
 
 const PERIOD = 500;
+const RANDOM = "Each filter's part of a direction is as long as the filter itself, so that 1 is as far as its own length.";
 const EXPLAINED = "How much of the path's variance lies along the first direction and the second. Of a path by chance it would be much, too.";
 
 export class Surfaces {
@@ -132,9 +133,9 @@ function surfacePanel(desk, run) {
 function sayMore(desk, { plot, readout, label }, run) {
   const progress = progressOf(desk, run.id);
   const frame = frameOf(desk, run.id);
-  const shares = frame ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
-  write(readout, progress || `${shares.join(" and ")} of the path`);
-  readout.title = progress ? "" : EXPLAINED;
+  const shares = frame?.series.has("surface.explained") ? Array.from(valuesOf(frame, "explained"), (share) => `${number(100 * share)} %`) : [];
+  write(readout, progress || (shares.length ? `${shares.join(" and ")} of the path` : "two random directions"));
+  readout.title = progress ? "" : shares.length ? EXPLAINED : RANDOM;
   plot.setAttribute("aria-label", progress ? `${label} Shown: ${progress}.` : label);
 }
 

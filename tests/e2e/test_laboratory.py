@@ -105,7 +105,18 @@ def test_from_a_claim_to_its_finding(shared_server: Server, visit: Visit) -> Non
     expect(page.get_by_test_id("finding")).to_contain_text("3 of 3 seeds are in.")
     expect(page.get_by_test_id("command")).to_have_value(re.compile(r"^normscope run 10 .*steps=5"))
     page.get_by_text("Numbers of all 12 runs").click()
-    expect(page.get_by_test_id("finding").locator("tbody tr")).to_have_count(12)
+    expect(page.locator(".numbers tbody tr")).to_have_count(12)
+    grid = page.get_by_test_id("map")
+    assert grid.locator("thead th").all_inner_texts() == ["rate 0.1", "rate 1"]
+    assert grid.locator("tbody th").all_inner_texts() == ["none", "batch"]
+    expect(grid.locator("td.known")).to_have_count(4)
+    expect(page.get_by_test_id("map-number")).to_have_value("final_loss")
+    page.get_by_test_id("map-number").select_option("learned")
+    expect(page).to_have_url(re.compile("map=learned"))
+    expect(grid.locator("td.known").first).to_have_text("0")  # after five steps
+    page.reload()
+    expect(page.get_by_test_id("map-number")).to_have_value("learned")
+    page.get_by_text("Numbers of all 12 runs").click()
     criterion = page.get_by_test_id("criterion").first
     picture = ET.fromstring(saved(page, criterion, "svg"))
     dots = picture.findall(".//{http://www.w3.org/2000/svg}circle")

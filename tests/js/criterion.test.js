@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { method, placement, sentenceOf } from "../../static/tabs/criterion.js";
+import { method, placement, sentenceOf, whyNone } from "../../static/tabs/criterion.js";
 
 /** @type {import("../../static/types.js").Evidence} */
 const evidence = {
@@ -29,4 +29,15 @@ test("other numbers keep their distances, a lone one has room, zero breaks no ra
   const lone = placement({ ...evidence, how: "value", threshold: 0, seeds: {}, low: null, high: null });
   assert.equal(lone(0), 0.5);
   assert.ok(Number.isFinite(placement({ ...evidence, seeds: { 0: 0 } })(0)));
+});
+
+test("what has no number says why", () => {
+  /** @param {string} arm @param {import("../../static/types.js").Status} status @param {Record<string, number>} varied */
+  const run = (arm, status, varied = {}) => ({ arm, status, varied });
+  const slope = { ...evidence, arm: ["batch", "layer"], over: "init_scale" };
+  assert.equal(whyNone(slope, [run("none", "running")]), "no run of batch or layer");
+  const arms = ["none", "batch", "layer"];
+  assert.equal(whyNone(slope, arms.map((arm) => run(arm, "running"))), "init scale is the same in all runs");
+  assert.equal(whyNone(slope, arms.map((arm) => run(arm, "running", { init_scale: 1 }))), "no numbers yet");
+  assert.equal(whyNone(evidence, arms.map((arm) => run(arm, "finished"))), "these runs have no such number");
 });

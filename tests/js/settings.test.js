@@ -45,7 +45,7 @@ test("a list says what is wrong with any of its values", () => {
 
 /** @type {import("../../static/types.js").Claim} */
 const claim = {
-  number: 10, title: "", sentence: "", measures: "", literature: "", arms: [], default_arms: ["none"], rule: [],
+  number: 10, title: "", sentence: "", measures: "", literature: "", arms: [], default_arms: ["none"], mapped: "", rule: [],
   settings: [steps, { ...steps, name: "rates", kind: "floats", default: [0.1, 1] }, { ...steps, name: "seeds", default: 5 }],
   sizes: { quick: { sentence: "", settings: {}, arms: null }, long: { sentence: "", settings: { steps: 9 }, arms: ["none", "batch"] } },
   varied: { rates: "rate" },

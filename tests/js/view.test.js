@@ -6,7 +6,7 @@ import { formatView, matches, parseView, showsLayer } from "../../static/data/vi
 test("nothing chosen is an empty query", () => assert.equal(formatView(parseView("")), ""));
 
 test("a view goes through the address bar and back", () => {
-  const query = "tab=landscape&mode=heat&scale=asinh&sort=drift&layers=fc1,a%20b&series=lr,grad*&runs=r1&where=rate:0.1,seed:all&arms=0,2&step=120&span=100-200";
+  const query = "tab=landscape&mode=heat&scale=asinh&sort=drift&map=final_loss&layers=fc1,a%20b&series=lr,grad*&runs=r1&where=rate:0.1,seed:all&arms=0,2&step=120&span=100-200";
   assert.equal(formatView(parseView(`?${query}`)), query);
 });
 

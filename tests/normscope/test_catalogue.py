@@ -106,6 +106,7 @@ def test_the_deep_linear_net_has_its_own_rate_and_the_rest_is_told(number: int) 
     assert set(own) == {"DLN none", "DLN batch"}
     assert own["DLN none"] == {
         "net": "dln", "data": "gaussian", "batch": 1000, "optimizer": "sgd", "target": 1000.0, "rate": 1e-7,
+        "init": "glorot",
     }  # fmt: skip
 
 

@@ -206,7 +206,7 @@ def test_what_a_step_has_no_room_for_is_left_out_and_training_is_watched_on(
     with normscope.watch(net, url=peer.url, budget=None) as watch:
         for _ in range(3):
             net(torch.ones(1, 1))
-            watch.add(a=np.ones(1024), b=np.ones(1024), c=np.ones(1000))
+            watch.add(a=np.ones(2600), b=np.ones(2601), c=np.ones(1000))
             watch.step(loss=1.0)
     assert peer.steps() == [0, 1, 2]
     assert all("loss" in frame.series and "c" in frame.series for frame in peer.frames)
@@ -468,7 +468,7 @@ def test_what_is_found_after_a_step_is_told_with_it_in_frames_of_its_own(peer: P
     assert [f.seq for f in peer.frames] == list(range(7))
 
 
-@pytest.mark.parametrize("value", ["many", [], [[1.0]], ["a"], torch.zeros(2000), None])
+@pytest.mark.parametrize("value", ["many", [], [[1.0]], ["a"], torch.zeros(3000), None])
 def test_what_is_no_number_and_no_vector_is_refused(peer: Peer, value: Any) -> None:
     with normscope.watch(nn.Linear(1, 1), url=peer.url) as watch, pytest.raises(TypeError, match="wrong"):
         watch.add(wrong=value)

@@ -13,6 +13,7 @@ from scipy.interpolate import RegularGridInterpolator
 from normscope import wire
 from normscope.catalogue import CHARTS, CLAIMS, Claim
 from normscope.findings import Outcome, judge
+from normscope.measures.directions import random_directions
 from normscope.spec import CHECKPOINT, Job, Spec
 from trainer.build import loss_of, net_of
 from trainer.loop import load, train
@@ -67,7 +68,7 @@ def test_every_arm_of_a_claim_trains_and_measures(number: int, peer: Peer, tmp_p
     # One seed gives no verdict, and yet every criterion has something to weigh, but for nets that learned nothing.
     finding = judge(claim.rule, outcomes)
     assert finding.verdict == "undecided"
-    missing = [e.criterion.name for e in finding.evidence if not e.seeds and e.criterion.of != "density_order"]
+    missing = [e.criterion.name for e in finding.evidence if not e.seeds and not e.criterion.of.startswith("density_")]
     assert missing == []
 
 
@@ -137,6 +138,46 @@ def test_the_surface_is_that_of_the_last_weights_and_the_path_ends_there(peer: P
         assert np.array_equal(coarse.series["surface.a"].mean, a[::spacing])
     grid = RegularGridInterpolator((a, b), found["loss"].reshape(len(a), len(b)), method="cubic")
     assert grid([[0.0, 0.0]])[0] == pytest.approx(loss, rel=1e-3)
+
+
+def test_a_surface_of_random_directions_has_as_many_points_as_were_asked_for(peer: Peer, tmp_path: Path) -> None:
+    spec = Spec(
+        "batch", norm="batch", steps=9, measure_every=4, landscape_every=0, width=16, detail="everything",
+        surface="random", surface_points=51,
+    )  # fmt: skip
+    run(spec, peer, tmp_path)
+    *coarse, last = [frame for frame in peer.frames if "surface.loss" in frame.series]
+    assert [len(frame.series["surface.loss"].mean) for frame in coarse] == [26**2]
+    found = {name.removeprefix("surface."): s.mean for name, s in last.series.items() if "surface" in name}
+    assert "explained" not in found
+    assert (found["path_a"].tolist(), found["path_b"].tolist()) == ([0], [0])
+    assert np.allclose(found["a"], np.linspace(-1, 1, 51))
+    task = load(spec)
+    net = net_of(spec, task)
+    net.load_state_dict(torch.load(tmp_path / CHECKPOINT)["net"])
+    one, other = random_directions(net, spec.seed)
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            p.add_(0.4 * one[name] - 0.2 * other[name])
+    loss = loss_of(task)(net(task.train[:256]), task.train_targets[:256]).item()
+    assert found["loss"].reshape(51, 51)[35, 20] == pytest.approx(loss, rel=1e-4)
+
+
+def test_squared_errors_may_be_averaged_over_samples(peer: Peer, tmp_path: Path) -> None:
+    dln = {"net": "dln", "data": "gaussian", "depth": 3, "batch": 1000, "steps": 30, "init": "glorot"}
+    losses = {}
+    for reduction, rate in (("sum", 1e-5), ("mean", 1e-2)):
+        spec = Spec(reduction, **dln, reduction=reduction, rate=rate, target=9000.0, landscape_every=0)  # type: ignore[arg-type]
+        run(spec, peer, tmp_path / reduction)
+        losses[reduction] = [frame.series["loss"].mean[0] for frame in peer.frames]
+    task = load(spec)
+    count = len(task.train)
+    assert np.allclose(losses["sum"], count * np.array(losses["mean"]), rtol=1e-4)
+    net = net_of(spec, task)
+    with torch.no_grad():
+        outputs = net(task.train)
+    by_hand = ((outputs - task.train_targets) ** 2).numpy().mean(1).sum()
+    assert losses["sum"][0] == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_every_look_at_the_test_data_is_shown(peer: Peer, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,6 +140,56 @@ def test_jolts_are_what_the_loss_makes_of_changed_weights(norm: str) -> None:
     absorbed = norm == "batch"
     assert (series["jolts.scale"] < 1e-3, series["jolts.shift"] < 1e-9) == (absorbed, absorbed)
     assert series["jolts.turn"] > 1e-3
+
+
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_later_layers_are_compared_with_before_and_ten_steps_are_made_from_there(norm: str) -> None:
+    measure, net, moment = problem(Jolts, norm)
+    net.out.weight.data.mul_(12)  # or the loss would hardly notice
+    moment = replace(moment, start=snapshot(net))
+    rate = measure.spec.rate
+    kept = state(net)
+    series = measure.before(moment)
+    assert all(map(torch.equal, state(net), kept))
+
+    def seen() -> list[Floats]:
+        return [np.tanh(after) for _, after in passed(net)]
+
+    def moved(name: str, change: Any) -> None:
+        start, usual = snapshot(net), seen()
+        with torch.no_grad():
+            change()
+        for layer, (old, new) in enumerate(zip(usual, seen(), strict=True)):
+            # Wasserstein-1 of samples of one size: the mean distance of the sorted ones.
+            away = np.abs(np.sort(old, 0) - np.sort(new, 0)).mean() / old.std(0).mean()
+            assert series[f"jolts.moved_{name}"][layer] == pytest.approx(away, rel=1e-6, abs=1e-9)
+        net.load_state_dict(start, strict=False)
+
+    moved("scale", lambda: net.fc1.weight.mul_(2))
+    moved("shift", lambda: net.fc1.bias.add_(1))
+    absorbed = norm == "batch"
+    assert (max(series["jolts.moved_scale"]) < 1e-2, max(series["jolts.moved_shift"]) < 1e-9) == (absorbed, absorbed)
+    assert min(series["jolts.moved_turn"]) > 1e-2
+
+    def losses(weight: Tensor) -> list[float]:
+        other = problem(Jolts, norm)[1]
+        other.load_state_dict(net.state_dict())
+        other.fc1.weight.data.copy_(weight)
+        descent, found = torch.optim.SGD(other.parameters(), lr=rate), []
+        for _ in range(11):
+            loss = cross_entropy(other(X), Y)
+            found.append(loss.item())
+            descent.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            descent.step()
+        return found
+
+    usual = losses(net.fc1.weight)
+    turned = losses(_turned(net.fc1.weight.detach(), torch.Generator().manual_seed(measure.spec.seed)))
+    assert abs(turned[0] - usual[0]) > 0.01 * usual[0]
+    assert series["jolts.left"] == pytest.approx((turned[10] - usual[10]) / (turned[0] - usual[0]), rel=1e-6)
+    assert measure.outcome()["jump_left"] == pytest.approx(series["jolts.left"], rel=1e-6)
+    assert measure.outcome()["moved_turn"] == pytest.approx(np.mean(series["jolts.moved_turn"]), rel=1e-6)
 
 
 def test_turned_weights_are_as_long_and_point_45_degrees_elsewhere() -> None:

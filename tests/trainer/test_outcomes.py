@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from scipy.stats import gmean, wasserstein_distance
+from scipy.stats import gmean, spearmanr, wasserstein_distance
 from torch import Tensor, nn
 
 from normscope.measures.untouched import snapshot
@@ -174,10 +174,24 @@ def test_the_steps_at_which_dense_and_sparse_inputs_are_learned() -> None:
         losses = np.log(np.exp(h).sum(1)) - h[np.arange(30), labels.numpy()]
         series = measure.after(moment(net, step=step))
         ends.append((series["density.sparse"], series["density.dense"]))
+        assert series["density.loss"] == pytest.approx(losses.reshape(10, 3).mean(1), rel=1e-9)
         assert ends[-1] == pytest.approx((losses[:3].mean(), losses[27:].mean()), rel=1e-9)
         net.out.bias.data[1] += 5
     assert [below < 0.5 for below in (*ends[0], *ends[1])] == [False, False, False, True]
-    assert measure.outcome() == {"steps_sparse": 50, "steps_dense": 20, "density_order": 2.5}
+    # The densest tenth alone is learned, the other nine are tied.
+    rank = -spearmanr(range(10), [50] * 9 + [20]).statistic
+    assert measure.outcome() == {"steps_sparse": 50, "steps_dense": 20, "density_order": 2.5, "density_rank": rank}
+    assert rank > 0
+
+
+def test_where_no_tenth_is_learned_there_is_no_order() -> None:
+    labels = (torch.arange(30) >= 27).long()
+    task = Data(X, labels, X, labels, 3, deciles=torch.arange(30) * 10 // 30)
+    measure = Density(Spec("an arm", steps=50, target=0.5), tanh_net(), task, lambda *_: torch.zeros(()))
+    found = measure.outcome()
+    assert (found["steps_sparse"], found["steps_dense"]) == (50, 50)
+    assert math.isnan(found["density_order"])
+    assert math.isnan(found["density_rank"])
 
 
 def test_progress_is_what_the_losses_say() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from normscope.measures.blocks import blocks_of
-from normscope.measures.directions import principal_directions, projection
+from normscope.measures.directions import principal_directions, projection, random_directions
 from normscope.measures.health import gradient_norms, update_ratios
 from normscope.measures.normalizers import feeds, statistics, turns
 from normscope.measures.surface import refined
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 BATCH: Final = 256
 """Samples that a surface is computed on."""
-GRID: Final = 21
-"""Points along each side of it."""
 MOST_POINTS: Final = 48
 """Points of a path that are kept; with more, every other is let go."""
 MARGIN: Final = 0.35
@@ -74,7 +72,11 @@ class Normalizers(Measure):
 
 
 class Surface(Measure):
-    """The loss over the plane in which the run has moved most, with its path, once it has made its last step."""
+    """The loss over a plane through the last weights, once the run has made its last step.
+
+    That in which it has moved most, with its path; or one of two random directions, filter-normalized, on [−1, 1]²
+    (Li et al. 2018, arXiv 1712.09913, section 4), as the spec says.
+    """
 
     def before(self, moment: Moment) -> Series:
         """Nothing yet: the weights are kept."""
@@ -86,28 +88,37 @@ class Surface(Measure):
     def final(self) -> Iterator[Series]:
         """`loss`, row by row, at `a` along the first direction and `b` along the second; the path on that plane.
 
-        At first coarsely. `done` is the share of all points that have been computed.
+        At first coarsely. `done` is the share of all points that have been computed; of the path's plane, `explained`
+        says how much of the path's variance lies along either direction.
         """
-        path = [*getattr(self, "_path", ()), snapshot(self.net)]
+        path, points = [*getattr(self, "_path", ()), snapshot(self.net)], self.spec.surface_points
         if len(path) < 3 or not all(w.isfinite().all() for w in path[-1].values()):
             return
-        plane = principal_directions(path)
-        places = projection(path, path[-1], plane.directions)
-        a, b = (_reach(line) for line in places.T)
+        more: Series = {}
+        if self.spec.surface == "random":
+            one, other = random_directions(self.net, self.spec.seed)
+            directions, places = (one, other), np.zeros((1, 2))
+            a = b = np.linspace(-1, 1, points)
+        else:
+            plane = principal_directions(path)
+            directions, more = plane.directions, {"surface.explained": plane.explained}
+            places = projection(path, path[-1], directions)
+            a, b = (_reach(line, points) for line in places.T)
         x, y = self.task.train[:BATCH], self.task.train_targets[:BATCH]
-        for spacing, done, losses in refined(self.net, lambda: self.loss_of(x, y), plane.directions, a, b):
-            yield {
+        for spacing, done, losses in refined(self.net, lambda: self.loss_of(x, y), directions, a, b):
+            yield more | {
                 "surface.loss": losses.ravel(),
                 "surface.a": a[::spacing],
                 "surface.b": b[::spacing],
                 "surface.path_a": places[:, 0],
                 "surface.path_b": places[:, 1],
-                "surface.explained": plane.explained,
                 "surface.done": done,
             }
 
 
-def _reach(line: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _reach(
+    line: np.ndarray[tuple[int], np.dtype[np.float64]], points: int
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     low, high = line.min(), line.max()
     beyond = MARGIN * (high - low) or 1.0
-    return np.linspace(low - beyond, high + beyond, GRID)
+    return np.linspace(low - beyond, high + beyond, points)

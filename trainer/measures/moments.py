@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from normscope.measures.activations import outputs
+from normscope.measures.activations import inputs, outputs
 from normscope.measures.health import rank_measure
 from normscope.measures.untouched import Untouched
 
 from .moment import Measure, Moment
-from .taps import by_unit, normalizers, tapped, weight_layers
+from .taps import by_unit, distance, normalizers, tapped, weight_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from torch import Tensor, nn
 
     from .moment import Series
@@ -123,13 +125,20 @@ def _restored(module: nn.Module, before: Tensor) -> tuple[float, float, float]:
 
 
 class Jolts(Measure):
-    """How much the loss on the same mini-batch notices when the first layer is changed for a moment."""
+    """How much later layers and the loss on the same mini-batch notice when the first layer is changed for a moment."""
 
     def before(self, moment: Moment) -> Series:
-        """Relative changes of the loss: weights doubled, biases raised by 1, units' weights turned by 45°."""
-        first = next(iter(weight_layers(self.net)))
+        """Of weights doubled, biases raised by 1, and units' weights turned by 45°.
+
+        By change, the relative jump of the loss; `moved_` and the change, how far the inputs of each later layer move,
+        Wasserstein-1 in spreads. `left`: what is left of the jump by the turn after ten steps on the same mini-batch,
+        against as many from the weights as they are.
+        """
+        first, *later = weight_layers(self.net)
         weight, bias = f"{first}.weight", f"{first}.bias"
         generator = torch.Generator().manual_seed(self.spec.seed)
+        found: dict[str, float] = {}
+        moved: dict[str, list[float]] = {}
         with Untouched(self.net) as net:
             start = net.start
             changes = {
@@ -138,20 +147,49 @@ class Jolts(Measure):
                 "turn": {weight: _turned(start[weight], generator)},
             }
 
-            def loss_with(changed: dict[str, Tensor]) -> float:
-                net.put(start | changed)
-                return net.loss(lambda: self.loss_of(moment.x, moment.y)).item()
+            def closure() -> Tensor:
+                return self.loss_of(moment.x, moment.y)
 
-            loss = loss_with({})
-            found = {name: abs(loss_with(changed) - loss) / loss for name, changed in changes.items()}
-        self.note(**found)
-        return {f"jolts.{name}": value for name, value in found.items()}
+            def seen_with(changed: dict[str, Tensor]) -> tuple[float, Mapping[str, Tensor]]:
+                net.put(start | changed)
+                return net.loss(closure).item(), inputs(self.net, later, lambda: self.net(moment.x))
+
+            loss, usual = seen_with({})
+            for name, changed in changes.items():
+                other, now = seen_with(changed)
+                found[name] = abs(other - loss) / loss
+                moved[name] = [distance(usual[layer], now[layer]) for layer in later]
+            left = _left(net, closure, start | changes["turn"], self.spec.rate)
+        self.note(**{f"jump_{name}": jump for name, jump in found.items()}, left=left)
+        self.note(**{f"moved_{name}": sum(layers) / len(layers) for name, layers in moved.items()})
+        series: Series = {f"jolts.{name}": jump for name, jump in found.items()} | {"jolts.left": left}
+        return series | {f"jolts.moved_{name}": layers for name, layers in moved.items()}
 
     def outcome(self) -> dict[str, float]:
         """The middle of what was seen: single mini-batches may be nearly without loss."""
-        return {
-            f"jump_{name}": float(torch.tensor(values, device="cpu").nanmedian()) for name, values in self.seen.items()
-        }
+        middle = {name: float(torch.tensor(values, device="cpu").nanmedian()) for name, values in self.seen.items()}
+        return {"jump_left" if name == "left" else name: value for name, value in middle.items()}
+
+
+_STEPS = 10
+"""Of gradient descent, after which it is looked how much of a jump is left."""
+_JUMP = 1e-2
+"""Of the loss, relatively: what is left of a smaller jump is what else ten steps do."""
+
+
+def _left(net: Untouched, closure: Callable[[], Tensor], changed: dict[str, Tensor], rate: float) -> float:
+    """The share of the jump of the loss, from a net's weights to others, that gradient descent leaves."""
+    pairs = []
+    for weights in (net.start, changed):
+        net.put(weights)
+        first = net.loss(closure).item()
+        for _ in range(_STEPS):
+            _, gradient = net.gradient(closure)
+            for name, p in net.weights.items():
+                p.data.add_(gradient[name], alpha=-rate)
+        pairs.append((first, net.loss(closure).item()))
+    (usual, usual_after), (other, other_after) = pairs
+    return (other_after - usual_after) / (other - usual) if abs(other - usual) > _JUMP * usual else math.nan
 
 
 def _turned(weight: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+from scipy.stats import spearmanr
 
 from normscope.measures.sampling import output_spread
 from normscope.measures.untouched import Untouched
@@ -40,27 +41,36 @@ class OutputSpread(Measure):
 
 
 class Density(Measure):
-    """The loss where training inputs are densest and sparsest, and which is learned first."""
+    """The loss of each tenth of the training inputs, by how densely they lie there, and which is learned first."""
 
     def after(self, moment: Moment) -> Series:
-        """The mean loss over the densest tenth and over the sparsest."""
-        assert self.task.deciles is not None, "these data have no known density"
+        """`loss`: the mean over each tenth, the sparsest first; `dense` and `sparse` are the last and the first."""
+        deciles = self.task.deciles
+        assert deciles is not None, "these data have no known density"
         with Untouched(self.net), torch.no_grad():
             self.net.eval()
             losses = torch.nn.functional.cross_entropy(
                 self.net(self.task.train), self.task.train_targets, reduction="none"
             )
             self.net.train()
-        dense = losses[self.task.deciles == 9].mean().item()
-        sparse = losses[self.task.deciles == 0].mean().item()
-        for name, loss in (("dense", dense), ("sparse", sparse)):
-            if loss < self.spec.target and name not in self.seen:
-                self.note(**{name: moment.step + 1})
-        return {"density.dense": dense, "density.sparse": sparse}
+        tenths = [losses[deciles == tenth].mean().item() for tenth in range(_TENTHS)]
+        for tenth, loss in enumerate(tenths):
+            if loss < self.spec.target and f"tenth_{tenth}" not in self.seen:
+                self.note(**{f"tenth_{tenth}": moment.step + 1})
+        return {"density.dense": tenths[-1], "density.sparse": tenths[0], "density.loss": tenths}
 
     def outcome(self) -> dict[str, float]:
-        """Steps until each is learned, all of them where it is not, and their ratio."""
-        steps = {name: self.seen.get(name, [float(self.spec.steps)])[0] for name in ("dense", "sparse")}
-        learned = any(name in self.seen for name in ("dense", "sparse"))
-        order = steps["sparse"] / steps["dense"] if learned else math.nan
-        return {"steps_dense": steps["dense"], "steps_sparse": steps["sparse"], "density_order": order}
+        """Steps until tenths are learned, all of them where one is not.
+
+        Gives those of the sparsest and of the densest; their ratio, `density_order`; and `density_rank`, the rank
+        correlation, over all tenths, of how sparse one is and how many steps it takes (C. Spearman, 1904): 1 where each
+        tenth takes longer than all that are denser.
+        """
+        steps = [self.seen.get(f"tenth_{tenth}", [float(self.spec.steps)])[0] for tenth in range(_TENTHS)]
+        sparse, dense = steps[0], steps[-1]
+        order = sparse / dense if any(f"tenth_{tenth}" in self.seen for tenth in (0, _TENTHS - 1)) else math.nan
+        rank = math.nan if len(set(steps)) < 2 else -float(spearmanr(range(_TENTHS), steps).statistic)
+        return {"steps_dense": dense, "steps_sparse": sparse, "density_order": order, "density_rank": rank}
+
+
+_TENTHS = 10

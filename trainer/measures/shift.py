@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from normscope.measures.activations import inputs
-from normscope.measures.shift import gradient_change, unit_wasserstein
+from normscope.measures.shift import gradient_change
 from normscope.measures.untouched import Untouched, snapshot
 
 from .moment import Measure, Moment
-from .taps import by_unit, weight_layers
+from .taps import distance, weight_layers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +37,7 @@ class Drift(Measure):
         if not hasattr(self, "_last"):
             self._last: Mapping[str, Tensor] = now
             return {}
-        found = [_distance(self._last[name], now[name]) for name in now]
+        found = [distance(self._last[name], now[name]) for name in now]
         self._last = now
         self.note(mean=float(np.mean(found)), first=found[0], last=found[-1])
         return {"drift.distance": found}
@@ -56,7 +55,7 @@ class Sampling(Measure):
     def before(self, moment: Moment) -> Series:
         """`distance`: Wasserstein-1 in spreads, by layer from the second."""
         here, there = _inputs(self, moment.x), _inputs(self, moment.next_x)
-        found = [_distance(here[name], there[name]) for name in here]
+        found = [distance(here[name], there[name]) for name in here]
         self.note(mean=float(np.mean(found)))
         return {"sampling.distance": found}
 
@@ -68,18 +67,6 @@ class Sampling(Measure):
 def _inputs(measure: Measure, x: Tensor) -> Mapping[str, Tensor]:
     names = list(weight_layers(measure.net))[0 if measure.task.tokens else 1 :]
     return inputs(measure.net, names, lambda: measure.net(x))
-
-
-def _distance(a: Tensor, b: Tensor) -> float:
-    """Units' mean distance over their mean spread: single units that hardly vary must not decide.
-
-    NaN where a net that has diverged gives values that are not finite.
-    """
-    if not (a.isfinite().all() and b.isfinite().all()):
-        return math.nan
-    spread = by_unit(a).double().std(0, correction=0).mean().item()
-    axis = 2 if a.dim() == 3 else 1
-    return float(unit_wasserstein(a, b, axis).mean()) / spread if spread else math.nan
 
 
 class GradientChange(Measure):

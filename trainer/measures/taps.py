@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
+
+from normscope.measures.shift import unit_wasserstein
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,3 +52,15 @@ def by_unit(x: Tensor) -> Tensor:
     if x.dim() == 3:
         return x.flatten(0, 1)
     return x.flatten(2).transpose(1, 2).flatten(0, 1) if x.dim() > 2 else x
+
+
+def distance(a: Tensor, b: Tensor) -> float:
+    """Units' mean Wasserstein-1 distance over their mean spread in `a`: single units that hardly vary must not decide.
+
+    NaN where a net that has diverged gives values that are not finite.
+    """
+    if not (a.isfinite().all() and b.isfinite().all()):
+        return math.nan
+    spread = by_unit(a).double().std(0, correction=0).mean().item()
+    axis = 2 if a.dim() == 3 else 1
+    return float(unit_wasserstein(a, b, axis).mean()) / spread if spread else math.nan

@@ -91,7 +91,8 @@ def test_a_size_is_what_to_begin_with(shared_server: Server) -> None:
     assert whole["settings"] == {
         "steps": 5, "batch": 60, "rate": 0.5, "init_std": 0.1, "depth": 1, "width": 8, "activation": "sigmoid",
         "shifts": [0, 1, 5], "target": 0.5, "landscape_every": 0, "measure_every": 20, "data": "digits", "seed": 0,
-        "detail": "outputs", "device": "auto", "processes": 1, "seeds": 1, "parallel": 1, "pace": 0,
+        "detail": "outputs", "surface": "path", "surface_points": 21, "device": "auto", "processes": 1, "seeds": 1,
+        "parallel": 1, "pace": 0,
     }  # fmt: skip
     assert [(run["arm"], run["varied"]) for run in whole["runs"]] == [
         (arm, {"shift": shift}) for shift in (0, 1, 5) for arm in ("none", "mean only", "variance only", "batch")
