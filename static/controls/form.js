@@ -79,8 +79,8 @@ class Form {
       /** @type {{seconds: number | null, basis: number}} */
       const { seconds, basis } = this.sound ? await this.api.post("/api/estimate", body) : { seconds: null, basis: 0 };
       if (asking !== this.asking) return; // something else has been asked meanwhile
-      if (seconds !== null) sentence = `about ${roughly(seconds)}`;
-      this.time.title = seconds === null ? "" : `As the ${basis} runs most like these took here, ${basis === 1 ? "one" : "the median"} a step`;
+      if (this.sound) sentence = seconds === null ? "no estimate yet" : `about ${roughly(seconds)}`;
+      this.time.title = seconds === null ? "Nothing like it has run here; once something has, this says how long it takes" : `As the ${basis} runs most like these took here, ${basis === 1 ? "one" : "the median"} a step`;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error; // Start will say what is wrong
     }
@@ -100,8 +100,13 @@ class Form {
    * @param {string} size
    * @param {{texts: Record<string, string>, arms: string[]}} [given]
    */
-  begin(size, { texts, arms } = parseForm(this.claim, new URLSearchParams({ size }))) {
+  begin(size, given = parseForm(this.claim, new URLSearchParams({ size }))) {
     this.size = size;
+    this.fill(given);
+  }
+
+  /** @param {{texts: Record<string, string>, arms: string[]}} given */
+  fill({ texts, arms }) {
     for (const field of this.fields) {
       field.text = texts[field.setting.name];
       field.check();
@@ -115,7 +120,7 @@ class Form {
     const query = new URLSearchParams(location.search);
     for (const name of ["size", "arms", ...claim.settings.map((setting) => setting.name)]) query.delete(name);
     const texts = Object.fromEntries(this.fields.map(({ setting, text }) => [setting.name, text]));
-    for (const [name, value] of formatForm(claim, { size: size ?? "", texts, arms: this.chosen })) query.set(name, value);
+    for (const [name, value] of formatForm(claim, { size: size ?? Object.keys(claim.sizes)[0], texts, arms: this.chosen })) query.set(name, value);
     history.replaceState(null, "", location.pathname + (query.size ? `?${query}` : ""));
   }
 
@@ -161,7 +166,15 @@ export function makeCard(claim, api, started) {
   form.settings.append(form.legend, form.grid);
   const start = make("div", { class: "go" }, form.button, form.time);
   form.element.append(make("div", { class: "head" }, text, start), form.error, form.settings);
-  form.element.addEventListener("input", () => form.estimate());
+  const query = new URLSearchParams(location.search);
+  const told = ["arms", ...claim.settings.map(({ name }) => name)].some((name) => query.has(name));
+  query.delete("size"); // it has none but the first
+  form.fill(parseForm(claim, query));
+  form.settings.open = told; // what somebody has changed is to be seen
+  form.element.addEventListener("input", () => {
+    form.estimate();
+    form.keepAddress();
+  });
   form.estimate();
   return form.element;
 }

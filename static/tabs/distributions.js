@@ -12,6 +12,9 @@ import { showsLayer } from "../data/view.js";
  * @typedef {import("../types.js").Run} Run
  */
 
+/** Rows that have their charts from the beginning; of deeper nets, the others get them when they come near the window. */
+const AT_ONCE = 24;
+
 export class Distributions {
   /** @param {Desk} desk */
   constructor(desk) {
@@ -30,6 +33,7 @@ export class Distributions {
     this.kind.addEventListener("change", () => {
       desk.state.show({ kind: /** @type {import("../data/view.js").Kind} */ (this.kind.value) });
     });
+    this.near = new IntersectionObserver((entries) => this.#fill(entries), { rootMargin: "800px" });
     this.key = "";
     /** @type {import("../types.js").Theme | null} */
     this.theme = null;
@@ -77,8 +81,21 @@ export class Distributions {
   /** @param {import("../data/state.js").Layer[]} layers */
   #build(layers) {
     for (const row of this.layers) row.remove();
+    this.near.disconnect();
     this.layers = layers.map((layer) => new LayerRow(this.desk, layer));
+    for (const row of this.layers.slice(0, AT_ONCE)) row.fill();
     this.rows.replaceChildren(...this.layers.map((row) => row.element));
+    for (const row of this.layers.slice(AT_ONCE)) this.near.observe(row.element);
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  #fill(entries) {
+    const near = new Set(entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target));
+    for (const row of this.layers.filter(({ element }) => near.has(element))) {
+      this.near.unobserve(row.element);
+      row.fill();
+      row.dress();
+    }
   }
 
   /** @param {string} name */

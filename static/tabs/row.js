@@ -33,11 +33,10 @@ export class LayerRow {
     this.numbers = make("span", { class: "numbers" });
     const head = make("header", {}, make("h2", {}, name), make("small", {}, type), this.numbers, this.distance);
     /** What each panel over steps is of. @type {[Panel, Run[]][]} */
-    this.panels = shownTogether(this.state).map((runs) => [this.#stepsPanel(runs), runs]);
-    this.histogram = this.#histogramPanel();
-    const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
-    const grid = make("div", { class: "charts", style: `--charts:${columnsFor(charts.length)}` }, ...charts);
-    this.element = make("section", { class: "row", "data-testid": "layer-row", "data-layer": name }, head, grid);
+    this.panels = [];
+    /** @type {Panel | null} */
+    this.histogram = null;
+    this.element = make("section", { class: "row", "data-testid": "layer-row", "data-layer": name }, head);
     /** @type {[number, number] | null} */
     this.range = null;
     this.rangeVersion = -1;
@@ -48,7 +47,17 @@ export class LayerRow {
     this.scale = makeScale("linear", 1);
   }
 
+  /** Make the charts: of many rows only those that come near the window have any. */
+  fill() {
+    if (this.histogram) return;
+    this.panels = shownTogether(this.state).map((runs) => [this.#stepsPanel(runs), runs]);
+    this.histogram = this.#histogramPanel();
+    const charts = [...this.panels.map(([panel]) => panel), this.histogram].map((panel) => panel.element);
+    this.element.append(make("div", { class: "charts", style: `--charts:${columnsFor(charts.length)}` }, ...charts));
+  }
+
   dress() {
+    if (!this.histogram) return;
     for (const [panel, runs] of this.panels) {
       this.desk.dress(panel, runs);
       panel.title.replaceChildren(...runs.flatMap((run, i) => [i ? " or " : "", this.#named(run)]));
@@ -62,7 +71,7 @@ export class LayerRow {
   }
 
   remove() {
-    for (const panel of [...this.panels.map(([p]) => p), this.histogram]) this.desk.remove(panel);
+    for (const panel of [...this.panels.map(([p]) => p), this.histogram]) if (panel) this.desk.remove(panel);
     this.element.remove();
   }
 

@@ -238,6 +238,23 @@ def test_a_value_out_of_range_is_explained_beside_its_field(shared_server: Serve
     assert len(shared_server.get("/api/experiments")["experiments"]) == before
 
 
+def test_what_is_changed_on_the_first_page_stays_in_its_address(shared_server: Server, visit: Visit) -> None:
+    page = visit(f"{shared_server.url}/?steps=77&q=nothing")
+    steps, rate = page.locator("[name=steps]"), page.locator("[name=rate]")
+    expect(steps).to_be_visible()  # what somebody has changed is in sight
+    expect(steps).to_have_value("77")
+    rate.fill("0.3")
+    page.locator("[name=arm][value='mean only']").check()
+    expect(page).to_have_url(
+        re.compile(r"\?(?=.*\bq=nothing\b)(?=.*\bsteps=77\b)(?=.*\brate=0\.3\b)(?=.*\barms=none%2Cmean)")
+    )
+    page.reload()
+    expect(rate).to_have_value("0.3")
+    expect(page.locator("[name=arm]:checked")).to_have_count(3)
+    steps.fill("1200")  # as it begins
+    expect(page).not_to_have_url(re.compile("steps"))
+
+
 def test_a_heat_map_tells_values_whatever_its_scale_is(shared_server: Server, visit: Visit) -> None:
     """Of values about a thousand, whose asinh is about eight."""
     model = nn.Identity()
