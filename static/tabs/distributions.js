@@ -14,6 +14,8 @@ import { showsLayer } from "../data/view.js";
 
 /** Rows that have their charts from the beginning; of deeper nets, the others get them when they come near the window. */
 const AT_ONCE = 24;
+/** Windows' heights beyond which a row is jumped to: who glides past hundreds sees none of them. */
+const FAR = 6;
 
 export class Distributions {
   /** @param {Desk} desk */
@@ -101,7 +103,9 @@ export class Distributions {
   /** @param {string} name */
   scrollTo(name) {
     const row = this.layers.find((layer) => layer.name === name);
-    row?.element.scrollIntoView({ behavior: "smooth", block: "start" });
+    if (!row) return;
+    const far = Math.abs(row.element.getBoundingClientRect().top) > FAR * innerHeight;
+    row.element.scrollIntoView({ behavior: far ? "instant" : "smooth", block: "start" });
   }
 }
 

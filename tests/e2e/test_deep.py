@@ -51,6 +51,6 @@ def test_only_rows_near_the_window_have_charts(shared_server: Server, visit: Vis
     expect(last).to_be_in_viewport(timeout=15_000)
     expect(last.get_by_test_id("chart-bands").locator(".main-svg").first).to_be_visible()
     assert last.evaluate("row => row.getBoundingClientRect().height") == pytest.approx(heights[-1], abs=60)
-    assert filled.count() < LAYERS / 2  # those that were passed on the way have got theirs, if they were near for long
+    assert filled.count() < LAYERS / 4  # it was jumped to, not past all the others
     page.get_by_test_id("theme").click()
     expect(last.get_by_test_id("chart-bands").locator(".main-svg").first).to_be_visible()
